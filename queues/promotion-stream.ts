@@ -1,0 +1,24 @@
+import type { PromotionType } from './promotion-type.ts'
+
+/** Fields of an entry: where it came from and the message exactly as Kafka had it. It only points at a row. */
+export interface PromotionEntry extends Record<string, string> {
+  key: string
+  message: string
+}
+
+export interface PromotionStream {
+  type: PromotionType
+  /** Redis key of one promotion's stream (spec: `PromotionType.streamKey(id)`). */
+  streamKey(promotionId: string): string
+  /** Its consumer group. */
+  groupName(promotionId: string): string
+}
+
+export function promotionStream(type: PromotionType): PromotionStream {
+  const kind = type.toLowerCase()
+  return {
+    type,
+    streamKey: promotionId => `campaign-promotion-${promotionId}:${kind}:stream`,
+    groupName: promotionId => `campaign-promotion-${promotionId}-${kind}-group`,
+  }
+}

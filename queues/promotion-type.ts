@@ -1,0 +1,8 @@
+/** What a promotion gives. Stands in messages, rows, idempotency keys and, in lower case, in stream names. */
+export const PROMOTION_TYPES = ['VOUCHER', 'POINT'] as const
+
+export type PromotionType = (typeof PROMOTION_TYPES)[number]
+
+export function isPromotionType(value: unknown): value is PromotionType {
+  return PROMOTION_TYPES.includes(value as PromotionType)
+}

@@ -1,0 +1,23 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from 'commander'
+import { errorLine } from '#runtime/errors.ts'
+import { createCommand } from './commands/create.ts'
+import { startCommand } from './commands/start.ts'
+import { statusCommand } from './commands/status.ts'
+
+/** Exit codes: 0 done, 1 not done (one line on stderr says why), 2 wrong usage. */
+const program = new Command('promostream')
+  .description('steer and look at promotions; settings come from the environment (DATABASE_URL, KAFKA_BROKERS, …)')
+  .showHelpAfterError('(see --help)')
+
+for (const command of [createCommand, startCommand, statusCommand]) program.addCommand(command.exitOverride())
+
+try {
+  await program.exitOverride().parseAsync()
+} catch (error) {
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2
+  else {
+    process.stderr.write(`promostream: ${errorLine(error)}\n`)
+    process.exitCode = 1
+  }
+}

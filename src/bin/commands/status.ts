@@ -1,0 +1,42 @@
+import { Command } from 'commander'
+import { PROCESS_STATUSES, type ProcessStatus } from '#database/process-status.ts'
+import type { Promotion } from '#database/promotions.ts'
+import { CodedError } from '#runtime/errors.ts'
+import { type CommandContext, withDatabase } from './context.ts'
+import { parseId } from './create.ts'
+import { print } from './output.ts'
+
+const MAX_LISTED = 100
+
+type PromotionReport = Promotion & { rows: number; gifts: Record<ProcessStatus, number> }
+
+export const statusCommand = new Command('status')
+  .description('how far promotions are: all of them, or one')
+  .argument('[id]', 'the promotion', parseId)
+  .option('--json', 'print one JSON value')
+  .addHelpText('after', '\nExample:\n  promostream status 42 --json')
+  .action(async (id: string | undefined, options: { json?: boolean }) => {
+    const reports = await withDatabase(context => report(id, context))
+    print(options, id === undefined ? reports : reports[0], () =>
+      reports.length === 0 ? ['no promotions'] : reports.map(toLine),
+    )
+  })
+
+async function report(id: string | undefined, { promotions }: CommandContext): Promise<PromotionReport[]> {
+  const one = id === undefined ? undefined : await promotions.find(id)
+  if (id !== undefined && one === undefined)
+    throw new CodedError('PROMOTION_NOT_FOUND', `promotion ${id} does not exist`)
+  const listed = one === undefined ? await promotions.list(MAX_LISTED) : [one]
+  const reports: PromotionReport[] = []
+  for (const promotion of listed) {
+    const gifts = await promotions.countByStatus(promotion)
+    reports.push({ ...promotion, gifts, rows: Object.values(gifts).reduce((sum, count) => sum + count, 0) })
+  }
+  return reports
+}
+
+function toLine({ id, name, type, status, totalCount, rows, gifts }: PromotionReport): string {
+  const states = PROCESS_STATUSES.filter(state => gifts[state] > 0).map(state => `${state} ${gifts[state]}`)
+  const total = totalCount > 0 ? ` of ${totalCount}` : ''
+  return `${id}  ${type}  ${status}  ${rows}${total} gifts  ${states.join('  ')}  ${name}`.trimEnd()
+}

@@ -1,0 +1,142 @@
+import type { DatabaseConfig, KafkaConfig, ListenerConfig, WorkerConfig } from '#config/schemas.ts'
+import { type Database, openDatabase } from '#database/database.ts'
+import { createPromotionRepository } from '#database/promotions.ts'
+import { createGiftResultRepositories } from '#database/results.ts'
+import { createSkippedRepository } from '#database/skipped.ts'
+import { createKafka, type KafkaClient } from '#kafka/client.ts'
+import { createEventProvider } from '#kafka/event-provider.ts'
+import { createMoneyCampaignChargeApi, type MoneyCampaignChargeApi } from '#money/charge-api.ts'
+import { HttpPool } from '#money/http.ts'
+import { InvalidMessageReporter } from '#promotion/invalid-messages.ts'
+import { createPromotionMetrics, type PromotionMetrics } from '#promotion/metrics.ts'
+import type { ProcessorDeps, ProcessorSettings } from '#promotion/processor.ts'
+import { CampaignPromotionResultUpdateService } from '#promotion/result-update.ts'
+import { CampaignPromotionStatusCacheService } from '#promotion/status-cache.ts'
+import { PromotionStreamProducer } from '#promotion/stream-producer.ts'
+import type { Logger } from '#runtime/logger.ts'
+import { createMetrics } from '#runtime/metrics.ts'
+import { connectRedis, createRedisClient } from '#runtime/redis.ts'
+import { createRetryer } from '#runtime/retryer.ts'
+import { type Service, service } from '#runtime/service.ts'
+import { createStreamConnection } from '#stream/index.ts'
+
+/** From settings to the parts that more than one process is made of; the roots put them together. */
+
+type GiftConfig = ListenerConfig | WorkerConfig
+
+export function databaseOf(config: DatabaseConfig): Promise<Database> {
+  const { DATABASE_URL: url, DATABASE_POOL_MAX: poolMax, DATABASE_TIMEOUT_MS: timeoutMs } = config
+  return openDatabase({ url, poolMax, timeoutMs })
+}
+
+export function kafkaOf(config: KafkaConfig, logger: Logger): KafkaClient {
+  const { KAFKA_SASL_MECHANISM: mechanism, KAFKA_SASL_USERNAME: username, KAFKA_SASL_PASSWORD: password } = config
+  return createKafka({
+    brokers: config.KAFKA_BROKERS,
+    clientId: config.KAFKA_CLIENT_ID,
+    ssl: config.KAFKA_SSL,
+    ...(mechanism === undefined ? {} : { sasl: { mechanism, username: username ?? '', password: password ?? '' } }),
+    logger,
+  })
+}
+
+/** BullMQ's connection; in a cluster its keys need a hash tag. */
+export function retryRedisOf(config: GiftConfig, logger: Logger) {
+  const client = createRedisClient({ url: config.REDIS_URL, cluster: config.REDIS_CLUSTER, logger })
+  return {
+    client,
+    prefix: config.REDIS_CLUSTER ? '{promostream}' : 'promostream',
+    service: service('redis', {
+      start: () => connectRedis(client, 10_000),
+      stop: async () => {
+        client.disconnect()
+      },
+    }),
+  }
+}
+
+export function streamConnectionOf(config: GiftConfig, logger: Logger) {
+  const connection = createStreamConnection({
+    url: config.REDIS_STREAM_URL ?? config.REDIS_URL,
+    cluster: config.REDIS_CLUSTER,
+    name: 'promostream-stream',
+    logger,
+  })
+  const life = service('stream-connection', { start: () => connection.ready(), stop: () => connection.close() })
+  return { connection, service: life }
+}
+
+/** The team rule for listeners (spec, phase 5): a handful of quick tries, then the batch waits. */
+export function retryerOf(logger: Logger) {
+  return createRetryer({
+    maxRetries: 4,
+    initialDelayMs: 100,
+    maxDelayMs: 2000,
+    onRetry: (error, attempt) => logger.debug({ err: error, attempt }, 'trying again'),
+  })
+}
+
+export function retryPolicyOf(config: GiftConfig) {
+  return {
+    maxAttempts: config.RETRY_MAX_ATTEMPTS,
+    baseMs: config.RETRY_BACKOFF_BASE_MS,
+    maxMs: config.RETRY_BACKOFF_MAX_MS,
+  }
+}
+
+function moneyApiOf(config: GiftConfig, metrics: PromotionMetrics): MoneyCampaignChargeApi {
+  const http = new HttpPool({
+    // Without the toggle's direct way a listener never calls it.
+    baseUrl: config.MONEY_API_URL ?? 'http://127.0.0.1:9',
+    token: config.MONEY_API_TOKEN,
+    timeoutMs: config.MONEY_API_TIMEOUT_MS,
+    connections: config.WORKER_MAX_IN_FLIGHT,
+  })
+  return createMoneyCampaignChargeApi({
+    http,
+    onExchange: (method, meaning, seconds) => metrics.moneyCalls.observe({ method, meaning }, seconds),
+  })
+}
+
+function processorSettingsOf(config: GiftConfig): ProcessorSettings {
+  return {
+    streamEnabled: config.REDIS_STREAM_ENABLED,
+    maxAttempts: config.RETRY_MAX_ATTEMPTS,
+    keyTtlMs: config.MONEY_API_KEY_TTL_MS,
+    retryTopics: { VOUCHER: config.KAFKA_TOPIC_VOUCHER_RETRY, POINT: config.KAFKA_TOPIC_POINT_RETRY },
+  }
+}
+
+/** Everything a processor needs, and the services behind it in the order they start. */
+export async function foundationOf(name: string, config: GiftConfig, logger: Logger) {
+  const metrics = createMetrics(name)
+  const promotionMetrics = createPromotionMetrics(metrics)
+  const database = await databaseOf(config)
+  const kafka = kafkaOf(config, logger)
+  const eventProviderService = createEventProvider(kafka)
+  const stream = streamConnectionOf(config, logger)
+  const moneyCampaignChargeApi = moneyApiOf(config, promotionMetrics)
+  const promotions = createPromotionRepository(database.kysely)
+  const results = createGiftResultRepositories(database.kysely)
+  const streamProducer = new PromotionStreamProducer({
+    connection: stream.connection,
+    maxLen: config.REDIS_STREAM_MAX_LEN,
+  })
+  const processorDeps: ProcessorDeps = {
+    results,
+    skipped: createSkippedRepository(database.kysely),
+    resultUpdateService: new CampaignPromotionResultUpdateService({ results, metrics: promotionMetrics, logger }),
+    promotionStatusCacheService: new CampaignPromotionStatusCacheService(promotions),
+    eventProviderService,
+    streamProducer,
+    moneyCampaignChargeApi,
+    invalidMessages: new InvalidMessageReporter(eventProviderService, config.KAFKA_TOPIC_INVALID),
+    metrics: promotionMetrics,
+    logger,
+    settings: processorSettingsOf(config),
+  }
+  const services: Service[] = [database, stream.service, moneyCampaignChargeApi, eventProviderService]
+  return { metrics, database, kafka, stream, promotions, streamProducer, processorDeps, services }
+}
+
+export type Foundation = Awaited<ReturnType<typeof foundationOf>>

@@ -1,0 +1,32 @@
+import type { z } from 'zod'
+import { processEnvironment } from '#config/environment.ts'
+import { loadConfig } from '#config/load.ts'
+import { errorLine } from '#runtime/errors.ts'
+import { createLogger, type Logger } from '#runtime/logger.ts'
+import { type Fatal, runServices } from '#runtime/process-life.ts'
+import type { Service } from '#runtime/service.ts'
+
+type LifeSettings = { LOG_LEVEL: string; SHUTDOWN_TIMEOUT_MS: number }
+
+/** One process: its settings, its services, its exit code. A wrong setting is one line on stderr and exit 1. */
+export async function runProcess<Schema extends z.ZodObject>(
+  name: string,
+  schema: Schema,
+  assemble: (
+    config: z.infer<Schema> & LifeSettings,
+    context: { logger: Logger; fatal: Fatal },
+  ) => Promise<readonly Service[]>,
+): Promise<void> {
+  let config: z.infer<Schema> & LifeSettings
+  try {
+    config = loadConfig(schema, processEnvironment()) as typeof config
+  } catch (error) {
+    process.stderr.write(`promostream ${name}: ${errorLine(error)}\n`)
+    process.exit(1)
+  }
+  const logger = createLogger(name, config.LOG_LEVEL)
+  await runServices(fatal => assemble(config, { logger, fatal }), {
+    logger,
+    shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS,
+  })
+}

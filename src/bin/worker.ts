@@ -1,0 +1,135 @@
+import { hostname } from 'node:os'
+import { type WorkerConfig, workerSchema } from '#config/schemas.ts'
+import { TopicConsumer } from '#kafka/topic-consumer.ts'
+import { ensureTopics } from '#kafka/topics.ts'
+import { campaignPromotionStartedListener } from '#listeners/campaign-promotion-started-listener.ts'
+import { PromotionConsumerRegistry } from '#promotion/consumer-registry.ts'
+import { PromotionReconciler } from '#promotion/reconciler.ts'
+import {
+  CampaignPromotionPointRetryProcessor,
+  CampaignPromotionVoucherRetryProcessor,
+} from '#promotion/retry-processor.ts'
+import { PromotionStreamManager } from '#promotion/stream-manager.ts'
+import { pointQueue } from '#queues/point.queue.ts'
+import { voucherQueue } from '#queues/voucher.queue.ts'
+import type { Logger } from '#runtime/logger.ts'
+import { createProbeServer } from '#runtime/probe-server.ts'
+import { service } from '#runtime/service.ts'
+import { StreamPool } from '#stream/index.ts'
+import { pointWorker } from '#workers/point.worker.ts'
+import { createRetryWorker } from '#workers/retry.worker.ts'
+import { createUpkeepWorker } from '#workers/upkeep.worker.ts'
+import { voucherWorker } from '#workers/voucher.worker.ts'
+import { type Foundation, foundationOf, retryerOf, retryPolicyOf, retryRedisOf } from './foundation.ts'
+import { runProcess } from './run-process.ts'
+
+/** How soon a promotion's status, changed by anyone, is followed by this process, in ms. */
+const RECONCILE_INTERVAL_MS = 2000
+
+/** Stream → Money API → result row → ack; retries; upkeep; started events. Scales with load. */
+await runProcess('worker', workerSchema, async (config, { logger, fatal }) => {
+  const foundation = await foundationOf('worker', config, logger)
+  const { metrics, database, kafka, promotions, processorDeps, services } = foundation
+  const redis = retryRedisOf(config, logger)
+
+  const { reconciler, consumers } = streamPartsOf(config, foundation, logger)
+  const retryWorker = createRetryWorker({
+    connection: redis.client,
+    prefix: redis.prefix,
+    policy: retryPolicyOf(config),
+    processors: {
+      VOUCHER: new CampaignPromotionVoucherRetryProcessor(processorDeps),
+      POINT: new CampaignPromotionPointRetryProcessor(processorDeps),
+    },
+    logger,
+  })
+  const upkeep = createUpkeepWorker({ reconciler, intervalMs: RECONCILE_INTERVAL_MS, logger })
+  const topics = service('topics', {
+    start: () =>
+      ensureTopics(
+        kafka,
+        [config.KAFKA_TOPIC_STARTED, config.KAFKA_TOPIC_VOUCHER_RETRY, config.KAFKA_TOPIC_POINT_RETRY],
+        config.KAFKA_TOPIC_PARTITIONS,
+      ),
+    stop: async () => undefined,
+  })
+  // The spec's @ConditionalOnProperty: the started listener exists only while the toggle is on.
+  const started = config.REDIS_STREAM_ENABLED
+    ? [
+        new TopicConsumer({
+          kafka,
+          groupId: `${config.KAFKA_GROUP_ID}-started-${hostname()}-${process.pid}`,
+          topics: [config.KAFKA_TOPIC_STARTED],
+          handleBatch: campaignPromotionStartedListener({
+            promotions,
+            reconciler,
+            metrics: processorDeps.metrics,
+            logger,
+            retryer: retryerOf(logger),
+          }),
+          logger,
+          onFatal: fatal,
+          isPrivateGroup: true,
+        }),
+      ]
+    : []
+  const probes = createProbeServer({
+    host: config.PROBE_HOST,
+    port: config.WORKER_PORT,
+    metrics,
+    checks: [
+      { name: 'database', check: () => database.ping() },
+      { name: 'redis', check: async () => void (await redis.client.ping()) },
+      ...started.map(consumer => ({ name: consumer.name, check: () => consumer.assertAlive() })),
+    ],
+  })
+  return [probes, ...services, redis.service, topics, consumers, retryWorker, upkeep, ...started]
+})
+
+/** The consumers of this process: their slots, who starts and stops them, and what the database wants of them. */
+function streamPartsOf(config: WorkerConfig, foundation: Foundation, logger: Logger) {
+  const { database, stream, promotions, streamProducer, processorDeps } = foundation
+  const registry = new PromotionConsumerRegistry(logger)
+  const pool = new StreamPool({
+    connection: stream.connection,
+    maxInFlight: config.WORKER_MAX_IN_FLIGHT,
+    pollIntervalMs: config.REDIS_STREAM_POLL_INTERVAL_MS,
+  })
+  const manager = new PromotionStreamManager({
+    connection: stream.connection,
+    pool,
+    registry,
+    handlers: { VOUCHER: voucherWorker(processorDeps), POINT: pointWorker(processorDeps) },
+    settings: streamSettingsOf(config),
+    logger,
+    onDead: (type, reason) => processorDeps.metrics.deadLetters.inc({ type, reason }),
+  })
+  const reconciler = new PromotionReconciler({
+    kysely: database.kysely,
+    promotions,
+    manager,
+    registry,
+    producer: streamProducer,
+    streams: { VOUCHER: voucherQueue, POINT: pointQueue },
+    logger,
+  })
+  const consumers = service('consumers', {
+    start: async () => undefined,
+    stop: async deadline => {
+      await registry.shutdownAll(deadline)
+      await pool.close()
+    },
+  })
+  return { reconciler, consumers }
+}
+
+function streamSettingsOf(config: WorkerConfig) {
+  return {
+    maxLen: config.REDIS_STREAM_MAX_LEN,
+    readCount: config.REDIS_STREAM_READ_COUNT,
+    pollIntervalMs: config.REDIS_STREAM_POLL_INTERVAL_MS,
+    maxConsumersPerInstance: config.REDIS_STREAM_MAX_CONSUMERS_PER_INSTANCE,
+    claimMinIdleMs: config.REDIS_STREAM_CLAIM_MIN_IDLE_MS,
+    maxDeliveries: config.REDIS_STREAM_MAX_DELIVERIES,
+  }
+}

@@ -1,0 +1,138 @@
+import { z } from 'zod'
+import { brokers, countOrNone, durationMs, durationMsOrNone, flag, integer, list, port, text, url } from './fields.ts'
+
+/** Every variable of the contract, by concern; a process's schema is the union of the concerns it needs. */
+
+const database = z.object({
+  DATABASE_URL: url('postgres', 'postgresql'),
+  DATABASE_POOL_MAX: integer(1, 1000).prefault('10'),
+  DATABASE_TIMEOUT_MS: durationMs.prefault('5000'),
+})
+
+const redis = z.object({
+  REDIS_URL: url('redis', 'rediss'),
+  REDIS_STREAM_URL: url('redis', 'rediss').optional(),
+  REDIS_CLUSTER: flag.prefault('false'),
+})
+
+const stream = z.object({
+  REDIS_STREAM_ENABLED: flag.prefault('true'),
+  REDIS_STREAM_MAX_LEN: integer(10, 1_000_000_000).prefault('1000000'),
+  REDIS_STREAM_READ_COUNT: integer(1, 100_000).prefault('500'),
+  REDIS_STREAM_POLL_INTERVAL_MS: integer(1, 60_000).prefault('50'),
+  REDIS_STREAM_MAX_CONSUMERS_PER_INSTANCE: integer(1, 100_000).prefault('512'),
+  WORKER_MAX_IN_FLIGHT: integer(1, 100_000).prefault('1024'),
+  REDIS_STREAM_CLAIM_MIN_IDLE_MS: durationMs.prefault('60000'),
+  REDIS_STREAM_MAX_DELIVERIES: integer(1, 1_000_000).prefault('5'),
+})
+
+const kafka = z.object({
+  KAFKA_BROKERS: brokers,
+  KAFKA_CLIENT_ID: text.prefault('promostream'),
+  KAFKA_GROUP_ID: text.prefault('promostream'),
+  KAFKA_SSL: flag.prefault('false'),
+  KAFKA_SASL_MECHANISM: z
+    .enum(['plain', 'scram-sha-256', 'scram-sha-512'], 'must be plain, scram-sha-256 or scram-sha-512')
+    .optional(),
+  KAFKA_SASL_USERNAME: text.optional(),
+  KAFKA_SASL_PASSWORD: text.optional(),
+  KAFKA_TOPIC_STARTED: text.prefault('prepay-campaign-promotion-started'),
+  KAFKA_TOPIC_VOUCHER: text.prefault('prepay-campaign-promotion-voucher'),
+  KAFKA_TOPIC_POINT: text.prefault('prepay-campaign-promotion-point'),
+  KAFKA_TOPIC_VOUCHER_RETRY: text.prefault('prepay-campaign-promotion-voucher-retry'),
+  KAFKA_TOPIC_POINT_RETRY: text.prefault('prepay-campaign-promotion-point-retry'),
+  KAFKA_TOPIC_INVALID: text.prefault('prepay-campaign-promotion-invalid'),
+  KAFKA_TOPIC_COMPLETED: text.prefault('prepay-campaign-promotion-completed'),
+  KAFKA_TOPIC_PARTITIONS: integer(1, 10_000).prefault('4'),
+})
+
+const money = z.object({
+  MONEY_API_URL: url('http', 'https'),
+  MONEY_API_TOKEN: text.optional(),
+  MONEY_API_TIMEOUT_MS: durationMs.prefault('3000'),
+  MONEY_API_RATE_LIMIT: countOrNone.prefault('0'),
+  MONEY_API_KEY_TTL_MS: integer(1, Number.MAX_SAFE_INTEGER).prefault('86400000'),
+})
+
+const recovery = z.object({
+  RETRY_MAX_ATTEMPTS: integer(1, 1000).prefault('8'),
+  RETRY_BACKOFF_BASE_MS: durationMs.prefault('1000'),
+  RETRY_BACKOFF_MAX_MS: durationMs.prefault('300000'),
+  SWEEP_AGE_MS: durationMs.prefault('120000'),
+  SWEEP_INTERVAL_MS: durationMs.prefault('30000'),
+  COMPLETION_QUIET_MS: durationMsOrNone.prefault('5000'),
+})
+
+const life = z.object({
+  SHUTDOWN_TIMEOUT_MS: durationMs.prefault('10000'),
+  LOG_LEVEL: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'must be one of pino’s levels')
+    .prefault('info'),
+})
+
+/** What only makes sense together. Issues name the variable to change. */
+function withCrossChecks<Schema extends z.ZodObject>(schema: Schema) {
+  return schema.superRefine((value, context) => {
+    const complain = (name: string, message: string) => context.addIssue({ code: 'custom', path: [name], message })
+    const settings = value as Partial<z.infer<typeof everything>>
+    const { KAFKA_SASL_MECHANISM: mechanism, REDIS_STREAM_CLAIM_MIN_IDLE_MS: minIdleMs } = settings
+    if (mechanism !== undefined && settings.KAFKA_SASL_USERNAME === undefined) {
+      complain('KAFKA_SASL_USERNAME', 'is not set, but KAFKA_SASL_MECHANISM is')
+    }
+    if (mechanism !== undefined && settings.KAFKA_SASL_PASSWORD === undefined) {
+      complain('KAFKA_SASL_PASSWORD', 'is not set, but KAFKA_SASL_MECHANISM is')
+    }
+    if ('LISTENER_PORT' in value && settings.REDIS_STREAM_ENABLED === false && settings.MONEY_API_URL === undefined) {
+      complain('MONEY_API_URL', 'is not set, but REDIS_STREAM_ENABLED is false: the listener pays by itself')
+    }
+    const longestHandlerMs = (settings.MONEY_API_TIMEOUT_MS ?? 0) + (settings.DATABASE_TIMEOUT_MS ?? 0)
+    if (minIdleMs !== undefined && minIdleMs < 2 * longestHandlerMs) {
+      complain(
+        'REDIS_STREAM_CLAIM_MIN_IDLE_MS',
+        `must be at least 2 × (MONEY_API_TIMEOUT_MS + DATABASE_TIMEOUT_MS) = ${2 * longestHandlerMs}: a live worker's entry would be taken from it`,
+      )
+    }
+  })
+}
+
+const everything = z.object({
+  ...database.shape,
+  ...redis.shape,
+  ...stream.shape,
+  ...kafka.shape,
+  ...money.shape,
+  ...recovery.shape,
+  ...life.shape,
+})
+
+const probeHost = { PROBE_HOST: text.prefault('0.0.0.0') }
+
+export const listenerSchema = withCrossChecks(
+  everything.extend({
+    ...probeHost,
+    LISTENER_PORT: port.prefault('3001'),
+    MONEY_API_URL: money.shape.MONEY_API_URL.optional(),
+  }),
+)
+export const workerSchema = withCrossChecks(everything.extend({ ...probeHost, WORKER_PORT: port.prefault('3002') }))
+export const adminSchema = withCrossChecks(
+  everything.extend({
+    MONEY_API_URL: money.shape.MONEY_API_URL.optional(),
+    ADMIN_HOST: text.prefault('127.0.0.1'),
+    ADMIN_PORT: port.prefault('3000'),
+    ADMIN_USERS: list.optional(),
+    ADMIN_HOOK_SECRET: text.optional(),
+  }),
+)
+export const migrateSchema = z.object({ ...database.shape, ...life.shape })
+export const cliSchema = withCrossChecks(
+  z.object({ ...database.shape, ...kafka.partial({ KAFKA_BROKERS: true }).shape, ...life.shape }),
+)
+
+export type ListenerConfig = Readonly<z.infer<typeof listenerSchema>>
+export type WorkerConfig = Readonly<z.infer<typeof workerSchema>>
+export type AdminConfig = Readonly<z.infer<typeof adminSchema>>
+export type CliConfig = Readonly<z.infer<typeof cliSchema>>
+export type KafkaConfig = Readonly<z.infer<typeof kafka>>
+export type MoneyConfig = Readonly<z.infer<typeof money>>
+export type DatabaseConfig = Readonly<z.infer<typeof database>>

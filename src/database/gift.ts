@@ -1,0 +1,52 @@
+import type { ProcessStatus } from './process-status.ts'
+import type { PromotionStatus } from './promotion-status.ts'
+
+/** A gift as it came, ready to be a row. Ids, amount and offset are exact strings of digits. */
+export interface NewGift {
+  promotionId: string
+  promotionSummaryId: string
+  targetId: string
+  partitionKey: string
+  memberId: string
+  amount: string
+  message: string
+  kafkaPartition: number | null
+  kafkaOffset: string | null
+  /** Put it on the stream? Heeded only while the promotion is IN_PROGRESS. */
+  wantsEntry: boolean
+}
+
+/** A result row, as far as paying it needs. What is paid is what stands here. */
+export interface GiftRow {
+  promotionId: string
+  promotionSummaryId: string
+  targetId: string
+  partitionKey: string
+  memberId: string
+  amount: string
+  processStatus: ProcessStatus
+  moneyKey: string | null
+  attempts: number
+  /** ms since the epoch, by the database's clock. */
+  createdAtMs: number
+}
+
+export type SkipReason = 'promotion-not-found' | 'promotion-type-mismatch' | 'promotion-completed' | 'promotion-stopped'
+
+/** What became of an insert (CONTRACT «What becomes of a gift message»). */
+export type InsertOutcome =
+  | { kind: 'inserted'; promotionStatus: PromotionStatus; enqueued: boolean }
+  | { kind: 'duplicate' }
+  | { kind: 'target-conflict' }
+  | { kind: 'skipped'; reason: SkipReason }
+
+/** One move of a row to another state. `posts` = POSTs sent since the row was read. */
+export type Transition =
+  | { targetId: string; to: 'SUCCESS'; moneyKey: string; posts: number }
+  | { targetId: string; to: 'RETRYING' | 'FAILED' | 'UNKNOWN'; errorCode: string; errorMessage: string; posts: number }
+
+export interface TransitionOutcome {
+  changed: boolean
+  /** State and money key before; undefined when there is no such row. */
+  previous?: { processStatus: ProcessStatus; moneyKey: string | null }
+}

@@ -1,0 +1,44 @@
+import { Migrator } from '@mikro-orm/migrations'
+import { defineConfig } from '@mikro-orm/postgresql'
+import { CampaignPromotionEntity } from './entities/campaign-promotion.entity.ts'
+import { CampaignPromotionPointResultEntity } from './entities/campaign-promotion-point-result.entity.ts'
+import { CampaignPromotionSkippedEntity } from './entities/campaign-promotion-skipped.entity.ts'
+import { CampaignPromotionSummaryEntity } from './entities/campaign-promotion-summary.entity.ts'
+import { CampaignPromotionVoucherResultEntity } from './entities/campaign-promotion-voucher-result.entity.ts'
+import { CreateTables } from './migrations/migration-20261121-create-tables.ts'
+
+export interface DatabaseOptions {
+  url: string
+  /** Connections this process may hold. */
+  poolMax: number
+  /** One statement, in ms; also the wait for a connection. */
+  timeoutMs: number
+}
+
+/** What MikroORM is told; `mikro-orm.config.ts` hands the same to its command line. */
+export function ormOptions({ url, poolMax, timeoutMs }: DatabaseOptions) {
+  return defineConfig({
+    clientUrl: url,
+    entities: [
+      CampaignPromotionEntity,
+      CampaignPromotionSummaryEntity,
+      CampaignPromotionVoucherResultEntity,
+      CampaignPromotionPointResultEntity,
+      CampaignPromotionSkippedEntity,
+    ],
+    pool: { min: 0, max: poolMax },
+    driverOptions: {
+      application_name: 'promostream',
+      connectionTimeoutMillis: timeoutMs,
+      statement_timeout: timeoutMs,
+      // The server cancels at `timeoutMs`; this one is for a server that no longer answers at all.
+      query_timeout: timeoutMs + 1000,
+      idle_in_transaction_session_timeout: timeoutMs * 2,
+      keepAlive: true,
+    },
+    extensions: [Migrator],
+    migrations: { migrationsList: [{ name: '20261121-create-tables', class: CreateTables }], snapshot: false },
+    // The embedded client logs through pino, at the edges; its own printing would break JSON output.
+    logger: () => undefined,
+  })
+}

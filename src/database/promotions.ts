@@ -1,0 +1,104 @@
+import { type Kysely, sql } from 'kysely'
+import type { PromotionType } from '#queues/promotion-type.ts'
+import { CodedError } from '#runtime/errors.ts'
+import type { ProcessStatus } from './process-status.ts'
+import type { PromotionStatus } from './promotion-status.ts'
+import { RESULT_TABLES } from './result-table.ts'
+
+export interface Promotion {
+  id: string
+  name: string
+  type: PromotionType
+  status: PromotionStatus
+  /** 0 where nobody said. */
+  totalCount: number
+  startedAt: Date | null
+  finishedAt: Date | null
+}
+
+export type NewPromotion = Pick<Promotion, 'id' | 'name' | 'type' | 'totalCount'>
+
+/** The promotions' rows. `status` changes only by compare-and-set. */
+export interface PromotionRepository {
+  find(promotionId: string): Promise<Promotion | undefined>
+  /** READY; throws `PROMOTION_EXISTS` for an id that is taken. */
+  create(promotion: NewPromotion): Promise<void>
+  /**
+   * READY → IN_PROGRESS, and fills a total that is null or 0. Answers the row as it is now, changed or not; undefined
+   * when there is none.
+   */
+  start(promotionId: string, totalCount: number): Promise<{ promotion: Promotion; changed: boolean } | undefined>
+  /** PAUSED or STOPPED → IN_PROGRESS; false when it was in another state. */
+  resume(promotionId: string): Promise<boolean>
+  /** Those whose consumers should run, or wait with what they hold. */
+  listActive(): Promise<Promotion[]>
+  list(limit: number): Promise<Promotion[]>
+  /** How many gifts stand in each state. Reads every row of the promotion: for people, not for loops. */
+  countByStatus(promotion: Pick<Promotion, 'id' | 'type'>): Promise<Record<ProcessStatus, number>>
+}
+
+const COLUMNS = sql`id, name, type, status, coalesce(total_count, 0)::float8 as "totalCount",
+  started_at as "startedAt", finished_at as "finishedAt"`
+
+export function createPromotionRepository(kysely: Kysely<unknown>): PromotionRepository {
+  const select = async (where: ReturnType<typeof sql>, limit = 10_000) => {
+    const { rows } = await sql<Promotion>`
+      select ${COLUMNS} from campaign_promotion where ${where} order by id limit ${limit}`.execute(kysely)
+    return rows
+  }
+  const find = async (promotionId: string) => (await select(sql`id = ${promotionId}::bigint`))[0]
+  return {
+    find,
+    create: promotion => createPromotion(kysely, promotion),
+    start: async (promotionId, totalCount) => {
+      const { rows } = await sql<Promotion>`
+        update campaign_promotion set status = 'IN_PROGRESS', started_at = coalesce(started_at, now()),
+          total_count = case when coalesce(total_count, 0) = 0 then ${totalCount}::bigint else total_count end
+        where id = ${promotionId}::bigint and status = 'READY' returning ${COLUMNS}`.execute(kysely)
+      const [started] = rows
+      if (started !== undefined) return { promotion: started, changed: true }
+      await fillTotal(kysely, promotionId, totalCount)
+      const promotion = await find(promotionId)
+      return promotion === undefined ? undefined : { promotion, changed: false }
+    },
+    resume: async promotionId => {
+      const { rows } = await sql`
+        update campaign_promotion set status = 'IN_PROGRESS', started_at = coalesce(started_at, now()), finished_at = null
+        where id = ${promotionId}::bigint and status in ('PAUSED', 'STOPPED') returning id`.execute(kysely)
+      return rows.length > 0
+    },
+    listActive: () => select(sql`status in ('IN_PROGRESS', 'PAUSED')`),
+    list: limit => select(sql`true`, limit),
+    countByStatus: promotion => countByStatus(kysely, promotion),
+  }
+}
+
+async function createPromotion(kysely: Kysely<unknown>, { id, name, type, totalCount }: NewPromotion): Promise<void> {
+  const { rows } = await sql`
+    insert into campaign_promotion (id, name, type, total_count)
+    values (${id}::bigint, ${name}, ${type}, ${totalCount}::bigint) on conflict (id) do nothing returning id`.execute(
+    kysely,
+  )
+  if (rows.length === 0) throw new CodedError('PROMOTION_EXISTS', `promotion ${id} exists already`)
+}
+
+/** The row's own total wins; the started event fills one that is null or 0. */
+async function fillTotal(kysely: Kysely<unknown>, promotionId: string, totalCount: number): Promise<void> {
+  if (totalCount === 0) return
+  await sql`
+    update campaign_promotion set total_count = ${totalCount}::bigint
+    where id = ${promotionId}::bigint and coalesce(total_count, 0) = 0
+      and status in ('IN_PROGRESS', 'PAUSED')`.execute(kysely)
+}
+
+async function countByStatus(
+  kysely: Kysely<unknown>,
+  { id, type }: Pick<Promotion, 'id' | 'type'>,
+): Promise<Record<ProcessStatus, number>> {
+  const counts: Record<ProcessStatus, number> = { PENDING: 0, RETRYING: 0, SUCCESS: 0, FAILED: 0, UNKNOWN: 0 }
+  const { rows } = await sql<{ status: ProcessStatus; count: number }>`
+    select process_status as status, count(*)::float8 as count from ${sql.table(RESULT_TABLES[type].name)}
+    where promotion_id = ${id}::bigint group by process_status`.execute(kysely)
+  for (const { status, count } of rows) counts[status] = count
+  return counts
+}

@@ -1,0 +1,92 @@
+import { type Kysely, sql } from 'kysely'
+import type { Transition, TransitionOutcome } from './gift.ts'
+import type { ProcessStatus } from './process-status.ts'
+import type { ResultTable } from './result-table.ts'
+
+interface TransitionAnswer {
+  targetId: string
+  processStatus: ProcessStatus
+  moneyKey: string | null
+  changed: boolean
+}
+
+/**
+ * Moves many rows in one statement and one commit. Rows are locked in the order of their target ids, then summaries by
+ * id, so that two batches never deadlock. Only PENDING and RETRYING rows move, and UNKNOWN ones to SUCCESS or FAILED:
+ * nothing leaves SUCCESS or FAILED. A summary counter moves with its row, once; a missing summary row is made.
+ */
+export async function moveGifts(
+  kysely: Kysely<unknown>,
+  table: ResultTable,
+  transitions: readonly Transition[],
+): Promise<TransitionOutcome[]> {
+  const outcomes: TransitionOutcome[] = new Array(transitions.length)
+  let round = [...transitions.entries()]
+  // One UPDATE moves a row once: a target that stands twice takes its second move in a second statement.
+  while (round.length > 0) {
+    const now = new Map<string, number>()
+    const later: typeof round = []
+    for (const entry of round) {
+      const [index, { targetId }] = entry
+      if (now.has(targetId)) later.push(entry)
+      else now.set(targetId, index)
+    }
+    const rows = await runMove(
+      kysely,
+      table,
+      [...now.values()].map(index => transitions[index] as Transition),
+    )
+    const answers = new Map(rows.map(row => [row.targetId, row]))
+    for (const [targetId, index] of now) outcomes[index] = outcomeOf(answers.get(targetId))
+    round = later
+  }
+  return outcomes
+}
+
+function outcomeOf(answer: TransitionAnswer | undefined): TransitionOutcome {
+  if (answer === undefined) return { changed: false }
+  const { changed, processStatus, moneyKey } = answer
+  return { changed, previous: { processStatus, moneyKey } }
+}
+
+async function runMove(
+  kysely: Kysely<unknown>,
+  table: ResultTable,
+  moves: readonly Transition[],
+): Promise<TransitionAnswer[]> {
+  const target = sql.ref(`r.${table.targetColumn}`)
+  const results = sql.table(table.name)
+  const { rows } = await sql<TransitionAnswer>`
+    with input as (
+      select * from unnest(
+        ${moves.map(move => move.targetId)}::bigint[], ${moves.map(move => move.to)}::text[],
+        ${moves.map(move => (move.to === 'SUCCESS' ? move.moneyKey : null))}::text[],
+        ${moves.map(move => (move.to === 'SUCCESS' ? null : move.errorCode))}::text[],
+        ${moves.map(move => (move.to === 'SUCCESS' ? null : move.errorMessage))}::text[],
+        ${moves.map(move => move.posts)}::int[]
+      ) as i (target_id, status, money_key, error_code, error_message, posts)
+    ), locked as materialized (
+      select r.id, ${target} as target_id, r.process_status, r.money_key
+      from ${results} r join input i on ${target} = i.target_id
+      order by ${target} for no key update of r
+    ), changed as (
+      update ${results} r set process_status = i.status, money_key = coalesce(i.money_key, r.money_key),
+        attempts = r.attempts + i.posts, error_code = i.error_code, error_message = i.error_message, updated_at = now()
+      from locked l join input i on i.target_id = l.target_id
+      where r.id = l.id and (r.process_status in ('PENDING', 'RETRYING')
+        or (r.process_status = 'UNKNOWN' and i.status in ('SUCCESS', 'FAILED')))
+      returning l.target_id, r.promotion_id, r.promotion_summary_id, r.process_status
+    ), counted as (
+      insert into campaign_promotion_summary as s (id, promotion_id, success_count, failed_count)
+      select promotion_summary_id, min(promotion_id), count(*) filter (where process_status = 'SUCCESS'),
+        count(*) filter (where process_status = 'FAILED')
+      from changed where process_status in ('SUCCESS', 'FAILED')
+      group by promotion_summary_id order by promotion_summary_id
+      on conflict (id) do update set success_count = s.success_count + excluded.success_count,
+        failed_count = s.failed_count + excluded.failed_count
+    )
+    select l.target_id as "targetId", l.process_status as "processStatus", l.money_key as "moneyKey",
+      c.target_id is not null as changed
+    from locked l left join changed c on c.target_id = l.target_id`.execute(kysely)
+  return rows
+}

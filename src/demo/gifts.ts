@@ -1,0 +1,46 @@
+import type { EventProviderService } from '#kafka/event-provider.ts'
+import type { PromotionType } from '#queues/promotion-type.ts'
+
+/** One promotion of the demo and the gifts it is to give. Ids stay far below 2^53 here, so plain numbers will do. */
+export interface DemoPromotion {
+  id: string
+  type: PromotionType
+  topic: string
+  gifts: number
+  /** Target ids run from here. */
+  firstTargetId: number
+}
+
+const CHUNK = 1000
+const SUMMARIES = 4
+const MEMBERS = 1_000_000
+const CHUNKS_AT_ONCE = 4
+
+/** Publishes every gift, `acks=all`; resolves with how many Kafka acknowledged. */
+export async function publishGifts(events: EventProviderService, promotion: DemoPromotion): Promise<number> {
+  let next = 0
+  const publishChunks = async () => {
+    while (next < promotion.gifts) {
+      const from = next
+      next = Math.min(promotion.gifts, from + CHUNK)
+      const indexes = Array.from({ length: next - from }, (_, index) => from + index)
+      await Promise.all(indexes.map(index => events.publish(toEvent(promotion, index))))
+    }
+  }
+  await Promise.all(Array.from({ length: CHUNKS_AT_ONCE }, publishChunks))
+  return promotion.gifts
+}
+
+function toEvent({ id, type, topic, firstTargetId }: DemoPromotion, index: number) {
+  const memberId = ((index * 7919) % MEMBERS) + 1
+  const target = type === 'VOUCHER' ? 'voucherTargetId' : 'pointTargetId'
+  const message = {
+    promotionId: id,
+    promotionSummaryId: String(Number(id) * 10 + (index % SUMMARIES)),
+    [target]: String(firstTargetId + index),
+    partitionKey: `member-${memberId}`,
+    memberId: String(memberId),
+    amount: String(100 + (index % 50) * 10),
+  }
+  return { topic, key: message.partitionKey, value: JSON.stringify(message) }
+}

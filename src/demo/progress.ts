@@ -1,0 +1,55 @@
+import { Presets, SingleBar } from 'cli-progress'
+
+export interface DemoProgress {
+  update(done: number): void
+  stop(): void
+}
+
+const PLAIN_INTERVAL_MS = 2000
+
+/** Done, rate and ETA: a bar on a terminal, a line every two seconds elsewhere; always on stderr. */
+export function startProgress(total: number): DemoProgress {
+  return process.stderr.isTTY ? barProgress(total) : lineProgress(total)
+}
+
+function barProgress(total: number): DemoProgress {
+  const startedAt = performance.now()
+  const bar = new SingleBar(
+    {
+      format: 'paid {bar} {percentage}%  {value}/{total}  {rate}/s  ETA {eta_formatted}',
+      stream: process.stderr,
+      hideCursor: true,
+      etaBuffer: 20,
+    },
+    Presets.shades_classic,
+  )
+  bar.start(total, 0, { rate: 0 })
+  return {
+    update: done => bar.update(done, { rate: rateOf(done, startedAt) }),
+    stop: () => bar.stop(),
+  }
+}
+
+function lineProgress(total: number): DemoProgress {
+  const startedAt = performance.now()
+  let lastLineAt = 0
+  let lastDone = 0
+  const print = (done: number) => {
+    const rate = rateOf(done, startedAt)
+    const eta = rate === 0 ? '?' : `${Math.ceil((total - done) / rate)}s`
+    process.stderr.write(`paid ${done}/${total}  ${rate}/s  ETA ${eta}\n`)
+  }
+  return {
+    update: done => {
+      lastDone = done
+      if (performance.now() - lastLineAt < PLAIN_INTERVAL_MS) return
+      lastLineAt = performance.now()
+      print(done)
+    },
+    stop: () => print(lastDone),
+  }
+}
+
+function rateOf(done: number, startedAt: number): number {
+  return Math.round(done / Math.max(0.001, (performance.now() - startedAt) / 1000))
+}

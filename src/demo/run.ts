@@ -1,0 +1,95 @@
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Kysely } from 'kysely'
+import { createPromotionRepository } from '#database/promotions.ts'
+import type { EventProviderService } from '#kafka/event-provider.ts'
+import { type Account, takeAccount } from './account.ts'
+import { type Child, startChild } from './children.ts'
+import { type DemoPromotion, publishGifts } from './gifts.ts'
+import { startProgress } from './progress.ts'
+import { watchUntilFinal } from './watch.ts'
+
+export interface DemoParts {
+  kysely: Kysely<unknown>
+  events: EventProviderService
+  /** What the child processes are given. */
+  env: Record<string, string>
+  topics: DemoTopics
+  moneyUrl: string
+  keep: boolean
+  say(line: string): void
+  /** Records on the demo's invalid topic. */
+  countInvalid(): Promise<number>
+}
+
+export interface DemoTopics {
+  started: string
+  voucher: string
+  point: string
+}
+
+export interface DemoResult {
+  account: Account
+  /** First produce → last row final. */
+  seconds: number
+  children: Child[]
+}
+
+/** Half vouchers, half points; ids that no other run has used. */
+export function planPromotions(messages: number, topics: DemoTopics): DemoPromotion[] {
+  const vouchers = Math.ceil(messages / 2)
+  const base = Math.floor(Date.now() / 1000) * 10
+  const firstTargetId = base * 10_000_000
+  const plan: DemoPromotion[] = [
+    { id: String(base), type: 'VOUCHER', topic: topics.voucher, gifts: vouchers, firstTargetId },
+    { id: String(base + 1), type: 'POINT', topic: topics.point, gifts: messages - vouchers, firstTargetId },
+  ]
+  return plan.filter(({ gifts }) => gifts > 0)
+}
+
+/** One listener and two workers, as processes of their own. */
+export async function startChildren({ env, keep }: DemoParts): Promise<Child[]> {
+  const logFolder = mkdtempSync(join(tmpdir(), 'promostream-demo-'))
+  const kinds = [
+    ['listener', 'listener'],
+    ['worker', 'worker-1'],
+    ['worker', 'worker-2'],
+  ] as const
+  return Promise.all(kinds.map(([kind, name]) => startChild({ kind, name, env, logFolder, keep })))
+}
+
+/** Creates the promotions, starts and publishes them, watches them to the end, and takes the account. */
+export async function runDemo(messages: number, parts: DemoParts): Promise<DemoResult> {
+  const { kysely, events, topics, moneyUrl, say } = parts
+  const promotions = planPromotions(messages, topics)
+  const repository = createPromotionRepository(kysely)
+  for (const { id, type, gifts } of promotions) {
+    await repository.create({ id, type, name: `demo ${type.toLowerCase()}`, totalCount: gifts })
+  }
+  const children = await startChildren(parts)
+  for (const { id, type, gifts } of promotions) {
+    const value = JSON.stringify({ promotionId: id, totalCount: gifts, type })
+    await events.publish({ topic: topics.started, key: id, value })
+  }
+  say(`paying ${messages.toLocaleString('en')} gifts with 1 listener and 2 workers`)
+
+  const progress = startProgress(messages)
+  const startedAt = performance.now()
+  let acknowledged = 0
+  let isPublished = false
+  const publishing = Promise.all(promotions.map(promotion => publishGifts(events, promotion))).then(counts => {
+    acknowledged = counts.reduce((sum, count) => sum + count, 0)
+    isPublished = true
+  })
+  const watching = watchUntilFinal({ kysely, promotions, messages, progress, isPublished: () => isPublished })
+  // A failed publish ends the demo at once; the watch alone would wait for gifts that never come.
+  const isFinal = await Promise.race([watching, publishing.then(() => watching)])
+  await publishing
+  const seconds = (performance.now() - startedAt) / 1000
+  progress.stop()
+  if (!isFinal) say('nothing has moved for two minutes: this is how far it came')
+  const invalid = await parts.countInvalid()
+  const account = await takeAccount({ kysely, promotions, messages: acknowledged, invalid, moneyUrl })
+  return { account, seconds, children }
+}

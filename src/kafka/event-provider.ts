@@ -1,0 +1,41 @@
+import type { Kafka, Producer, TopicMessages } from 'kafkajs'
+import { Batcher } from '#runtime/batcher.ts'
+import { type Service, service } from '#runtime/service.ts'
+
+export interface KafkaEvent {
+  topic: string
+  key: string
+  /** JSON, or whatever the topic's readers expect. */
+  value: string
+}
+
+/** The spec's `EventProviderService`: at least once, `acks=all`. */
+export interface EventProviderService extends Service {
+  /** Resolves when every in-sync replica has it. Rejects with kafkajs's error when it could not be delivered. */
+  publish(event: KafkaEvent): Promise<void>
+}
+
+export function createEventProvider(kafka: Kafka): EventProviderService {
+  const producer: Producer = kafka.producer({ allowAutoTopicCreation: false })
+  const sends = new Batcher<KafkaEvent, undefined>({
+    maxSize: 1000,
+    maxConcurrent: 4,
+    lingerMs: 2,
+    isItemError: error => error.name === 'KafkaJSProtocolError' && /too large/i.test(error.message),
+    run: async events => {
+      await producer.sendBatch({ acks: -1, topicMessages: byTopic(events) })
+      return events.map(() => undefined)
+    },
+  })
+  return {
+    ...service('event-provider', { start: () => producer.connect(), stop: () => producer.disconnect() }),
+    publish: event => sends.add(event),
+  }
+}
+
+function byTopic(events: readonly KafkaEvent[]): TopicMessages[] {
+  return [...Map.groupBy(events, event => event.topic)].map(([topic, group]) => ({
+    topic,
+    messages: group.map(({ key, value }) => ({ key, value })),
+  }))
+}

@@ -1,0 +1,230 @@
+import type { Consumer, EachBatchPayload, Kafka, KafkaMessage } from 'kafkajs'
+import { CodedError, errorLine, toError } from '#runtime/errors.ts'
+import type { Logger } from '#runtime/logger.ts'
+import type { Service } from '#runtime/service.ts'
+
+/** One record, where it stood, and its value as it came. */
+export interface TopicMessage {
+  topic: string
+  partition: number
+  offset: string
+  key: Buffer | null
+  value: Buffer | null
+}
+
+/** Settles a whole batch. It must try again by itself what may succeed later; a rejection leaves the offset as it is. */
+export type BatchHandler = (messages: readonly TopicMessage[], signal: AbortSignal) => Promise<void>
+
+export interface TopicConsumerOptions {
+  kafka: Kafka
+  groupId: string
+  topics: readonly string[]
+  handleBatch: BatchHandler
+  logger: Logger
+  /** Called when the consumer cannot be brought back: the process has to end. */
+  onFatal(error: Error): void
+  /** Delete the group on a clean stop: it belongs to this process alone. */
+  isPrivateGroup?: boolean
+  /** Batches under way at once, each of another partition. */
+  partitionsConsumedConcurrently?: number
+}
+
+const HEARTBEAT_INTERVAL_MS = 1000
+/** A consumer that has neither fetched nor worked for this long is not ready. */
+const STALE_AFTER_MS = 15_000
+const MAX_RESTARTS = 10
+const RESTART_PAUSE_MS = 1000
+const MAX_CLOSE_WAIT_MS = 5000
+
+/**
+ * A consumer loop over kafkajs: a new group begins at the first message; an offset is committed only after the whole
+ * batch has been settled (at least once). A crash of the consumer restarts it a bounded number of times, then is fatal.
+ */
+export class TopicConsumer implements Service {
+  readonly name: string
+  readonly #options: TopicConsumerOptions
+  readonly #abort = new AbortController()
+  #consumer: Consumer | undefined
+  #starting: Promise<void> | undefined
+  #stopping: Promise<void> | undefined
+  #restarts = 0
+  #lastProgressAt = 0
+  #batchesUnderWay = 0
+
+  constructor(options: TopicConsumerOptions) {
+    this.#options = options
+    this.name = `consumer of ${options.topics.join(', ')}`
+  }
+
+  start(): Promise<void> {
+    this.#starting ??= this.#stopping === undefined ? this.#run() : Promise.resolve()
+    return this.#starting
+  }
+
+  /** The batch in hand is settled or given up at the deadline; what is not committed is delivered again. */
+  stop(deadline?: AbortSignal): Promise<void> {
+    this.#stopping ??= this.#stop(deadline)
+    return this.#stopping
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop()
+  }
+
+  /** Throws when it has not fetched lately. */
+  assertAlive(nowMs = Date.now()): void {
+    const idleMs = nowMs - this.#lastProgressAt
+    if (idleMs > STALE_AFTER_MS) {
+      throw new CodedError('KAFKA_STALE', `${this.name} has not polled for ${Math.round(idleMs / 1000)} s`)
+    }
+  }
+
+  async #run(): Promise<void> {
+    const { kafka, groupId, topics } = this.#options
+    const consumer = kafka.consumer({
+      groupId,
+      allowAutoTopicCreation: false,
+      sessionTimeout: 15_000,
+      heartbeatInterval: HEARTBEAT_INTERVAL_MS,
+      // How fast a rebalance, a pause or a stop is noticed: heartbeats wait for the fetch.
+      maxWaitTimeInMs: 250,
+      maxBytesPerPartition: 256 * 1024,
+      retry: { retries: 5, restartOnFailure: async () => false },
+    })
+    this.#consumer = consumer
+    consumer.on(consumer.events.FETCH, () => this.#progress())
+    consumer.on(consumer.events.CRASH, ({ payload }) => void this.#recover(consumer, payload.error))
+    await consumer.connect()
+    await consumer.subscribe({ topics: [...topics], fromBeginning: true })
+    const joined = new Promise<void>(resolve => {
+      consumer.on(consumer.events.GROUP_JOIN, () => resolve())
+    })
+    await consumer.run({
+      autoCommit: false,
+      eachBatchAutoResolve: false,
+      partitionsConsumedConcurrently: this.#options.partitionsConsumedConcurrently ?? 4,
+      eachBatch: payload => this.#onBatch(payload),
+    })
+    await Promise.race([joined, this.#aborted()])
+    this.#progress()
+  }
+
+  #aborted(): Promise<void> {
+    return new Promise(resolve => this.#abort.signal.addEventListener('abort', () => resolve(), { once: true }))
+  }
+
+  #progress(): void {
+    this.#lastProgressAt = Date.now()
+  }
+
+  async #onBatch({
+    batch,
+    heartbeat,
+    resolveOffset,
+    commitOffsetsIfNecessary,
+    ...state
+  }: EachBatchPayload): Promise<void> {
+    const last = batch.messages.at(-1)
+    if (last === undefined || !state.isRunning() || state.isStale()) return
+    this.#batchesUnderWay += 1
+    const beat = setInterval(() => {
+      this.#progress()
+      heartbeat().catch(error => this.#options.logger.debug({ err: toError(error) }, 'kafka heartbeat failed'))
+    }, HEARTBEAT_INTERVAL_MS)
+    try {
+      const messages = batch.messages.map(message => toTopicMessage(batch.topic, batch.partition, message))
+      await this.#options.handleBatch(messages, this.#abort.signal)
+      // Another member owns the partition now: it delivers the batch again, and rows tell it that it is done.
+      if (state.isStale()) return
+      resolveOffset(last.offset)
+      await commitOffsetsIfNecessary({
+        topics: [{ topic: batch.topic, partitions: [{ partition: batch.partition, offset: next(last.offset) }] }],
+      })
+      this.#restarts = 0
+      this.#progress()
+    } catch (error) {
+      if (this.#abort.signal.aborted) return
+      throw error
+    } finally {
+      clearInterval(beat)
+      this.#batchesUnderWay -= 1
+    }
+  }
+
+  /** kafkajs gave the consumer up (broker away, coordinator lost, a batch that threw): a new one takes its place. */
+  async #recover(crashed: Consumer, error: Error): Promise<void> {
+    const { logger, onFatal } = this.#options
+    if (this.#stopping !== undefined || this.#consumer !== crashed) return
+    this.#consumer = undefined
+    await crashed.disconnect().catch(() => undefined)
+    while (this.#stopping === undefined) {
+      this.#restarts += 1
+      logger.warn({ err: error, restart: this.#restarts }, `${this.name} crashed: ${errorLine(error)}`)
+      if (this.#restarts > MAX_RESTARTS) {
+        return onFatal(
+          new CodedError('KAFKA_CONSUMER_LOST', `${this.name} crashed ${MAX_RESTARTS} times: ${errorLine(error)}`),
+        )
+      }
+      await new Promise(resolve => setTimeout(resolve, RESTART_PAUSE_MS * Math.min(this.#restarts, 5)))
+      if (this.#stopping !== undefined) return
+      try {
+        return await this.#run()
+      } catch (thrown) {
+        error = toError(thrown)
+        await this.#drop()
+      }
+    }
+  }
+
+  async #drop(): Promise<void> {
+    const consumer = this.#consumer
+    this.#consumer = undefined
+    await consumer?.disconnect().catch(() => undefined)
+  }
+
+  async #stop(deadline: AbortSignal | undefined): Promise<void> {
+    const consumer = this.#consumer
+    if (consumer === undefined) return
+    const giveUp = () => this.#abort.abort()
+    if (deadline?.aborted) giveUp()
+    deadline?.addEventListener('abort', giveUp, { once: true })
+    // kafkajs waits for the batches in hand; without a deadline they get as long as they need.
+    if (this.#batchesUnderWay === 0) giveUp()
+    await withTimeout(consumer.stop(), deadline)
+    await withTimeout(consumer.disconnect(), deadline)
+    giveUp()
+    if (this.#options.isPrivateGroup) await this.#deleteGroup()
+  }
+
+  async #deleteGroup(): Promise<void> {
+    const admin = this.#options.kafka.admin({ retry: { retries: 2 } })
+    try {
+      await admin.connect()
+      await admin.deleteGroups([this.#options.groupId])
+    } catch (error) {
+      this.#options.logger.debug({ err: toError(error) }, 'the private consumer group stays behind')
+    } finally {
+      await admin.disconnect().catch(() => undefined)
+    }
+  }
+}
+
+/** Waits for kafkajs, but not for ever once time is up. */
+async function withTimeout(work: Promise<void>, deadline: AbortSignal | undefined): Promise<void> {
+  if (deadline === undefined) return work.catch(() => undefined)
+  const late = Promise.withResolvers<void>()
+  const timer = setTimeout(late.resolve, MAX_CLOSE_WAIT_MS * 2)
+  const onAbort = () => setTimeout(late.resolve, 500).unref()
+  deadline.addEventListener('abort', onAbort, { once: true })
+  await Promise.race([work.catch(() => undefined), late.promise])
+  clearTimeout(timer)
+  deadline.removeEventListener('abort', onAbort)
+}
+
+function toTopicMessage(topic: string, partition: number, { offset, key, value }: KafkaMessage): TopicMessage {
+  return { topic, partition, offset, key, value }
+}
+
+function next(offset: string): string {
+  return (BigInt(offset) + 1n).toString()
+}

@@ -1,0 +1,14 @@
+import type { BatchHandler } from '#kafka/topic-consumer.ts'
+import { handlePromotionStarted, type StartedDeps } from '#promotion/started.ts'
+import type { Retryer } from '#runtime/retryer.ts'
+import { decodeUtf8 } from './decode.ts'
+import { settleBatch } from './settle-batch.ts'
+
+/** The spec's `CampaignPromotionStartedListener`: a broadcast, every worker process hears every event. */
+export function campaignPromotionStartedListener(deps: StartedDeps & { retryer: Retryer }): BatchHandler {
+  return (messages, signal) =>
+    settleBatch(
+      messages.map(message => () => handlePromotionStarted(decodeUtf8(message.value) ?? '', deps)),
+      { retryer: deps.retryer, logger: deps.logger, signal },
+    )
+}

@@ -1,0 +1,61 @@
+import { z } from 'zod'
+import type { BatchHandler, TopicMessage } from '#kafka/topic-consumer.ts'
+import { parseMessage } from '#promotion/gift-message.ts'
+import type { InvalidMessageReporter } from '#promotion/invalid-messages.ts'
+import type { RetryJobs } from '#promotion/retry-jobs.ts'
+import { exactInteger } from '#queues/gift-message.ts'
+import type { PromotionType } from '#queues/promotion-type.ts'
+import type { Logger } from '#runtime/logger.ts'
+import type { Retryer } from '#runtime/retryer.ts'
+import { decodeUtf8 } from './decode.ts'
+import { settleBatch } from './settle-batch.ts'
+
+export interface RetryListenerDeps {
+  retryJobs: Pick<RetryJobs, 'add'>
+  invalidMessages: InvalidMessageReporter
+  retryer: Retryer
+  logger: Logger
+}
+
+/** A count or a time as the exact parser hands it over. */
+const wholeNumber = z.preprocess(
+  value => Number(typeof value === 'object' && value !== null && 'rawJSON' in value ? value.rawJSON : value),
+  z.number().int().min(0),
+)
+
+/** What a retry topic's listener does with a batch: one delayed BullMQ job a gift. */
+export function retryBatchHandler(type: PromotionType, targetField: string, deps: RetryListenerDeps): BatchHandler {
+  const schema = z
+    .object({
+      promotionId: exactInteger,
+      [targetField]: exactInteger,
+      attempt: wholeNumber.catch(1),
+      notBefore: wholeNumber.optional().catch(undefined),
+    })
+    .transform(
+      fields => fields as { promotionId: string; attempt: number; notBefore?: number } & Record<string, string>,
+    )
+
+  return async (messages, signal) => {
+    const jobs: Parameters<RetryJobs['add']>[0][number][] = []
+    const invalid: { message: TopicMessage; reason: string }[] = []
+    for (const message of messages) {
+      const parsed = parseMessage(schema, decodeUtf8(message.value) ?? '')
+      if (!parsed.ok) {
+        invalid.push({ message, reason: parsed.reason })
+        continue
+      }
+      const { promotionId, attempt, notBefore } = parsed.message
+      const targetId = parsed.message[targetField] as string
+      const data = { type, promotionId, targetId, ...(notBefore === undefined ? {} : { notBefore }) }
+      jobs.push({ data, attempts: Math.max(1, attempt) })
+    }
+    const works = invalid.map(
+      ({ message, reason }) =>
+        () =>
+          deps.invalidMessages.report(message, reason),
+    )
+    if (jobs.length > 0) works.push(() => deps.retryJobs.add(jobs))
+    await settleBatch(works, { retryer: deps.retryer, logger: deps.logger, signal })
+  }
+}

@@ -1,0 +1,160 @@
+import { type Dispatcher, Pool } from 'undici'
+import { CodedError } from '#runtime/errors.ts'
+import type { HttpAnswer } from './charge.ts'
+
+export interface HttpOptions {
+  baseUrl: string
+  token: string | undefined
+  /** One exchange from its first byte to its last, in ms. */
+  timeoutMs: number
+  /** Connections kept open; as many as there are calls at once. */
+  connections: number
+}
+
+export interface HttpCall {
+  method: 'GET' | 'POST'
+  /** Below the base URL, with a leading slash. */
+  path: string
+  headers?: Record<string, string>
+  body?: string
+  signal?: AbortSignal | undefined
+}
+
+const MAX_REPLY_BYTES = 64 * 1024
+
+/**
+ * One keep-alive connection pool to one service. Goes through undici's `dispatch`, which costs a fifth of `fetch`;
+ * follows no redirect, and never sends a call twice by itself.
+ */
+export class HttpPool {
+  readonly #pool: Pool
+  readonly #prefix: string
+  readonly #timeoutMs: number
+  readonly #headers: Record<string, string>
+  /** One listener a signal, however many calls it covers: an EventTarget finds a listener by walking them all. */
+  readonly #bySignal = new WeakMap<AbortSignal, Set<Exchange>>()
+
+  constructor(options: HttpOptions) {
+    const url = new URL(options.baseUrl)
+    this.#prefix = url.pathname.replace(/\/+$/, '')
+    this.#timeoutMs = options.timeoutMs
+    this.#headers = options.token === undefined ? {} : { authorization: `Bearer ${options.token}` }
+    this.#pool = new Pool(url.origin, {
+      connections: options.connections,
+      pipelining: 1,
+      keepAliveTimeout: 30_000,
+      connect: { timeout: options.timeoutMs },
+      // The timer of each exchange covers it whole; undici's own two have a resolution of about a second.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    })
+  }
+
+  /** Never rejects: silence is an answer too. */
+  exchange(call: HttpCall): Promise<HttpAnswer> {
+    return new Promise(resolve => {
+      const companions = this.#companions(call.signal)
+      const exchange = new Exchange(this.#timeoutMs, answer => {
+        companions?.delete(exchange)
+        resolve(answer)
+      })
+      if (call.signal?.aborted) return exchange.abort()
+      companions?.add(exchange)
+      try {
+        this.#pool.dispatch(
+          {
+            method: call.method,
+            path: this.#prefix + call.path,
+            headers: call.headers === undefined ? this.#headers : { ...this.#headers, ...call.headers },
+            body: call.body ?? null,
+          },
+          exchange,
+        )
+      } catch (error) {
+        exchange.onResponseError(null, error as Error)
+      }
+    })
+  }
+
+  #companions(signal: AbortSignal | undefined): Set<Exchange> | undefined {
+    if (signal === undefined) return undefined
+    const known = this.#bySignal.get(signal)
+    if (known !== undefined) return known
+    const exchanges = new Set<Exchange>()
+    this.#bySignal.set(signal, exchanges)
+    signal.addEventListener('abort', () => exchanges.forEach(exchange => void exchange.abort()), { once: true })
+    return exchanges
+  }
+
+  close(): Promise<void> {
+    return this.#pool.destroy()
+  }
+}
+
+/** Collects one reply; ends at its last byte, an error, the time-out or the caller's signal, whichever is first. */
+class Exchange implements Dispatcher.DispatchHandler {
+  readonly #timer: NodeJS.Timeout
+  readonly #resolve: (answer: HttpAnswer) => void
+  #controller: Dispatcher.DispatchController | undefined
+  #ended = false
+  #status = 0
+  #retryAfter: string | undefined
+  #chunks: Buffer[] = []
+  #bytes = 0
+
+  constructor(timeoutMs: number, resolve: (answer: HttpAnswer) => void) {
+    this.#resolve = resolve
+    this.#timer = setTimeout(
+      () => this.#fail(new CodedError('TIMEOUT', `no whole reply within ${timeoutMs} ms`)),
+      timeoutMs,
+    )
+  }
+
+  abort(): void {
+    this.#fail(new CodedError('ABORTED', 'the call was given up by a stopping process'))
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller
+    // Timed out while it waited for a connection: not one byte was sent, and none will be.
+    if (this.#ended) controller.abort(new CodedError('TIMEOUT', 'the call was given up before it was sent'))
+  }
+
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Record<string, string | string[] | undefined>,
+  ): void {
+    this.#status = status
+    const retryAfter = headers['retry-after']
+    this.#retryAfter = Array.isArray(retryAfter) ? retryAfter[0] : retryAfter
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#bytes += chunk.length
+    if (this.#bytes > MAX_REPLY_BYTES) {
+      this.#fail(new CodedError('REPLY_TOO_LARGE', `the reply is larger than ${MAX_REPLY_BYTES} bytes`))
+    } else this.#chunks.push(chunk)
+  }
+
+  onResponseEnd(): void {
+    const body = (this.#chunks.length === 1 ? (this.#chunks[0] as Buffer) : Buffer.concat(this.#chunks)).toString()
+    this.#end({ kind: 'reply', status: this.#status, body, retryAfter: this.#retryAfter })
+  }
+
+  onResponseError(_controller: unknown, error: Error): void {
+    this.#end({ kind: 'no-reply', error })
+  }
+
+  #fail(error: Error): void {
+    this.#end({ kind: 'no-reply', error })
+    this.#controller?.abort(error)
+  }
+
+  #end(answer: HttpAnswer): void {
+    if (this.#ended) return
+    this.#ended = true
+    clearTimeout(this.#timer)
+    this.#resolve(answer)
+  }
+}

@@ -1,0 +1,65 @@
+import type { PromotionEntry } from '#queues/promotion-stream.ts'
+import type { PromotionType } from '#queues/promotion-type.ts'
+import { errorLine, toError } from '#runtime/errors.ts'
+import type { Logger } from '#runtime/logger.ts'
+import type { StreamQueue, StreamWorker } from '#stream/index.ts'
+
+/** One promotion's consumers in this process. */
+export interface ConsumerContext {
+  promotionId: string
+  type: PromotionType
+  worker: StreamWorker<PromotionEntry>
+  queue: StreamQueue<PromotionEntry>
+}
+
+/** The spec's `PromotionConsumerRegistry`: which promotions this process consumes, one context each. */
+export class PromotionConsumerRegistry {
+  readonly #contexts = new Map<string, Promise<ConsumerContext>>()
+  readonly #logger: Logger
+
+  constructor(logger: Logger) {
+    this.#logger = logger
+  }
+
+  /** Ids of the promotions that are registered or about to be. */
+  get promotionIds(): string[] {
+    return [...this.#contexts.keys()]
+  }
+
+  get(promotionId: string): Promise<ConsumerContext> | undefined {
+    return this.#contexts.get(promotionId)
+  }
+
+  /** Makes the context unless there is one; a failed make leaves nothing behind. */
+  register(promotionId: string, create: () => Promise<ConsumerContext>): Promise<ConsumerContext> {
+    const known = this.#contexts.get(promotionId)
+    if (known !== undefined) return known
+    const context = create()
+    this.#contexts.set(promotionId, context)
+    context.catch(() => this.#contexts.delete(promotionId))
+    return context
+  }
+
+  /** Stops reading, lets handlers finish until the deadline, leaves the rest pending for other instances. */
+  async shutdown(promotionId: string, deadline?: AbortSignal): Promise<void> {
+    const context = this.#contexts.get(promotionId)
+    if (context === undefined) return
+    try {
+      await (await context).worker.close(false, deadline)
+    } catch (error) {
+      this.#logger.error({ err: toError(error), promotionId }, `consumers did not close: ${errorLine(error)}`)
+    } finally {
+      if (this.#contexts.get(promotionId) === context) this.#contexts.delete(promotionId)
+    }
+  }
+
+  /** The spec's `@PreDestroy`. */
+  async shutdownAll(deadline?: AbortSignal): Promise<void> {
+    await Promise.all(this.promotionIds.map(promotionId => this.shutdown(promotionId, deadline)))
+  }
+
+  /** Removes stream and group. Safe beside other instances: the guard in Redis lets one of them do it. */
+  async cleanupStream(queue: StreamQueue<PromotionEntry>): Promise<void> {
+    await queue.remove()
+  }
+}

@@ -1,0 +1,50 @@
+import type { z } from 'zod'
+import { errorLine } from '#runtime/errors.ts'
+import { parseExact, rawNumber } from '#runtime/exact-json.ts'
+
+/** A message that was read, or why it cannot be. */
+export type ParsedMessage<Message> = { ok: true; message: Message } | { ok: false; reason: string }
+
+/** Reads a JSON message exactly: no id passes through a JavaScript number. Never throws. */
+export function parseMessage<Schema extends z.ZodType>(schema: Schema, json: string): ParsedMessage<z.infer<Schema>> {
+  let value: unknown
+  try {
+    value = parseJson(json)
+  } catch (error) {
+    return { ok: false, reason: `not JSON: ${errorLine(error)}`.slice(0, 200) }
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    return { ok: false, reason: 'not a JSON object' }
+  const parsed = schema.safeParse(value)
+  if (parsed.success) return { ok: true, message: parsed.data }
+  const reasons = parsed.error.issues.map(issue => `${issue.path.join('.')} ${issue.message}`)
+  return { ok: false, reason: reasons.join('; ') }
+}
+
+/**
+ * Nesting deeper than the exact parser's stack is legal JSON: the plain parser reads it, and the top level's integers
+ * are exact where a JavaScript number is. Others stay numbers, which no schema of ours takes.
+ */
+function parseJson(json: string): unknown {
+  try {
+    return parseExact(json)
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+  }
+  const value = JSON.parse(json) as Record<string, unknown>
+  for (const [name, field] of Object.entries(value)) {
+    if (typeof field === 'number' && Number.isSafeInteger(field)) value[name] = rawNumber(String(field))
+  }
+  return value
+}
+
+/** The original message plus fields of ours; ids stand as strings, unknown fields are kept. */
+export function extendMessage(json: string, ids: Record<string, string>, extra: Record<string, unknown>): string {
+  try {
+    return JSON.stringify({ ...(parseExact(json) as object), ...ids, ...extra })
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    // Too deep to be written again: what we know of it goes on, the rest stays in the row's message.
+    return JSON.stringify({ ...ids, ...extra })
+  }
+}

@@ -1,0 +1,37 @@
+import type { Metrics } from '#runtime/metrics.ts'
+
+const LATENCY_BUCKETS_SECONDS = [0.01, 0.025, 0.05, 0.075, 0.1, 0.2, 0.5, 1, 2, 5]
+
+/** What the domain counts. Conservation: consumed = inserted + duplicate + skipped + invalid. */
+export function createPromotionMetrics(metrics: Metrics) {
+  return {
+    consumed: metrics.counter('promostream_consumed_total', 'Gift messages settled, by what became of them', [
+      'type',
+      'outcome',
+    ]),
+    transitions: metrics.counter('promostream_transitions_total', 'Result rows that entered a state', [
+      'type',
+      'status',
+    ]),
+    moneyConflicts: metrics.counter(
+      'promostream_money_conflict_total',
+      'A 200 of the Money API met a row that is FAILED, or SUCCESS with another transaction key',
+      ['type'],
+    ),
+    deadLetters: metrics.counter('promostream_dead_letters_total', 'Entries that had no row, or were poison', [
+      'type',
+      'reason',
+    ]),
+    startedEventErrors: metrics.counter('promostream_started_event_errors_total', 'Started events that start nothing', [
+      'reason',
+    ]),
+    moneyCalls: metrics.histogram(
+      'promostream_money_call_seconds',
+      'Exchanges with the Money API, by what they meant',
+      LATENCY_BUCKETS_SECONDS,
+      ['method', 'meaning'],
+    ),
+  }
+}
+
+export type PromotionMetrics = ReturnType<typeof createPromotionMetrics>

@@ -1,0 +1,16 @@
+import { type CampaignPromotionPointMessage, pointMessage, pointQueue } from '#queues/point.queue.ts'
+import { type ParsedMessage, parseMessage } from './gift-message.ts'
+import { AbstractCampaignPromotionProcessor } from './processor.ts'
+
+export class CampaignPromotionPointProcessor extends AbstractCampaignPromotionProcessor<CampaignPromotionPointMessage> {
+  protected override readonly stream = pointQueue
+  protected override readonly targetField = 'pointTargetId'
+
+  protected override parseMessage(json: string): ParsedMessage<CampaignPromotionPointMessage> {
+    return parseMessage(pointMessage, json)
+  }
+
+  protected override getTargetId(message: CampaignPromotionPointMessage): string {
+    return message.pointTargetId
+  }
+}

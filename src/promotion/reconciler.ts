@@ -1,0 +1,62 @@
+import type { Kysely } from 'kysely'
+import type { Promotion, PromotionRepository } from '#database/promotions.ts'
+import type { PromotionStream } from '#queues/promotion-stream.ts'
+import type { PromotionType } from '#queues/promotion-type.ts'
+import { errorLine, toError } from '#runtime/errors.ts'
+import type { Logger } from '#runtime/logger.ts'
+import type { PromotionConsumerRegistry } from './consumer-registry.ts'
+import { refill } from './refill.ts'
+import type { PromotionStreamManager } from './stream-manager.ts'
+import type { PromotionStreamProducer } from './stream-producer.ts'
+
+export interface ReconcilerDeps {
+  kysely: Kysely<unknown>
+  promotions: PromotionRepository
+  manager: PromotionStreamManager
+  registry: PromotionConsumerRegistry
+  producer: PromotionStreamProducer
+  streams: Readonly<Record<PromotionType, PromotionStream>>
+  logger: Logger
+}
+
+/**
+ * Makes this process do what the database says: consumers of IN_PROGRESS promotions run and their streams are filled,
+ * those of PAUSED ones wait, all others stop. Started events only make it faster.
+ */
+export class PromotionReconciler {
+  readonly #deps: ReconcilerDeps
+
+  constructor(deps: ReconcilerDeps) {
+    this.#deps = deps
+  }
+
+  /** One round over every promotion. One that fails does not keep the others from theirs. */
+  async reconcile(): Promise<void> {
+    const { promotions, registry, manager } = this.#deps
+    const active = await promotions.listActive()
+    const activeIds = new Set(active.map(promotion => promotion.id))
+    await Promise.all([
+      ...active.map(promotion => this.#guard(promotion.id, () => this.reconcileOne(promotion))),
+      ...registry.promotionIds
+        .filter(promotionId => !activeIds.has(promotionId))
+        .map(promotionId => this.#guard(promotionId, () => manager.stopConsumers(promotionId))),
+    ])
+  }
+
+  /** Starts or pauses the consumers of one promotion and refills its stream. */
+  async reconcileOne(promotion: Promotion): Promise<void> {
+    const { manager, kysely, producer, streams, logger } = this.#deps
+    if (promotion.status === 'PAUSED') return manager.pauseConsumers(promotion.id)
+    await manager.startConsumers(promotion.id, promotion.totalCount, promotion.type)
+    const moved = await refill(promotion, streams[promotion.type], { kysely, producer })
+    if (moved > 0) logger.info({ promotionId: promotion.id, moved }, 'stream refilled from rows')
+  }
+
+  async #guard(promotionId: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      this.#deps.logger.warn({ err: toError(error), promotionId }, `reconcile failed: ${errorLine(error)}`)
+    }
+  }
+}

@@ -1,0 +1,44 @@
+import type { PromotionRepository } from '#database/promotions.ts'
+import { type PromotionStartedMessage, promotionStartedMessage } from '#queues/started.message.ts'
+import type { Logger } from '#runtime/logger.ts'
+import { parseMessage } from './gift-message.ts'
+import type { PromotionMetrics } from './metrics.ts'
+import type { PromotionReconciler } from './reconciler.ts'
+
+export interface StartedDeps {
+  promotions: PromotionRepository
+  reconciler: Pick<PromotionReconciler, 'reconcileOne'>
+  metrics: PromotionMetrics
+  logger: Logger
+}
+
+/**
+ * A started event: READY → IN_PROGRESS, and the consumers of an IN_PROGRESS promotion run. On any other state it
+ * changes nothing. One that starts nothing is an error line and a counter, never an exception.
+ * Rejects only when the database does not answer.
+ */
+export async function handlePromotionStarted(json: string, deps: StartedDeps): Promise<void> {
+  const parsed = parseMessage(promotionStartedMessage, json)
+  if (!parsed.ok) return refuse(deps, 'invalid', parsed.reason)
+  const reason = await startPromotion(parsed.message, deps)
+  if (reason !== undefined) refuse(deps, reason, `promotion ${parsed.message.promotionId}`)
+}
+
+async function startPromotion(
+  { promotionId, totalCount, type }: PromotionStartedMessage,
+  { promotions, reconciler, logger }: StartedDeps,
+): Promise<string | undefined> {
+  const known = await promotions.find(promotionId)
+  if (known === undefined) return 'promotion-not-found'
+  if (known.type !== type) return 'promotion-type-mismatch'
+  const started = await promotions.start(promotionId, totalCount)
+  if (started?.changed)
+    logger.info({ promotionId, type, totalCount: started.promotion.totalCount }, 'promotion started')
+  if (started?.promotion.status === 'IN_PROGRESS') await reconciler.reconcileOne(started.promotion)
+  return undefined
+}
+
+function refuse({ metrics, logger }: StartedDeps, reason: string, detail: string): void {
+  metrics.startedEventErrors.inc({ reason })
+  logger.error({ reason }, `started event starts nothing: ${reason}: ${detail}`)
+}

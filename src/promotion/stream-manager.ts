@@ -1,0 +1,96 @@
+import type { PromotionEntry, PromotionStream } from '#queues/promotion-stream.ts'
+import type { PromotionType } from '#queues/promotion-type.ts'
+import { errorLine } from '#runtime/errors.ts'
+import type { Logger } from '#runtime/logger.ts'
+import { type StreamConnection, type StreamPool, StreamQueue, StreamWorker } from '#stream/index.ts'
+import type { ConsumerContext, PromotionConsumerRegistry } from './consumer-registry.ts'
+import { PromotionStreamConsumer, type StreamMessageProcessor } from './stream-consumer.ts'
+
+/** What makes a queue's handler: its contract and the processor of its entries. */
+export interface StreamHandlerParts {
+  stream: PromotionStream
+  processor: StreamMessageProcessor
+}
+
+export interface StreamManagerDeps {
+  connection: StreamConnection
+  /** Shares the process's slots fairly between its promotions. */
+  pool: StreamPool
+  registry: PromotionConsumerRegistry
+  handlers: Readonly<Record<PromotionType, StreamHandlerParts>>
+  settings: StreamManagerSettings
+  logger: Logger
+  onDead(type: PromotionType, reason: string): void
+}
+
+export interface StreamManagerSettings {
+  maxLen: number
+  readCount: number
+  pollIntervalMs: number
+  maxConsumersPerInstance: number
+  claimMinIdleMs: number
+  maxDeliveries: number
+}
+
+/** Gifts a slot should have: one second of 50 ms calls (the spec leaves the formula open). */
+const GIFTS_PER_CONSUMER = 20
+
+/** Slots of one promotion in one process: `totalCount / 20` rounded up, from 1 to `maxConsumersPerInstance`. */
+export function calculateConsumerCountPerInstance(totalCount: number, maxConsumersPerInstance: number): number {
+  return Math.max(1, Math.min(Math.ceil(totalCount / GIFTS_PER_CONSUMER), maxConsumersPerInstance))
+}
+
+/** The spec's `PromotionStreamManager`: brings up and takes down a promotion's consumers in this process. */
+export class PromotionStreamManager {
+  readonly #deps: StreamManagerDeps
+
+  constructor(deps: StreamManagerDeps) {
+    this.#deps = deps
+  }
+
+  /** Safe to call again: a second call only resumes what was paused. A total of 0 is unknown and gets every slot. */
+  async startConsumers(promotionId: string, totalCount: number, type: PromotionType): Promise<void> {
+    const { maxConsumersPerInstance } = this.#deps.settings
+    const count = calculateConsumerCountPerInstance(totalCount || Number.POSITIVE_INFINITY, maxConsumersPerInstance)
+    const { worker } = await this.#deps.registry.register(promotionId, () => this.#create(promotionId, type, count))
+    if (worker.concurrency !== count) worker.concurrency = count
+    if (worker.isPaused()) worker.resume()
+  }
+
+  /** What is in hand stays in hand, nothing new is begun; the consumers stay for the resume. */
+  async pauseConsumers(promotionId: string): Promise<void> {
+    const context = await this.#deps.registry.get(promotionId)
+    if (context !== undefined && !context.worker.isPaused()) await context.worker.pause(true)
+  }
+
+  async stopConsumers(promotionId: string, deadline?: AbortSignal): Promise<void> {
+    await this.#deps.registry.shutdown(promotionId, deadline)
+  }
+
+  async #create(promotionId: string, type: PromotionType, concurrency: number): Promise<ConsumerContext> {
+    const { connection, pool, settings, handlers, logger } = this.#deps
+    const { stream, processor } = handlers[type]
+    const [streamKey, group] = [stream.streamKey(promotionId), stream.groupName(promotionId)]
+    const queue = new StreamQueue<PromotionEntry>(streamKey, { connection, group, maxLen: settings.maxLen })
+    await queue.ensureGroup()
+    const bindings = logger.child({ promotionId, type })
+    const onDead = (reason: string) => this.#deps.onDead(type, reason)
+    const consumer = new PromotionStreamConsumer({ processor, logger: bindings, onDead })
+    const worker = new StreamWorker<PromotionEntry>(streamKey, consumer.onMessage, {
+      connection,
+      group,
+      concurrency,
+      pool,
+      readCount: settings.readCount,
+      pollIntervalMs: settings.pollIntervalMs,
+      claimMinIdleMs: settings.claimMinIdleMs,
+      maxDeliveries: settings.maxDeliveries,
+      onPoison: consumer.onPoison,
+      logger: bindings,
+      autorun: true,
+    })
+    worker.on('error', error => bindings.warn({ err: error }, `stream worker: ${errorLine(error)}`))
+    bindings.info({ streamKey, concurrency }, 'consumers started')
+    return { promotionId, type, worker, queue }
+  }
+}

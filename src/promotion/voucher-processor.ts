@@ -1,0 +1,16 @@
+import { type CampaignPromotionVoucherMessage, voucherMessage, voucherQueue } from '#queues/voucher.queue.ts'
+import { type ParsedMessage, parseMessage } from './gift-message.ts'
+import { AbstractCampaignPromotionProcessor } from './processor.ts'
+
+export class CampaignPromotionVoucherProcessor extends AbstractCampaignPromotionProcessor<CampaignPromotionVoucherMessage> {
+  protected override readonly stream = voucherQueue
+  protected override readonly targetField = 'voucherTargetId'
+
+  protected override parseMessage(json: string): ParsedMessage<CampaignPromotionVoucherMessage> {
+    return parseMessage(voucherMessage, json)
+  }
+
+  protected override getTargetId(message: CampaignPromotionVoucherMessage): string {
+    return message.voucherTargetId
+  }
+}

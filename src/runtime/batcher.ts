@@ -1,0 +1,93 @@
+import { toError } from './errors.ts'
+
+/** How a {@link Batcher} turns many calls into few. */
+export interface BatcherOptions<Item, Result> {
+  /** Does all items at once and answers in their order. A rejection fails every item, or splits the batch. */
+  run(items: readonly Item[]): Promise<readonly Result[]>
+  /** Most items of one batch. */
+  maxSize: number
+  /** Batches under way at once; while they are, items gather. */
+  maxConcurrent: number
+  /** How long the first item of a batch waits for company, in ms; 0 = to the end of this turn of the event loop. */
+  lingerMs?: number
+  /** Is one of the items to blame? Then the batch is halved until only the culprit fails. Else all fail together. */
+  isItemError(error: Error): boolean
+}
+
+interface Waiting<Item, Result> {
+  item: Item
+  resolve(result: Result): void
+  reject(error: Error): void
+}
+
+/**
+ * Coalesces calls made in the same moment into one batch: by size, by turn of the event loop, and by what gathers
+ * while earlier batches are under way. Order within a batch is the order of the calls.
+ */
+export class Batcher<Item, Result> {
+  readonly #options: BatcherOptions<Item, Result>
+  #waiting: Waiting<Item, Result>[] = []
+  #running = 0
+  #scheduled = false
+
+  constructor(options: BatcherOptions<Item, Result>) {
+    this.#options = options
+  }
+
+  /** Items not yet answered, those under way excluded. */
+  get waiting(): number {
+    return this.#waiting.length
+  }
+
+  /** Resolves with this item's own result, rejects with the error of its batch or, after splitting, its own. */
+  add(item: Item): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ item, resolve, reject })
+      if (this.#waiting.length >= this.#options.maxSize) this.#flush()
+      else this.#schedule()
+    })
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    const flush = () => {
+      this.#scheduled = false
+      this.#flush()
+    }
+    if (this.#options.lingerMs) setTimeout(flush, this.#options.lingerMs)
+    else setImmediate(flush)
+  }
+
+  #flush(): void {
+    const { maxConcurrent, maxSize } = this.#options
+    while (this.#running < maxConcurrent && this.#waiting.length > 0) {
+      const batch = this.#waiting.splice(0, maxSize)
+      this.#running += 1
+      void this.#settle(batch).finally(() => {
+        this.#running -= 1
+        this.#flush()
+      })
+    }
+  }
+
+  async #settle(batch: readonly Waiting<Item, Result>[]): Promise<void> {
+    try {
+      const results = await this.#options.run(batch.map(waiting => waiting.item))
+      if (results.length !== batch.length) throw new Error(`a batch of ${batch.length} got ${results.length} results`)
+      for (const [index, waiting] of batch.entries()) waiting.resolve(results[index] as Result)
+    } catch (thrown) {
+      await this.#settleFailed(batch, toError(thrown))
+    }
+  }
+
+  async #settleFailed(batch: readonly Waiting<Item, Result>[], error: Error): Promise<void> {
+    if (batch.length === 1 || !this.#options.isItemError(error)) {
+      for (const waiting of batch) waiting.reject(error)
+      return
+    }
+    const middle = Math.ceil(batch.length / 2)
+    await this.#settle(batch.slice(0, middle))
+    await this.#settle(batch.slice(middle))
+  }
+}

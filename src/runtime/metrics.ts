@@ -1,0 +1,38 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+
+/** What a process counts, in Prometheus' terms. Names are in base units: seconds, bytes, totals. */
+export interface Metrics {
+  readonly registry: Registry
+  counter<Label extends string>(name: string, help: string, labels?: readonly Label[]): Counter<Label>
+  histogram<Label extends string>(
+    name: string,
+    help: string,
+    bucketsSeconds: number[],
+    labels?: readonly Label[],
+  ): Histogram<Label>
+  /** A value read when somebody asks for it. */
+  gauge(name: string, help: string, read: () => number): void
+}
+
+export function createMetrics(processName: string): Metrics {
+  const registry = new Registry()
+  registry.setDefaultLabels({ process: processName })
+  collectDefaultMetrics({ register: registry })
+  const registers = [registry]
+  return {
+    registry,
+    counter: (name, help, labels = []) => new Counter({ name, help, labelNames: [...labels], registers }),
+    histogram: (name, help, buckets, labels = []) =>
+      new Histogram({ name, help, buckets, labelNames: [...labels], registers }),
+    gauge: (name, help, read) => {
+      new Gauge({
+        name,
+        help,
+        registers,
+        collect() {
+          this.set(read())
+        },
+      })
+    },
+  }
+}

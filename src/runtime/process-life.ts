@@ -1,0 +1,80 @@
+import { errorLine, toError } from './errors.ts'
+import type { Logger } from './logger.ts'
+import type { Service } from './service.ts'
+
+export interface ProcessLifeOptions {
+  logger: Logger
+  /** How long a clean stop may take, in ms. */
+  shutdownTimeoutMs: number
+}
+
+/** What a composition root hands its services, so that one that cannot recover can end the process. */
+export type Fatal = (error: Error) => void
+
+/**
+ * Runs services from start to exit: starts them in order, stops them in reverse order on SIGTERM or SIGINT.
+ * Exit code 0 after a clean stop, 1 after a fatal error or a stop that missed its deadline; a second signal ends at once.
+ */
+export async function runServices(
+  assemble: (fatal: Fatal) => Promise<readonly Service[]> | readonly Service[],
+  options: ProcessLifeOptions,
+): Promise<void> {
+  const { logger } = options
+  const ending = Promise.withResolvers<Error | undefined>()
+  const fatal: Fatal = error => {
+    logger.fatal({ err: error }, `fatal: ${errorLine(error)}`)
+    ending.resolve(error)
+  }
+  listenForEnd(logger, ending.resolve, fatal)
+
+  const started: Service[] = []
+  try {
+    for (const service of await assemble(fatal)) {
+      started.push(service)
+      await service.start()
+      logger.debug({ service: service.name }, 'service started')
+    }
+    logger.info({ pid: process.pid }, 'started')
+  } catch (thrown) {
+    fatal(toError(thrown))
+  }
+  const cause = await ending.promise
+  const clean = await stopAll(started, options)
+  process.exitCode = cause === undefined && clean ? 0 : 1
+  logger.info({ exitCode: process.exitCode }, 'stopped')
+  // What is still open after every service has stopped must not keep a supervisor waiting.
+  setTimeout(() => process.exit(), 500).unref()
+}
+
+function listenForEnd(logger: Logger, end: (cause: undefined) => void, fatal: Fatal): void {
+  let asked = false
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (asked) process.exit(1)
+    asked = true
+    logger.info({ signal }, 'stopping')
+    end(undefined)
+  }
+  process.on('SIGTERM', onSignal)
+  process.on('SIGINT', onSignal)
+  process.on('uncaughtException', fatal)
+  process.on('unhandledRejection', reason => fatal(toError(reason)))
+}
+
+async function stopAll(services: readonly Service[], options: ProcessLifeOptions): Promise<boolean> {
+  const deadline = AbortSignal.timeout(options.shutdownTimeoutMs)
+  const late = new Promise<false>(resolve => {
+    // Services get the deadline itself; this grace is for the last lines of one that heeds it.
+    deadline.addEventListener('abort', () => setTimeout(() => resolve(false), 1000).unref(), { once: true })
+  })
+  let clean = true
+  const stopping = async () => {
+    for (const service of services.toReversed()) {
+      await service.stop(deadline).catch(thrown => {
+        clean = false
+        options.logger.error({ err: toError(thrown), service: service.name }, `stop failed: ${errorLine(thrown)}`)
+      })
+    }
+    return clean
+  }
+  return Promise.race([stopping(), late])
+}

@@ -1,0 +1,36 @@
+import { Cluster, Redis } from 'ioredis'
+import { CodedError, errorLine } from './errors.ts'
+import type { Logger } from './logger.ts'
+
+export interface RedisOptions {
+  url: string
+  /** Treat the URL as a cluster's seed. */
+  cluster: boolean
+  logger: Logger
+}
+
+/**
+ * A connection for BullMQ and everything but streams, which have their own. `maxRetriesPerRequest: null` is what
+ * BullMQ's workers ask for: commands wait for a Redis that is away.
+ */
+export function createRedisClient({ url, cluster, logger }: RedisOptions): Redis | Cluster {
+  const client = cluster
+    ? new Cluster([url], { redisOptions: { maxRetriesPerRequest: null }, lazyConnect: true })
+    : new Redis(url, { maxRetriesPerRequest: null, lazyConnect: true })
+  client.on('error', (error: Error) => logger.debug({ err: error }, `redis: ${errorLine(error)}`))
+  return client
+}
+
+/** Connects, or says in one line that Redis does not answer. */
+export async function connectRedis(client: Redis | Cluster, timeoutMs: number): Promise<void> {
+  const failure = Promise.withResolvers<never>()
+  const timer = setTimeout(() => failure.reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs)
+  try {
+    await Promise.race([client.connect().then(() => client.ping()), failure.promise])
+  } catch (cause) {
+    client.disconnect()
+    throw new CodedError('REDIS_UNREACHABLE', `Redis (REDIS_URL) does not answer: ${errorLine(cause)}`, { cause })
+  } finally {
+    clearTimeout(timer)
+  }
+}

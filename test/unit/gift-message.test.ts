@@ -1,0 +1,107 @@
+import { describe, expect, test } from '@jest/globals'
+import { extendMessage, parseMessage } from '#promotion/gift-message.ts'
+import { promotionStartedMessage } from '#queues/started.message.ts'
+import { voucherMessage } from '#queues/voucher.queue.ts'
+
+const good = {
+  promotionId: '1',
+  promotionSummaryId: '2',
+  voucherTargetId: '3',
+  partitionKey: 'k',
+  memberId: '4',
+  amount: '5',
+}
+const jsonOf = (overrides: Record<string, unknown>) => JSON.stringify({ ...good, ...overrides })
+const withRaw = (field: string, source: string) => jsonOf({ [field]: '@' }).replace('"@"', source)
+
+describe('a gift message', () => {
+  test.each(['1', '9007199254740993', '9223372036854775807'])('%s is exact, as an integer and as digits', id => {
+    for (const source of [id, `"${id}"`]) {
+      const parsed = parseMessage(voucherMessage, withRaw('voucherTargetId', source))
+      expect(parsed).toMatchObject({ ok: true, message: { voucherTargetId: id } })
+    }
+  })
+
+  test.each([
+    '0',
+    '-1',
+    '-0',
+    '1.0',
+    '1.5',
+    '1e3',
+    '9223372036854775808',
+    '99999999999999999999',
+    '"01"',
+    '"+1"',
+    '" 1"',
+    '"1 "',
+    '""',
+    '"0x1"',
+    '"1e3"',
+    '"9223372036854775808"',
+    'null',
+    'true',
+    '[]',
+    '{}',
+    '[1]',
+    '{"rawJSON":5}',
+    '"１"',
+  ])('%s is not an amount', source => {
+    expect(parseMessage(voucherMessage, withRaw('amount', source))).toMatchObject({
+      ok: false,
+      reason: 'amount must be an integer from 1 to 2^63-1',
+    })
+  })
+
+  test.each(['', ' ', '{', '[]', 'null', '1', '"x"', '{"a":1}', '{"promotionId":1,}', '\u0000', '\ufeff{}'])(
+    '%j is unreadable, with a reason of one line',
+    json => {
+      const parsed = parseMessage(voucherMessage, json)
+      expect(parsed.ok).toBe(false)
+      if (!parsed.ok) expect(parsed.reason).toMatch(/^.{3,}$/)
+    },
+  )
+
+  test.each(['a\u0000b', '\ud800'])('a partition key that PostgreSQL cannot hold is named: %j', partitionKey => {
+    expect(parseMessage(voucherMessage, jsonOf({ partitionKey }))).toMatchObject({ ok: false })
+  })
+
+  test('__proto__ is a field like any other', () => {
+    const json = jsonOf({}).replace('{', '{"__proto__":{"amount":"1"},')
+    expect(parseMessage(voucherMessage, json)).toMatchObject({ ok: true, message: { amount: '5' } })
+    expect(extendMessage(json, {}, {})).toContain('"__proto__":{"amount":"1"}')
+  })
+
+  test.each([10_000, 100_000])('an unknown field %i levels deep is legal, and ids stay exact', depth => {
+    const json = withRaw('memberId', '77').replace('{', `{"deep":${'['.repeat(depth)}${']'.repeat(depth)},`)
+    expect(parseMessage(voucherMessage, json)).toMatchObject({ ok: true, message: { memberId: '77' } })
+    expect(JSON.parse(extendMessage(json, { memberId: '77' }, { attempt: 1 }))).toMatchObject({
+      memberId: '77',
+      attempt: 1,
+    })
+  })
+
+  test('extended, it keeps unknown numbers as they were written', () => {
+    const json = withRaw('partitionKey', '"k"').replace('{', '{"big":12345678901234567890.10,')
+    expect(extendMessage(json, { memberId: '4' }, { attempt: 2 })).toContain('"big":12345678901234567890.10')
+  })
+})
+
+describe('a started message', () => {
+  test('takes ids exactly and a count', () => {
+    expect(
+      parseMessage(promotionStartedMessage, '{"promotionId":9223372036854775807,"totalCount":10,"type":"POINT"}'),
+    ).toEqual({
+      ok: true,
+      message: { promotionId: '9223372036854775807', totalCount: 10, type: 'POINT' },
+    })
+  })
+
+  test.each([
+    '{"promotionId":1,"totalCount":-1,"type":"POINT"}',
+    '{"promotionId":1,"totalCount":1,"type":"CASH"}',
+    '{}',
+  ])('%s starts nothing', json => {
+    expect(parseMessage(promotionStartedMessage, json).ok).toBe(false)
+  })
+})

@@ -1,0 +1,47 @@
+import { describe, expect, jest, test } from '@jest/globals'
+import type { StreamOutcome } from '#promotion/processor.ts'
+import { PromotionStreamConsumer } from '#promotion/stream-consumer.ts'
+import { createLogger } from '#runtime/logger.ts'
+
+const entry = { id: '1-0', stream: 's', fields: { key: 'k', message: '{"a":1}' }, deliveries: 1 } as never
+
+function consumerOf(processStreamMessage: (json: string) => Promise<StreamOutcome>) {
+  const onDead = jest.fn<(reason: string) => void>()
+  const markPoison = jest.fn(async () => undefined)
+  const consumer = new PromotionStreamConsumer({
+    processor: { processStreamMessage, markPoison },
+    logger: createLogger('test', 'silent'),
+    onDead,
+  })
+  return { onMessage: () => consumer.onMessage(entry, new AbortController().signal), consumer, onDead, markPoison }
+}
+
+describe('PromotionStreamConsumer (spec 5.6.2)', () => {
+  test('5.6.2 #1: onMessage calls processStreamMessage with the JSON', async () => {
+    const process = jest.fn<(json: string) => Promise<StreamOutcome>>(async () => ({ kind: 'done' }))
+    await consumerOf(process).onMessage()
+    expect(process.mock.calls[0]?.[0]).toBe('{"a":1}')
+  })
+
+  test('5.6.2 #2: success acknowledges', async () => {
+    expect(await consumerOf(async () => ({ kind: 'done' })).onMessage()).toBeUndefined()
+  })
+
+  test('5.6.2 #3: failure does not acknowledge, the entry stays pending', async () => {
+    const { onMessage } = consumerOf(async () => {
+      throw new Error('database is away')
+    })
+    expect(await onMessage()).toMatchObject({ kind: 'retry-later', reason: 'database is away' })
+  })
+
+  test('what cannot be done now comes again', async () => {
+    const { onMessage } = consumerOf(async () => ({ kind: 'not-now', reason: 'paused', delayMs: 1000 }))
+    expect(await onMessage()).toMatchObject({ kind: 'retry-later', delayMs: 1000 })
+  })
+
+  test('what can never be done is a dead letter and an alarm', async () => {
+    const { onMessage, onDead } = consumerOf(async () => ({ kind: 'dead', reason: 'result-not-found' }))
+    expect(await onMessage()).toMatchObject({ kind: 'dead-letter', reason: 'result-not-found' })
+    expect(onDead).toHaveBeenCalledWith('result-not-found')
+  })
+})

@@ -1,0 +1,83 @@
+import { type ConnectionOptions, DelayedError, type Job, UnrecoverableError, Worker } from 'bullmq'
+import type { RetryPolicy } from '#promotion/retry-jobs.ts'
+import type { RetryOutcome } from '#promotion/retry-processor.ts'
+import type { PromotionType } from '#queues/promotion-type.ts'
+import { RETRY_QUEUE_NAME, type RetryJobData, retryDelayMs, retryJobData } from '#queues/retry.queue.ts'
+import { errorLine, toError } from '#runtime/errors.ts'
+import type { Logger } from '#runtime/logger.ts'
+import { type Service, service } from '#runtime/service.ts'
+
+export interface RetryWorkerOptions {
+  connection: ConnectionOptions
+  prefix: string
+  policy: RetryPolicy
+  processors: Readonly<
+    Record<PromotionType, { process(targetId: string, signal?: AbortSignal): Promise<RetryOutcome> }>
+  >
+  logger: Logger
+}
+
+/** Retries at once in one process. */
+const CONCURRENCY = 128
+/** Pause of a job whose time has not come (promotion paused, credentials refused, database away), in ms. */
+const NOT_NOW_DELAY_MS = 2000
+
+/** The next attempt is due later; BullMQ's back-off reads how much. */
+class RetryLaterError extends Error {
+  readonly retryAfterMs: number
+
+  constructor(reason: string, retryAfterMs: number) {
+    super(reason)
+    this.retryAfterMs = retryAfterMs
+  }
+}
+
+/** The handler of `queues/retry.queue.ts`. At least once: a job that ran twice repeats a call with the same key. */
+export function createRetryWorker(options: RetryWorkerOptions): Service {
+  const { connection, prefix, policy, processors, logger } = options
+  const abort = new AbortController()
+
+  const handle = async (job: Job<RetryJobData>, token?: string): Promise<void> => {
+    const parsed = retryJobData.safeParse(job.data)
+    if (!parsed.success) throw new UnrecoverableError(`unreadable job: ${parsed.error.issues[0]?.message}`)
+    const { type, targetId } = parsed.data
+    const outcome = await processors[type].process(targetId, abort.signal).catch(thrown => {
+      logger.warn({ err: toError(thrown), jobId: job.id }, `retry postponed: ${errorLine(thrown)}`)
+      return { kind: 'not-now', reason: errorLine(thrown) } as const
+    })
+    switch (outcome.kind) {
+      case 'done':
+        return
+      case 'later':
+        throw new RetryLaterError(outcome.reason, outcome.retryAfterMs ?? 0)
+      case 'not-now':
+        // No attempt was made, none is counted.
+        await job.moveToDelayed(Date.now() + NOT_NOW_DELAY_MS * (1 + Math.random()), token)
+        throw new DelayedError(outcome.reason)
+      case 'exhausted':
+        throw new UnrecoverableError(outcome.reason)
+    }
+  }
+
+  let worker: Worker<RetryJobData> | undefined
+  return service('retry-worker', {
+    start: async () => {
+      worker = new Worker<RetryJobData>(RETRY_QUEUE_NAME, handle, {
+        connection,
+        prefix,
+        concurrency: CONCURRENCY,
+        settings: {
+          backoffStrategy: (attemptsMade, _type, error) =>
+            Math.max(retryDelayMs(attemptsMade + 1, policy), error instanceof RetryLaterError ? error.retryAfterMs : 0),
+        },
+      })
+      worker.on('error', error => logger.debug({ err: error }, `retry worker: ${errorLine(error)}`))
+      await worker.waitUntilReady()
+    },
+    stop: async deadline => {
+      const giveUp = () => abort.abort()
+      deadline?.addEventListener('abort', giveUp, { once: true })
+      await worker?.close()
+    },
+  })
+}

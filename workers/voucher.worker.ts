@@ -1,0 +1,9 @@
+import type { ProcessorDeps } from '#promotion/processor.ts'
+import type { StreamHandlerParts } from '#promotion/stream-manager.ts'
+import { CampaignPromotionVoucherProcessor } from '#promotion/voucher-processor.ts'
+import { voucherQueue } from '#queues/voucher.queue.ts'
+
+/** The handler of `queues/voucher.queue.ts`. */
+export function voucherWorker(deps: ProcessorDeps): StreamHandlerParts {
+  return { stream: voucherQueue, processor: new CampaignPromotionVoucherProcessor(deps) }
+}
