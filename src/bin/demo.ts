@@ -62,7 +62,7 @@ async function demo({ messages, moneyLatency, faults, json, keep = false }: Demo
     const env = demoEnvironment({ ...inherited, ...stack.env } as Record<string, string>)
     const result = await runOn(env, messages, keep)
     report(result, stack.kafka, json === true)
-    if (keep) return describeKept(env, result, stack.stopCommand)
+    if (keep) return describeKept(env, result, stack.howToStop)
     await Promise.all(result.children.map(child => child.stop()))
     return isBalanced(result.account)
   } finally {
@@ -137,11 +137,11 @@ function report({ account, seconds }: DemoResult, kafka: string, json: boolean):
   process.stdout.write(`${JSON.stringify({ ...figures, charges, duplicateCharges, missing, kafka })}\n`)
 }
 
-function describeKept(env: Record<string, string>, { children, account }: DemoResult, stopCommand: string | undefined): boolean {
+function describeKept(env: Record<string, string>, { children, account }: DemoResult, howToStop: string): boolean {
   say('\nleft running:')
   for (const { name, pid, url, logFile } of children) say(`  ${name.padEnd(10)} pid ${pid}  ${url}  ${logFile}`)
   for (const name of ['DATABASE_URL', 'REDIS_URL', 'KAFKA_BROKERS', 'MONEY_API_URL']) say(`  ${name}=${env[name]}`)
   say(`stop the processes: kill ${children.map(({ pid }) => pid).join(' ')}`)
-  if (stopCommand !== undefined) say(`stop the servers:   ${stopCommand}`)
+  say(`stop the servers:   ${howToStop}`)
   return isBalanced(account)
 }

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
@@ -32,11 +32,16 @@ const start = (env: Record<string, string>, servers: ('redis' | 'kafka')[], allo
     return started
   })
 
+/** A new program on the PATH of one test. */
+function standIn(path: string, name: string, script: string): void {
+  writeFileSync(join(path, name), `#!/bin/sh\n${script}\n`, { flag: 'wx' })
+  chmodSync(join(path, name), 0o755)
+}
+
 /** An `apt-get` that writes down what it is asked for and installs it by `script`. */
 function fakeApt(path: string, script: string): () => string[] {
   const log = join(path, 'apt.log')
-  writeFileSync(join(path, 'apt-get'), `#!/bin/sh\necho "$DEBIAN_FRONTEND $*" >>${log}\n${script}\n`)
-  chmodSync(join(path, 'apt-get'), 0o755)
+  standIn(path, 'apt-get', `echo "$DEBIAN_FRONTEND $*" >>${log}\n${script}`)
   return () => readFileSync(log, 'utf8').trim().split('\n')
 }
 
@@ -47,7 +52,7 @@ const withMaven = findExecutable(process.env, 'mvn') !== undefined && findExecut
 needs(isRoot() && tool !== undefined)(
   'as root, a missing Redis is installed by apt, without a system service',
   async () => {
-    const PATH = pathWith(scratch, 'setpriv', 'ln', 'sleep', 'ps')
+    const PATH = pathWith(scratch, 'setpriv', 'ln', 'touch')
     // Its package lists are stale at first, like those of a fresh container.
     const asked = fakeApt(
       PATH,
@@ -103,7 +108,6 @@ test('a fetch that fails leaves nothing that a later start would take for whole'
     '#!/bin/sh\necho "[ERROR] Could not transfer artifact: connection refused" >&2\nexit 1\n',
   )
   chmodSync(join(PATH, 'mvn'), 0o755)
-  writeFileSync(join(PATH, 'java'), '#!/bin/sh\n', { flag: existsSync(join(PATH, 'java')) ? 'r+' : 'w', mode: 0o755 })
   const cache = join(scratch, 'cache')
   const missing = start({ PATH, XDG_CACHE_HOME: cache }, ['kafka'])
   await expect(missing).rejects.toMatchObject({
@@ -125,9 +129,22 @@ needs(findExecutable(process.env, 'kcat') !== undefined)(
 )
 
 test('KAFKA_HOME that is no Kafka is named', async () => {
-  const PATH = pathWith(scratch, 'setpriv', 'java')
-  writeFileSync(join(PATH, 'java-stand-in'), '')
-  const JAVA_HOME = join(scratch, 'jdk')
-  const missing = start({ PATH, JAVA_HOME, KAFKA_HOME: scratch }, ['kafka'])
-  await expect(missing).rejects.toMatchObject({ code: 'KAFKA_MISSING' })
+  const PATH = pathWith(scratch, 'setpriv')
+  standIn(PATH, 'java', '')
+  const message = 'no Kafka: KAFKA_HOME names a folder without libs/'
+  await expect(start({ PATH, KAFKA_HOME: scratch }, ['kafka'])).rejects.toMatchObject({
+    code: 'KAFKA_MISSING',
+    message,
+  })
+})
+
+test('a Java that is too old is named', async () => {
+  const PATH = pathWith(scratch, 'setpriv')
+  standIn(PATH, 'java', 'echo "java.lang.UnsupportedClassVersionError: kafka/tools/StorageTool" >&2; exit 1')
+  mkdirSync(join(scratch, 'libs'))
+  const message = 'no Kafka: this Java is too old, install Java 17 or newer'
+  await expect(start({ PATH, KAFKA_HOME: scratch }, ['kafka'])).rejects.toMatchObject({
+    code: 'KAFKA_MISSING',
+    message,
+  })
 })

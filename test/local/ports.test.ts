@@ -19,7 +19,7 @@ beforeAll(async () => {
   await once(squatter, 'listening')
   taken = (squatter.address() as AddressInfo).port
 })
-afterAll(() => squatter.close())
+afterAll(() => void squatter.close())
 
 const SERVERS: [string, (context: LocalContext) => LocalServer][] = [
   ['PostgreSQL', postgresServer],

@@ -1,0 +1,95 @@
+import { toError } from '#runtime/errors.ts'
+import type { StreamConnection } from './connection.ts'
+import { isNoGroup } from './errors.ts'
+import { ackDelete } from './scripts.ts'
+
+export interface AckerOptions {
+  connection: StreamConnection
+  stream: string
+  group: string
+  /** After the server has acknowledged and deleted them. */
+  onAcked(ids: readonly string[]): void
+  onError(error: Error): void
+}
+
+/** Ids of one command; a script's unpack and the server's patience are bounded. */
+const MAX_IDS = 500
+const RETRY_PAUSE_MS = 200
+
+/**
+ * Acknowledges and deletes in one atomic step, many entries a command: what is done in the same turn of the event loop,
+ * and what gathers while a command is under way. A failed command is tried again until it works; nothing is forgotten.
+ */
+export class Acker {
+  readonly #options: AckerOptions
+  #waiting: string[] = []
+  #sending = false
+  #scheduled = false
+  #retryTimer: NodeJS.Timeout | undefined
+  #idle: PromiseWithResolvers<void> | undefined
+
+  constructor(options: AckerOptions) {
+    this.#options = options
+  }
+
+  add(id: string): void {
+    this.#waiting.push(id)
+    if (this.#scheduled || this.#sending) return
+    this.#scheduled = true
+    setImmediate(() => {
+      this.#scheduled = false
+      void this.#send()
+    })
+  }
+
+  /** Resolves when everything added so far has been acknowledged. */
+  drained(): Promise<void> {
+    if (this.#waiting.length === 0 && !this.#sending) return Promise.resolve()
+    this.#idle ??= Promise.withResolvers()
+    return this.#idle.promise
+  }
+
+  /** Gives up what could not be acknowledged: it stays pending and is delivered again. */
+  close(): void {
+    clearTimeout(this.#retryTimer)
+    this.#waiting = []
+    this.#settleIdle()
+  }
+
+  async #send(): Promise<void> {
+    if (this.#sending || this.#waiting.length === 0) return this.#settleIdle()
+    this.#sending = true
+    const ids = this.#waiting.splice(0, MAX_IDS)
+    try {
+      await this.#ackAndDelete(ids)
+      this.#options.onAcked(ids)
+      this.#sending = false
+      void this.#send()
+    } catch (thrown) {
+      this.#sending = false
+      const error = toError(thrown)
+      // Stream or group are gone: there is nothing left to acknowledge.
+      if (isNoGroup(error)) {
+        this.#options.onAcked(ids)
+        return void this.#send()
+      }
+      this.#waiting.unshift(...ids)
+      this.#options.onError(error)
+      this.#retryTimer = setTimeout(() => void this.#send(), RETRY_PAUSE_MS)
+    }
+  }
+
+  #ackAndDelete(ids: readonly string[]): Promise<unknown> {
+    const { connection, stream, group } = this.#options
+    if (connection.capabilities.ackDel) {
+      return connection.client.call('XACKDEL', stream, group, 'KEEPREF', 'IDS', ids.length, ...ids)
+    }
+    return connection.run(ackDelete, stream, [group, ...ids])
+  }
+
+  #settleIdle(): void {
+    if (this.#waiting.length > 0 || this.#sending) return
+    this.#idle?.resolve()
+    this.#idle = undefined
+  }
+}

@@ -1,0 +1,163 @@
+import { Cluster, Redis } from 'ioredis'
+import { errorLine } from '#runtime/errors.ts'
+import type { Logger } from '#runtime/logger.ts'
+import { StreamError } from './errors.ts'
+import { SCRIPTS, type Script } from './scripts.ts'
+
+export interface StreamConnectionOptions {
+  /** `redis://` or `rediss://`, with user and password where the server wants them. */
+  url: string
+  /** Treat the URL as a cluster's seed. */
+  cluster?: boolean
+  /** The connection's name, as CLIENT LIST shows it. */
+  name?: string
+  logger?: Logger
+  /** Only warn about an eviction policy that may delete a whole stream. */
+  allowEviction?: boolean
+  /** A command that has no answer by then rejects, in ms. */
+  commandTimeoutMs?: number
+}
+
+/** What the server can do, probed once: managed ones lack things their version promises. */
+export interface StreamCapabilities {
+  /** XACKDEL: Redis 8.2, Valkey 9.2 and later. */
+  ackDel: boolean
+}
+
+const CONNECT_TIMEOUT_MS = 10_000
+const MAX_RECONNECT_PAUSE_MS = 1000
+
+/**
+ * The process's one connection for streams, multiplexed by all queues and workers, shared with nothing else.
+ *
+ * Commands in flight at a disconnect are not sent again (ioredis would run one XADD twice) and nothing waits in an
+ * offline queue, where a command given up on could run later: both reject, and the caller decides.
+ */
+export class StreamConnection {
+  readonly client: Redis | Cluster
+  readonly #options: StreamConnectionOptions
+  readonly #listeners = new Set<() => void>()
+  #capabilities: StreamCapabilities = { ackDel: false }
+  #ready: Promise<void> | undefined
+
+  constructor(options: StreamConnectionOptions) {
+    this.#options = options
+    this.client = createClient(options)
+    this.client.on('error', (error: Error) => options.logger?.debug({ err: error }, `redis: ${errorLine(error)}`))
+    for (const { name, lua } of SCRIPTS) this.client.defineCommand(name, { numberOfKeys: 1, lua })
+  }
+
+  get capabilities(): StreamCapabilities {
+    return this.#capabilities
+  }
+
+  /** In a cluster every command may touch one key only. */
+  get isCluster(): boolean {
+    return this.client instanceof Cluster
+  }
+
+  get isUsable(): boolean {
+    return this.client.status === 'ready'
+  }
+
+  /** Connects and probes, once. Rejects with `STREAM_UNREACHABLE` or `STREAM_EVICTION`, both one line. */
+  ready(): Promise<void> {
+    this.#ready ??= this.#open()
+    return this.#ready
+  }
+
+  /** Calls `listener` each time a lost connection is back. Answers how to stop that. */
+  onReconnect(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** Runs one of `scripts.ts`; the server keeps it by its hash. */
+  run(script: Script, key: string, args: readonly (string | number)[]): Promise<unknown> {
+    const client = this.client as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>
+    const command = client[script.name]
+    if (command === undefined) throw new Error(`${script.name} is not registered`)
+    return command.call(client, key, ...args)
+  }
+
+  async close(): Promise<void> {
+    this.client.disconnect()
+  }
+
+  async #open(): Promise<void> {
+    const { commandTimeoutMs: _, ...options } = this.#options
+    const late = Promise.withResolvers<never>()
+    const timer = setTimeout(() => late.reject(new Error(`no answer within ${CONNECT_TIMEOUT_MS} ms`)), CONNECT_TIMEOUT_MS)
+    try {
+      await Promise.race([this.client.connect(), late.promise])
+      this.#capabilities = { ackDel: await this.#hasCommand('XACKDEL') }
+    } catch (cause) {
+      this.client.disconnect()
+      const message = `Redis (streams) does not answer: ${errorLine(cause)}`
+      throw new StreamError('STREAM_UNREACHABLE', message, { cause, canRetry: true })
+    } finally {
+      clearTimeout(timer)
+    }
+    await this.#checkEviction(options.allowEviction === true)
+    this.client.on('ready', () => {
+      for (const listener of this.#listeners) listener()
+    })
+  }
+
+  async #hasCommand(name: string): Promise<boolean> {
+    const info = (await this.client.call('COMMAND', 'INFO', name).catch(() => [])) as unknown[]
+    return Array.isArray(info) && info[0] !== null && info[0] !== undefined
+  }
+
+  async #checkEviction(isAllowed: boolean): Promise<void> {
+    const info = await this.client.info('memory').catch(() => '')
+    const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1]
+    if (policy === undefined || policy === 'noeviction') return
+    const message = `Redis has maxmemory-policy ${policy}, which may delete a whole stream: set it to noeviction`
+    if (!isAllowed) {
+      this.client.disconnect()
+      throw new StreamError('STREAM_EVICTION', message)
+    }
+    this.#options.logger?.warn({ policy }, message)
+  }
+}
+
+export function createStreamConnection(options: StreamConnectionOptions): StreamConnection {
+  return new StreamConnection(options)
+}
+
+const MAX_RECONNECT_EXPONENT = 10
+
+const reconnectPauseMs = (attempt: number) =>
+  Math.min(MAX_RECONNECT_PAUSE_MS, 25 * 2 ** Math.min(attempt, MAX_RECONNECT_EXPONENT))
+
+function createClient(options: StreamConnectionOptions): Redis | Cluster {
+  const shared = {
+    autoResendUnfulfilledCommands: false,
+    commandTimeout: options.commandTimeoutMs ?? 5000,
+    connectionName: options.name ?? 'stream',
+  }
+  if (options.cluster === true) return createCluster(options.url, shared)
+  return new Redis(options.url, {
+    ...shared,
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: null,
+    retryStrategy: reconnectPauseMs,
+  })
+}
+
+function createCluster(url: string, shared: { commandTimeout: number; connectionName: string }): Cluster {
+  const { username, password, protocol } = new URL(url)
+  return new Cluster([url], {
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    clusterRetryStrategy: reconnectPauseMs,
+    redisOptions: {
+      ...shared,
+      ...(password === '' ? {} : { password: decodeURIComponent(password) }),
+      ...(username === '' ? {} : { username: decodeURIComponent(username) }),
+      ...(protocol === 'rediss:' ? { tls: {} } : {}),
+    },
+  })
+}

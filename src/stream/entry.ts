@@ -1,0 +1,41 @@
+import type { Outcome } from './outcome.ts'
+
+/** One entry as a handler gets it. */
+export interface StreamEntry<Fields extends Record<string, string> = Record<string, string>> {
+  /** Redis's id, `{ms}-{sequence}`. */
+  readonly id: string
+  readonly stream: string
+  readonly fields: Fields
+  /** How many times it was handed to a consumer, this time included. */
+  readonly deliveries: number
+}
+
+/**
+ * Does the work of one entry; may be called more than once for it (at least once). `signal` aborts when a closing
+ * worker has run out of time. A rejection counts a delivery and comes again after a back-off.
+ */
+export type StreamHandler<Fields extends Record<string, string> = Record<string, string>> = (
+  entry: StreamEntry<Fields>,
+  signal: AbortSignal,
+) => Promise<Outcome | undefined | void> | Outcome | undefined | void
+
+/** An entry as the wire has it: id, and fields as a flat list; no list when it was deleted meanwhile. */
+export type RawEntry = [id: string, fields: string[] | null]
+
+export function toEntry<Fields extends Record<string, string>>(
+  stream: string,
+  id: string,
+  flat: readonly string[],
+  deliveries: number,
+): StreamEntry<Fields> {
+  const fields: Record<string, string> = {}
+  for (let index = 0; index + 1 < flat.length; index += 2) fields[flat[index] as string] = flat[index + 1] as string
+  return { id, stream, fields: fields as Fields, deliveries }
+}
+
+/** Orders ids as Redis does; they are two integers, not text. */
+export function compareIds(left: string, right: string): number {
+  const [leftMs = '', leftSequence = ''] = left.split('-')
+  const [rightMs = '', rightSequence = ''] = right.split('-')
+  return Number(leftMs) - Number(rightMs) || Number(leftSequence) - Number(rightSequence)
+}

@@ -1,0 +1,17 @@
+import { CodedError, errorLine } from '#runtime/errors.ts'
+
+/**
+ * Errors of the framework. Codes: `STREAM_UNREACHABLE`, `STREAM_EVICTION` (the server may delete a whole stream),
+ * `STREAM_FULL`, `STREAM_ADD_FAILED` (the entry may be on the stream or not), `STREAM_CLOSED`, `STREAM_BUSY`.
+ */
+export class StreamError extends CodedError {
+  constructor(code: string, message: string, options: { cause?: unknown; canRetry?: boolean } = {}) {
+    super(code, message, options)
+    this.name = 'StreamError'
+  }
+}
+
+/** The group (or the stream with it) is gone: FLUSHALL, DEL, a failover that lost it. */
+export function isNoGroup(error: unknown): boolean {
+  return /\bNOGROUP\b/.test(errorLine(error))
+}

@@ -1,0 +1,15 @@
+/** The framework's only door: a BullMQ-shaped queue and worker on raw Redis Streams, for any job. */
+export {
+  createStreamConnection,
+  type StreamCapabilities,
+  StreamConnection,
+  type StreamConnectionOptions,
+} from './connection.ts'
+export type { StreamEntry, StreamHandler } from './entry.ts'
+export { StreamError } from './errors.ts'
+export { type DeadLetter, deadLetter, type Outcome, type RetryLater, retryLater } from './outcome.ts'
+export { StreamPool, type StreamPoolOptions } from './pool.ts'
+export { type HighWaterMark, type StreamCounts, StreamQueue, type StreamQueueOptions } from './queue.ts'
+export { StreamWorker } from './worker.ts'
+export type { StreamWorkerEvents } from './worker-events.ts'
+export type { StreamWorkerOptions } from './worker-options.ts'

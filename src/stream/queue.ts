@@ -1,0 +1,196 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ChainableCommander } from 'ioredis'
+import { errorLine } from '#runtime/errors.ts'
+import type { StreamConnection } from './connection.ts'
+import { isNoGroup, StreamError } from './errors.ts'
+import { removeStream, trimAcknowledged } from './scripts.ts'
+
+export interface HighWaterMark {
+  /** Entries on the stream from which on `add` waits or refuses. */
+  length: number
+  onFull: 'wait' | 'refuse'
+  /** How long `add` waits before it refuses after all, in ms. Default 30,000. */
+  timeoutMs?: number
+}
+
+export interface StreamQueueOptions {
+  connection: StreamConnection
+  /** The consumer group that counts and clean-up speak of. */
+  group?: string
+  /**
+   * Bound of the stream, sent as `MAXLEN ~`. Trimming deletes entries that nobody has read: keep well below it, by
+   * `highWaterMark` or by your own means.
+   */
+  maxLen?: number
+  highWaterMark?: HighWaterMark
+}
+
+export interface StreamCounts {
+  /** Entries on the stream. With ack-and-delete = waiting + pending. */
+  length: number
+  /** Not yet handed to any consumer. */
+  waiting: number
+  /** Handed out and not acknowledged. */
+  pending: number
+}
+
+/** Entries of one pipeline: bounded, so that no other command of the connection waits long behind it. */
+const PIPELINE_SIZE = 1000
+const FULL_POLL_MS = 50
+/** Upper bound of one clean-up call, in entries. */
+const TRIM_BATCH = 1000
+
+/** The key that says a queue is paused; beside the stream, because the stream itself comes and goes. */
+export function pausedKey(stream: string): string {
+  return `${stream}:paused`
+}
+
+/**
+ * A queue on one Redis stream, as BullMQ's `Queue` is on its keys. Its name is the stream's key, used as it is.
+ * Delivery promise: at least once. After a rejected `add` the entry may be on the stream or not.
+ */
+export class StreamQueue<Fields extends Record<string, string> = Record<string, string>> {
+  readonly name: string
+  readonly #options: StreamQueueOptions
+  #lengthSeen = { length: 0, atMs: Number.NEGATIVE_INFINITY }
+
+  constructor(name: string, options: StreamQueueOptions) {
+    this.name = name
+    this.#options = options
+  }
+
+  get #client() {
+    return this.#options.connection.client
+  }
+
+  get #group(): string {
+    if (this.#options.group === undefined) throw new StreamError('STREAM_NO_GROUP', `queue ${this.name} was given no group`)
+    return this.#options.group
+  }
+
+  /** Adds one entry; resolves with its id. Rejects with `STREAM_ADD_FAILED`, or `STREAM_FULL` (nothing was added). */
+  async add(fields: Fields): Promise<string> {
+    const [id] = await this.addBulk([fields])
+    return id as string
+  }
+
+  /** Adds many, pipelined, in order; resolves with their ids. One that fails rejects the call: others may be there. */
+  async addBulk(entries: readonly Fields[]): Promise<string[]> {
+    if (this.#options.highWaterMark !== undefined) await this.#waitForRoom(this.#options.highWaterMark, entries.length)
+    const ids: string[] = []
+    for (let from = 0; from < entries.length; from += PIPELINE_SIZE) {
+      ids.push(...(await this.#addPipeline(entries.slice(from, from + PIPELINE_SIZE))))
+    }
+    return ids
+  }
+
+  async #addPipeline(entries: readonly Fields[]): Promise<string[]> {
+    const pipeline = this.#client.pipeline()
+    for (const fields of entries) this.#xadd(pipeline, fields)
+    const replies = await pipeline.exec().catch(cause => {
+      throw this.#addFailed(cause)
+    })
+    if (replies === null) throw this.#addFailed(new Error('no reply'))
+    return replies.map(([error, id]) => {
+      if (error !== null) throw this.#addFailed(error)
+      return id as string
+    })
+  }
+
+  #xadd(pipeline: ChainableCommander, fields: Fields): void {
+    const flat = Object.entries(fields).flat()
+    const { maxLen } = this.#options
+    if (maxLen === undefined) pipeline.xadd(this.name, '*', ...flat)
+    else pipeline.xadd(this.name, 'MAXLEN', '~', maxLen, '*', ...flat)
+  }
+
+  #addFailed(cause: unknown): StreamError {
+    return new StreamError('STREAM_ADD_FAILED', `XADD to ${this.name} failed: ${errorLine(cause)}`, { cause, canRetry: true })
+  }
+
+  async #waitForRoom(mark: HighWaterMark, count: number): Promise<void> {
+    const deadlineMs = performance.now() + (mark.timeoutMs ?? 30_000)
+    for (;;) {
+      const seen = this.#lengthSeen
+      if (performance.now() - seen.atMs > FULL_POLL_MS || seen.length >= mark.length) {
+        this.#lengthSeen = { length: await this.length(), atMs: performance.now() }
+      }
+      if (this.#lengthSeen.length < mark.length) {
+        this.#lengthSeen.length += count
+        return
+      }
+      if (mark.onFull === 'refuse' || performance.now() >= deadlineMs) {
+        throw new StreamError('STREAM_FULL', `${this.name} holds ${this.#lengthSeen.length} entries`, { canRetry: true })
+      }
+      await sleep(FULL_POLL_MS)
+    }
+  }
+
+  /** Entries on the stream; O(1). */
+  length(): Promise<number> {
+    return this.#client.xlen(this.name)
+  }
+
+  /** O(1) but for members that acknowledge without deleting, whose leavings count as waiting until they are trimmed. */
+  async counts(): Promise<StreamCounts> {
+    const [length, pending] = await Promise.all([this.length(), this.#pendingCount()])
+    return { length, pending, waiting: Math.max(0, length - pending) }
+  }
+
+  async #pendingCount(): Promise<number> {
+    try {
+      const summary = (await this.#client.xpending(this.name, this.#group)) as [number, ...unknown[]]
+      return summary[0]
+    } catch (error) {
+      if (isNoGroup(error)) return 0
+      throw error
+    }
+  }
+
+  /** Makes stream and group at id 0, so that what was added before is delivered; one that exists is fine. */
+  async ensureGroup(group = this.#group): Promise<void> {
+    try {
+      await this.#client.xgroup('CREATE', this.name, group, '0', 'MKSTREAM')
+    } catch (error) {
+      if (!errorLine(error).includes('BUSYGROUP')) throw error
+    }
+  }
+
+  /** Workers of every process stop reading within a second; what they hold they finish. Kept in Redis. */
+  async pause(): Promise<void> {
+    await this.#client.set(pausedKey(this.name), '1')
+  }
+
+  async resume(): Promise<void> {
+    await this.#client.del(pausedKey(this.name))
+  }
+
+  async isPaused(): Promise<boolean> {
+    return (await this.#client.exists(pausedKey(this.name))) === 1
+  }
+
+  /** The entries that exist, of those asked for. */
+  async has(ids: readonly string[]): Promise<Set<string>> {
+    const pipeline = this.#client.pipeline()
+    for (const id of ids) pipeline.xrange(this.name, id, id)
+    const replies = (await pipeline.exec()) ?? []
+    const found = replies.flatMap(([error, entries]) => {
+      if (error !== null) throw error
+      return (entries as [string, string[]][]).map(([id]) => id)
+    })
+    return new Set(found)
+  }
+
+  /**
+   * Deletes what other members of the group acknowledged without deleting it; at most 1,000 entries a call.
+   * @returns how many; call again while it is 1,000.
+   */
+  async trimAcknowledged(): Promise<number> {
+    return (await this.#options.connection.run(trimAcknowledged, this.name, [this.#group, TRIM_BATCH])) as number
+  }
+
+  /** Removes stream and group when nothing is left to do on them. @returns whether they are gone. */
+  async remove(): Promise<boolean> {
+    return (await this.#options.connection.run(removeStream, this.name, [this.#group])) === 1
+  }
+}

@@ -1,0 +1,153 @@
+import type { RawEntry } from './entry.ts'
+import type { ConsumerGroup } from './group.ts'
+import type { HeldEntries } from './held.ts'
+
+export interface RecoveryOptions<Fields extends Record<string, string>> {
+  group: ConsumerGroup
+  held: HeldEntries<Fields>
+  minIdleMs: number
+  /** Takes entries in; deliveries by id. */
+  accept(entries: readonly RawEntry[], deliveries: ReadonlyMap<string, number>): void
+  /** An entry that was deleted while it was pending has nothing to be done: only its acknowledgement is left. */
+  settleDeleted(id: string): void
+  onStalled(id: string): void
+}
+
+const PAGE = 100
+/** A dead consumer's entries are taken at most this long after min-idle. */
+const MAX_CLAIM_INTERVAL_MS = 2000
+/** A consumer that holds nothing and was silent this many min-idles is removed. */
+const SILENT_MIN_IDLES = 10
+const CONSUMER_SWEEP_INTERVAL_MS = 60_000
+
+/**
+ * What falls between two steps is found again: entries that were ours in a reply we never got, entries of consumers
+ * that died, and our own long ones, which are kept alive so that nobody takes them for abandoned.
+ */
+export class Recovery<Fields extends Record<string, string>> {
+  readonly #options: RecoveryOptions<Fields>
+  readonly #claimIntervalMs: number
+  /** On start too: a consumer name that was given may hold entries of the process before. */
+  #isLosing = true
+  #isBusy = false
+  #claimCursor = '0-0'
+  #claimDueAtMs = 0
+  #sweepDueAtMs: number
+
+  constructor(options: RecoveryOptions<Fields>) {
+    this.#options = options
+    this.#claimIntervalMs = Math.min(MAX_CLAIM_INTERVAL_MS, Math.max(100, options.minIdleMs / 4))
+    this.#sweepDueAtMs = performance.now() + CONSUMER_SWEEP_INTERVAL_MS * Math.random()
+  }
+
+  /** Own pending entries may be out there that we do not hold; they come before new ones. */
+  get isLosing(): boolean {
+    return this.#isLosing
+  }
+
+  loseTrack(): void {
+    this.#isLosing = true
+  }
+
+  /** One round; `freeSlots` bounds what it takes from others. Rejects with the server's error, to be tried again. */
+  async maintain(nowMs: number, freeSlots: number): Promise<void> {
+    if (this.#isBusy) return
+    this.#isBusy = true
+    try {
+      await this.#keepAlive(nowMs)
+      if (this.#isLosing) await this.#drainOwn()
+      if (nowMs >= this.#claimDueAtMs && freeSlots > 0) await this.#claim(nowMs, freeSlots)
+      if (nowMs >= this.#sweepDueAtMs) await this.#sweepConsumers(nowMs)
+    } finally {
+      this.#isBusy = false
+    }
+  }
+
+  /**
+   * One that went past min-idle in our hands (we were frozen, or the server was away) may be another's by now: it is
+   * never kept alive again. The server checks the owner as well.
+   */
+  async #keepAlive(nowMs: number): Promise<void> {
+    const { held, group, minIdleMs } = this.#options
+    const due: string[] = []
+    for (const entry of held.values()) {
+      const idleMs = nowMs - entry.aliveAtMs
+      if (entry.isLost || entry.state === 'acking' || idleMs < minIdleMs / 3) continue
+      if (idleMs < minIdleMs) due.push(entry.entry.id)
+      else this.#lose(entry.entry.id)
+    }
+    if (due.length === 0) return
+    const owned = await group.touch('beat', due)
+    for (const id of due) {
+      const entry = held.get(id)
+      if (entry === undefined) continue
+      if (owned.has(id)) entry.aliveAtMs = nowMs
+      else if (entry.state !== 'acking') this.#lose(id)
+    }
+  }
+
+  /** A handler at work goes on: what it does is safe to do twice. What only waits here is left to its new owner. */
+  #lose(id: string): void {
+    const { held, onStalled } = this.#options
+    const entry = held.get(id)
+    if (entry === undefined) return
+    entry.isLost = true
+    onStalled(id)
+    if (entry.state === 'ready' || entry.state === 'delayed') {
+      held.remove(id)
+      // If nobody took it, it is still ours and idle: the drain or a claim brings it back.
+      this.#isLosing = true
+    }
+  }
+
+  async #drainOwn(): Promise<void> {
+    const { group, held, accept } = this.#options
+    this.#isLosing = false
+    try {
+      for (let after = ''; ; ) {
+        const page = await group.ownPending(after, PAGE)
+        const missing = page.filter(({ id }) => !held.has(id))
+        if (missing.length > 0) {
+          const entries = await group.bodies(missing.map(({ id }) => id))
+          this.#settleDeleted(entries)
+          accept(entries, new Map(missing.map(({ id, deliveries }) => [id, deliveries])))
+        }
+        if (page.length < PAGE) return
+        after = page.at(-1)?.id ?? ''
+      }
+    } catch (error) {
+      this.#isLosing = true
+      throw error
+    }
+  }
+
+  /** Takes abandoned entries, following the cursor to the end as far as slots go; the rest waits for the next round. */
+  async #claim(nowMs: number, freeSlots: number): Promise<void> {
+    const { group, minIdleMs, held, accept, onStalled } = this.#options
+    let left = freeSlots
+    for (let page = 0; left > 0 && page < PAGE; page++) {
+      const { cursor, entries } = await group.claim(minIdleMs, this.#claimCursor, Math.min(left, PAGE))
+      this.#claimCursor = cursor
+      this.#settleDeleted(entries)
+      const found = entries.filter(([id, fields]) => fields !== null && !held.has(id))
+      if (found.length > 0) {
+        const ids = found.map(([id]) => id)
+        const deliveries = await group.deliveries(ids[0] as string, ids.at(-1) as string, 10 * PAGE)
+        for (const id of ids) onStalled(id)
+        accept(found, deliveries)
+        left -= found.length
+      }
+      if (cursor === '0-0') break
+    }
+    this.#claimDueAtMs = nowMs + this.#claimIntervalMs * (0.75 + Math.random() / 4)
+  }
+
+  #settleDeleted(entries: readonly RawEntry[]): void {
+    for (const [id, fields] of entries) if (fields === null) this.#options.settleDeleted(id)
+  }
+
+  async #sweepConsumers(nowMs: number): Promise<void> {
+    this.#sweepDueAtMs = nowMs + CONSUMER_SWEEP_INTERVAL_MS
+    await this.#options.group.removeDeadConsumers(this.#options.minIdleMs * SILENT_MIN_IDLES)
+  }
+}
