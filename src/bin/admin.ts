@@ -7,7 +7,7 @@ import { databaseOf } from './foundation.ts'
 import { runProcess } from './run-process.ts'
 
 /** Health, readiness and metrics; the board, the pages and the API are built on it. */
-await runProcess('admin', adminSchema, async (config, { logger }) => {
+await runProcess('admin', adminSchema, async (config, { logger, assertStarted }) => {
   const database = await databaseOf(config)
   const client = createRedisClient({ url: config.REDIS_URL, cluster: config.REDIS_CLUSTER, logger })
   const redis = service('redis', {
@@ -21,6 +21,7 @@ await runProcess('admin', adminSchema, async (config, { logger }) => {
     port: config.ADMIN_PORT,
     metrics: createMetrics('admin'),
     checks: [
+      { name: 'started', check: assertStarted },
       { name: 'database', check: () => database.ping() },
       { name: 'redis', check: async () => void (await client.ping()) },
     ],

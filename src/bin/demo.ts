@@ -3,7 +3,7 @@ import { Command, InvalidArgumentError } from 'commander'
 import { processEnvironment } from '#config/environment.ts'
 import { migrate, openDatabase } from '#database/database.ts'
 import { describeAccount, isBalanced } from '#demo/account.ts'
-import { type DemoResult, runDemo } from '#demo/run.ts'
+import { type DemoResult, runDemo, stopChildren } from '#demo/run.ts'
 import { createKafka } from '#kafka/client.ts'
 import { createEventProvider } from '#kafka/event-provider.ts'
 import { countRecords } from '#kafka/offsets.ts'
@@ -63,7 +63,7 @@ async function demo({ messages, moneyLatency, faults, json, keep = false }: Demo
     const result = await runOn(env, messages, keep)
     report(result, stack.kafka, json === true)
     if (keep) return describeKept(env, result, stack.howToStop)
-    await Promise.all(result.children.map(child => child.stop()))
+    await stopChildren(result.children)
     return isBalanced(result.account)
   } finally {
     if (!keep) await stack.close()

@@ -14,7 +14,7 @@ import { foundationOf, retryerOf, retryPolicyOf, retryRedisOf } from './foundati
 import { runProcess } from './run-process.ts'
 
 /** Kafka → result row → stream. Scales with Kafka partitions. */
-await runProcess('listener', listenerSchema, async (config, { logger, fatal }) => {
+await runProcess('listener', listenerSchema, async (config, { logger, fatal, assertStarted }) => {
   const { metrics, database, kafka, processorDeps, services } = await foundationOf('listener', config, logger)
   const redis = retryRedisOf(config, logger)
   const retryJobs = createRetryJobs({ connection: redis.client, prefix: redis.prefix, policy: retryPolicyOf(config) })
@@ -61,6 +61,7 @@ await runProcess('listener', listenerSchema, async (config, { logger, fatal }) =
     port: config.LISTENER_PORT,
     metrics,
     checks: [
+      { name: 'started', check: assertStarted },
       { name: 'database', check: () => database.ping() },
       { name: 'redis', check: async () => void (await redis.client.ping()) },
       ...consumers.map(consumer => ({ name: consumer.name, check: () => consumer.assertAlive() })),

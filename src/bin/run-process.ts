@@ -3,7 +3,7 @@ import { processEnvironment } from '#config/environment.ts'
 import { loadConfig } from '#config/load.ts'
 import { errorLine } from '#runtime/errors.ts'
 import { createLogger, type Logger } from '#runtime/logger.ts'
-import { type Fatal, runServices } from '#runtime/process-life.ts'
+import { type ProcessLife, runServices } from '#runtime/process-life.ts'
 import type { Service } from '#runtime/service.ts'
 
 type LifeSettings = { LOG_LEVEL: string; SHUTDOWN_TIMEOUT_MS: number }
@@ -14,7 +14,7 @@ export async function runProcess<Schema extends z.ZodObject>(
   schema: Schema,
   assemble: (
     config: z.infer<Schema> & LifeSettings,
-    context: { logger: Logger; fatal: Fatal },
+    context: ProcessLife & { logger: Logger },
   ) => Promise<readonly Service[]>,
 ): Promise<void> {
   let config: z.infer<Schema> & LifeSettings
@@ -25,7 +25,7 @@ export async function runProcess<Schema extends z.ZodObject>(
     process.exit(1)
   }
   const logger = createLogger(name, config.LOG_LEVEL)
-  await runServices(fatal => assemble(config, { logger, fatal }), {
+  await runServices(life => assemble(config, { ...life, logger }), {
     logger,
     shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS,
   })

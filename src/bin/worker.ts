@@ -27,7 +27,7 @@ import { runProcess } from './run-process.ts'
 const RECONCILE_INTERVAL_MS = 2000
 
 /** Stream → Money API → result row → ack; retries; upkeep; started events. Scales with load. */
-await runProcess('worker', workerSchema, async (config, { logger, fatal }) => {
+await runProcess('worker', workerSchema, async (config, { logger, fatal, assertStarted }) => {
   const foundation = await foundationOf('worker', config, logger)
   const { metrics, database, kafka, promotions, processorDeps, services } = foundation
   const redis = retryRedisOf(config, logger)
@@ -78,6 +78,7 @@ await runProcess('worker', workerSchema, async (config, { logger, fatal }) => {
     port: config.WORKER_PORT,
     metrics,
     checks: [
+      { name: 'started', check: assertStarted },
       { name: 'database', check: () => database.ping() },
       { name: 'redis', check: async () => void (await redis.client.ping()) },
       ...started.map(consumer => ({ name: consumer.name, check: () => consumer.assertAlive() })),

@@ -54,7 +54,12 @@ export async function startChild({ kind, name, env, logFolder, keep }: ChildOpti
     child.once('exit', (code, signal) => resolve(code ?? signal))
   })
   const url = `http://127.0.0.1:${port}`
-  await waitUntilReady(child, name, url, logFile)
+  try {
+    await waitUntilReady(child, name, url, logFile)
+  } catch (error) {
+    child.kill('SIGKILL')
+    throw error
+  }
   return {
     name,
     pid: child.pid ?? 0,

@@ -56,18 +56,43 @@ export async function startChildren({ env, keep }: DemoParts): Promise<Child[]> 
     ['worker', 'worker-1'],
     ['worker', 'worker-2'],
   ] as const
-  return Promise.all(kinds.map(([kind, name]) => startChild({ kind, name, env, logFolder, keep })))
+  const starts = await Promise.allSettled(
+    kinds.map(([kind, name]) => startChild({ kind, name, env, logFolder, keep })),
+  )
+  const children = starts.filter(start => start.status === 'fulfilled').map(({ value }) => value)
+  const failed = starts.find(start => start.status === 'rejected')
+  if (failed === undefined) return children
+  await stopChildren(children)
+  throw failed.reason
+}
+
+export async function stopChildren(children: readonly Child[]): Promise<void> {
+  await Promise.all(children.map(child => child.stop()))
 }
 
 /** Creates the promotions, starts and publishes them, watches them to the end, and takes the account. */
 export async function runDemo(messages: number, parts: DemoParts): Promise<DemoResult> {
-  const { kysely, events, topics, moneyUrl, say } = parts
+  const { kysely, topics } = parts
   const promotions = planPromotions(messages, topics)
   const repository = createPromotionRepository(kysely)
   for (const { id, type, gifts } of promotions) {
     await repository.create({ id, type, name: `demo ${type.toLowerCase()}`, totalCount: gifts })
   }
   const children = await startChildren(parts)
+  try {
+    return { ...(await payAll(messages, promotions, parts)), children }
+  } catch (error) {
+    await stopChildren(children)
+    throw error
+  }
+}
+
+async function payAll(
+  messages: number,
+  promotions: readonly DemoPromotion[],
+  parts: DemoParts,
+): Promise<Omit<DemoResult, 'children'>> {
+  const { kysely, events, topics, moneyUrl, say } = parts
   for (const { id, type, gifts } of promotions) {
     const value = JSON.stringify({ promotionId: id, totalCount: gifts, type })
     await events.publish({ topic: topics.started, key: id, value })
@@ -91,5 +116,5 @@ export async function runDemo(messages: number, parts: DemoParts): Promise<DemoR
   if (!isFinal) say('nothing has moved for two minutes: this is how far it came')
   const invalid = await parts.countInvalid()
   const account = await takeAccount({ kysely, promotions, messages: acknowledged, invalid, moneyUrl })
-  return { account, seconds, children }
+  return { account, seconds }
 }

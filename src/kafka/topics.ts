@@ -1,21 +1,37 @@
-import type { Kafka } from 'kafkajs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Admin } from 'kafkajs'
 import { CodedError, errorLine } from '#runtime/errors.ts'
+import type { KafkaClient } from './client.ts'
 
-/** Makes the topics that are missing; those that exist stay as they are. */
-export async function ensureTopics(kafka: Kafka, topics: readonly string[], partitions: number): Promise<void> {
+const ATTEMPTS = 20
+const PAUSE_MS = 250
+
+/** Makes the topics that are missing; those that exist stay as they are. Several processes may do so at once. */
+export async function ensureTopics(kafka: KafkaClient, topics: readonly string[], partitions: number): Promise<void> {
   const admin = kafka.admin({ retry: { retries: 4, initialRetryTime: 200 } })
   try {
     await admin.connect()
-    const existing = new Set(await admin.listTopics())
-    const missing = topics.filter(topic => !existing.has(topic))
-    if (missing.length === 0) return
-    await admin.createTopics({
-      waitForLeaders: true,
-      topics: missing.map(topic => ({ topic, numPartitions: partitions, replicationFactor: -1 })),
-    })
+    for (let attempt = 1; !(await tryOnce(admin, topics, partitions, attempt === ATTEMPTS)); attempt++) await sleep(PAUSE_MS)
   } catch (cause) {
     throw new CodedError('KAFKA_UNREACHABLE', `Kafka (KAFKA_BROKERS) cannot be used: ${errorLine(cause)}`, { cause })
   } finally {
     await admin.disconnect().catch(() => undefined)
+  }
+}
+
+/** A topic that was made a moment ago, by us or by another process, may have no leader yet: false. */
+async function tryOnce(admin: Admin, topics: readonly string[], partitions: number, isLast: boolean): Promise<boolean> {
+  try {
+    const existing = new Set(await admin.listTopics())
+    const missing = topics.filter(topic => !existing.has(topic))
+    if (missing.length > 0) {
+      const wanted = missing.map(topic => ({ topic, numPartitions: partitions, replicationFactor: -1 }))
+      await admin.createTopics({ waitForLeaders: false, topics: wanted })
+    }
+    const { topics: known } = await admin.fetchTopicMetadata({ topics: [...topics] })
+    return known.every(topic => topic.partitions.length > 0 && topic.partitions.every(({ leader }) => leader >= 0))
+  } catch (error) {
+    if (isLast || (error as { retriable?: boolean }).retriable === false) throw error
+    return false
   }
 }

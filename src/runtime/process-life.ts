@@ -1,4 +1,4 @@
-import { errorLine, toError } from './errors.ts'
+import { CodedError, errorLine, toError } from './errors.ts'
 import type { Logger } from './logger.ts'
 import type { Service } from './service.ts'
 
@@ -8,33 +8,43 @@ export interface ProcessLifeOptions {
   shutdownTimeoutMs: number
 }
 
-/** What a composition root hands its services, so that one that cannot recover can end the process. */
-export type Fatal = (error: Error) => void
+/** What a composition root hands its services. */
+export interface ProcessLife {
+  /** For a service that cannot recover: stops the others and ends the process with exit code 1. */
+  fatal(error: Error): void
+  /** Rejects until every service has started: the process is not ready before. */
+  assertStarted(): void
+}
 
 /**
  * Runs services from start to exit: starts them in order, stops them in reverse order on SIGTERM or SIGINT.
  * Exit code 0 after a clean stop, 1 after a fatal error or a stop that missed its deadline; a second signal ends at once.
  */
 export async function runServices(
-  assemble: (fatal: Fatal) => Promise<readonly Service[]> | readonly Service[],
+  assemble: (life: ProcessLife) => Promise<readonly Service[]> | readonly Service[],
   options: ProcessLifeOptions,
 ): Promise<void> {
   const { logger } = options
   const ending = Promise.withResolvers<Error | undefined>()
-  const fatal: Fatal = error => {
+  const fatal = (error: Error) => {
     logger.fatal({ err: error }, `fatal: ${errorLine(error)}`)
     ending.resolve(error)
+  }
+  let isStarted = false
+  const assertStarted = () => {
+    if (!isStarted) throw new CodedError('NOT_STARTED', 'still starting')
   }
   listenForEnd(logger, ending.resolve, fatal)
 
   const started: Service[] = []
   try {
-    for (const service of await assemble(fatal)) {
+    for (const service of await assemble({ fatal, assertStarted })) {
       started.push(service)
       await service.start()
       logger.debug({ service: service.name }, 'service started')
     }
-    logger.info({ pid: process.pid }, 'started')
+    isStarted = true
+    logger.info('started')
   } catch (thrown) {
     fatal(toError(thrown))
   }
@@ -46,7 +56,7 @@ export async function runServices(
   setTimeout(() => process.exit(), 500).unref()
 }
 
-function listenForEnd(logger: Logger, end: (cause: undefined) => void, fatal: Fatal): void {
+function listenForEnd(logger: Logger, end: (cause: undefined) => void, fatal: ProcessLife['fatal']): void {
   let asked = false
   const onSignal = (signal: NodeJS.Signals) => {
     if (asked) process.exit(1)

@@ -26,7 +26,8 @@ export async function connectRedis(client: Redis | Cluster, timeoutMs: number): 
   const failure = Promise.withResolvers<never>()
   const timer = setTimeout(() => failure.reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs)
   try {
-    await Promise.race([client.connect().then(() => client.ping()), failure.promise])
+    // The first command of a lazy client connects it.
+    await Promise.race([client.ping(), failure.promise])
   } catch (cause) {
     client.disconnect()
     throw new CodedError('REDIS_UNREACHABLE', `Redis (REDIS_URL) does not answer: ${errorLine(cause)}`, { cause })

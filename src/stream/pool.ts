@@ -232,6 +232,8 @@ export class StreamPool {
     const members = [...this.#watches.keys()]
     await this.#checkPauses(members, nowMs)
     await Promise.all(members.map(member => member.maintain(nowMs).catch(error => member.reportError(toError(error)))))
+    // Whatever kept a worker from reading may be over.
+    this.#scheduleTurn()
   }
 
   async #checkPauses(members: readonly PoolMember[], nowMs: number): Promise<void> {

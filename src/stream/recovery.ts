@@ -6,6 +6,8 @@ export interface RecoveryOptions<Fields extends Record<string, string>> {
   group: ConsumerGroup
   held: HeldEntries<Fields>
   minIdleMs: number
+  /** The consumer's name was given: it may hold entries of the process before. */
+  mayInherit: boolean
   /** Takes entries in; deliveries by id. */
   accept(entries: readonly RawEntry[], deliveries: ReadonlyMap<string, number>): void
   /** An entry that was deleted while it was pending has nothing to be done: only its acknowledgement is left. */
@@ -27,8 +29,7 @@ const CONSUMER_SWEEP_INTERVAL_MS = 60_000
 export class Recovery<Fields extends Record<string, string>> {
   readonly #options: RecoveryOptions<Fields>
   readonly #claimIntervalMs: number
-  /** On start too: a consumer name that was given may hold entries of the process before. */
-  #isLosing = true
+  #isLosing: boolean
   #isBusy = false
   #claimCursor = '0-0'
   #claimDueAtMs = 0
@@ -36,6 +37,7 @@ export class Recovery<Fields extends Record<string, string>> {
 
   constructor(options: RecoveryOptions<Fields>) {
     this.#options = options
+    this.#isLosing = options.mayInherit
     this.#claimIntervalMs = Math.min(MAX_CLAIM_INTERVAL_MS, Math.max(100, options.minIdleMs / 4))
     this.#sweepDueAtMs = performance.now() + CONSUMER_SWEEP_INTERVAL_MS * Math.random()
   }

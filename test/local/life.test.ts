@@ -14,11 +14,11 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
 import { isRoot } from '#local/executables.ts'
-import { startStack } from '#local/stack.ts'
+import { type Stack, type StackServer, startStack } from '#local/stack.ts'
 import { userCacheFolder } from '#local/user-cache.ts'
-import { holdStack, isAlive, processesIn, until } from './processes.ts'
+import { holdStack, isAlive, processesIn, releaseHolders, until } from './processes.ts'
 import { kafkaHere, pathWith } from './requirements.ts'
 
 const EVERY_SERVER = kafkaHere() ? 'postgres,redis,kafka,money' : 'postgres,redis,money'
@@ -31,6 +31,19 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(scratch, { recursive: true, force: true }))
 
+const stacks: Stack[] = []
+afterEach(async () => {
+  releaseHolders()
+  await Promise.all(stacks.splice(0).map(stack => stack.close()))
+})
+
+/** A stack of this process, beside those of the processes under test; its start sweeps their folder. */
+async function startHere(...servers: StackServer[]): Promise<Stack> {
+  const stack = await startStack({ env: { ...process.env, TMPDIR: scratch }, servers, onProgress: () => undefined })
+  stacks.push(stack)
+  return stack
+}
+
 test('a parent killed with SIGKILL leaves no process, and the next stack sweeps its folder', async () => {
   const { child, stack } = await holdStack({ servers: EVERY_SERVER, env: { ...process.env, TMPDIR: scratch } })
   expect(stack.pids.filter(isAlive)).toHaveLength(EVERY_SERVER.split(',').length)
@@ -38,16 +51,11 @@ test('a parent killed with SIGKILL leaves no process, and the next stack sweeps 
   child.kill('SIGKILL')
   await until(() => ![...before, ...stack.pids].some(isAlive) && processesIn(stack.folder).length === 0)
   expect(existsSync(stack.folder)).toBe(true)
-  const next = await startStack({
-    env: { ...process.env, TMPDIR: scratch },
-    servers: ['redis'],
-    onProgress: () => undefined,
-  })
+  const next = await startHere('redis')
   expect(existsSync(stack.folder)).toBe(false)
   // The folder of a living stack stays.
-  const other = await startStack({ env: { ...process.env, TMPDIR: scratch }, servers: [], onProgress: () => undefined })
+  await startHere()
   expect(existsSync(next.folder)).toBe(true)
-  await Promise.all([next.close(), other.close()])
 })
 
 test('a process that ends without closing leaves neither processes nor folder', async () => {
@@ -73,8 +81,7 @@ test('kept servers outlive their parent, whatever kills it, and the printed line
   })
   child.kill('SIGKILL')
   await once(child, 'exit')
-  const next = await startStack({ env: { ...process.env, TMPDIR: scratch }, servers: [], onProgress: () => undefined })
-  await next.close()
+  await startHere()
   expect(existsSync(stack.folder)).toBe(true)
   expect((await fetch(`${stack.env.MONEY_API_URL}/health`)).status).toBe(200)
   await once(spawn('/bin/sh', ['-c', stack.howToStop]), 'exit')

@@ -26,6 +26,13 @@ export interface HolderOptions {
   uid?: number
 }
 
+const holders: ChildProcess[] = []
+
+/** After a test, however it ended: its holders would keep the test run waiting. */
+export function releaseHolders(): void {
+  for (const child of holders.splice(0)) child.kill('SIGKILL')
+}
+
 /** Runs stack-process.ts until its stack is ready; rejects with what it printed when it ends before. */
 export function holdStack({ servers, keep = false, env = process.env, uid }: HolderOptions): Promise<Holder> {
   const child = spawn(process.execPath, [HOLDER, servers, keep ? 'keep' : ''], {
@@ -34,6 +41,7 @@ export function holdStack({ servers, keep = false, env = process.env, uid }: Hol
     stdio: ['ignore', 'pipe', 'pipe'],
     ...(uid === undefined ? {} : { uid, gid: uid }),
   })
+  holders.push(child)
   let printed = ''
   child.stderr.setEncoding('utf8').on('data', text => {
     printed += text
