@@ -71,7 +71,7 @@ export async function countStates(
   return states
 }
 
-async function countSkipped(kysely: Kysely<unknown>, promotions: readonly DemoPromotion[]): Promise<number> {
+export async function countSkipped(kysely: Kysely<unknown>, promotions: readonly DemoPromotion[]): Promise<number> {
   const { rows } = await sql<{ count: number }>`
     select count(*)::float8 as count from campaign_promotion_skipped
     where promotion_id = any (${promotions.map(({ id }) => id)}::bigint[])`.execute(kysely)

@@ -1,14 +1,14 @@
 import type { EventProviderService } from '#kafka/event-provider.ts'
 import type { PromotionType } from '#queues/promotion-type.ts'
 
-/** One promotion of the demo and the gifts it is to give. Ids stay far below 2^53 here, so plain numbers will do. */
+/** One promotion of the demo and the gifts it is to give. Its target ids lie beyond 2^53, where a number would round. */
 export interface DemoPromotion {
   id: string
   type: PromotionType
   topic: string
   gifts: number
   /** Target ids run from here. */
-  firstTargetId: number
+  firstTargetId: bigint
 }
 
 const CHUNK = 1000
@@ -36,8 +36,8 @@ function toEvent({ id, type, topic, firstTargetId }: DemoPromotion, index: numbe
   const target = type === 'VOUCHER' ? 'voucherTargetId' : 'pointTargetId'
   const message = {
     promotionId: id,
-    promotionSummaryId: String(Number(id) * 10 + (index % SUMMARIES)),
-    [target]: String(firstTargetId + index),
+    promotionSummaryId: String(BigInt(id) * 10n + BigInt(index % SUMMARIES)),
+    [target]: String(firstTargetId + BigInt(index)),
     partitionKey: `member-${memberId}`,
     memberId: String(memberId),
     amount: String(100 + (index % 50) * 10),

@@ -40,7 +40,7 @@ export interface DemoResult {
 export function planPromotions(messages: number, topics: DemoTopics): DemoPromotion[] {
   const vouchers = Math.ceil(messages / 2)
   const base = Math.floor(Date.now() / 1000) * 10
-  const firstTargetId = base * 10_000_000
+  const firstTargetId = BigInt(base) * 10_000_000n
   const plan: DemoPromotion[] = [
     { id: String(base), type: 'VOUCHER', topic: topics.voucher, gifts: vouchers, firstTargetId },
     { id: String(base + 1), type: 'POINT', topic: topics.point, gifts: messages - vouchers, firstTargetId },
@@ -107,7 +107,7 @@ async function payAll(
     acknowledged = counts.reduce((sum, count) => sum + count, 0)
     isPublished = true
   })
-  const watching = watchUntilFinal({ kysely, promotions, messages, progress, isPublished: () => isPublished })
+  const watching = watchUntilFinal({ kysely, promotions, messages, progress, isPublished: () => isPublished, countInvalid: parts.countInvalid })
   // A failed publish ends the demo at once; the watch alone would wait for gifts that never come.
   const isFinal = await Promise.race([watching, publishing.then(() => watching)])
   await publishing

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Kysely, sql } from 'kysely'
-import { countStates } from './account.ts'
+import { countSkipped, countStates } from './account.ts'
 import type { DemoPromotion } from './gifts.ts'
 import type { DemoProgress } from './progress.ts'
 
@@ -11,6 +11,7 @@ export interface WatchOptions {
   progress: DemoProgress
   /** Has every message been acknowledged by Kafka? Before that nothing can be final. */
   isPublished(): boolean
+  countInvalid(): Promise<number>
 }
 
 const POLL_INTERVAL_MS = 100
@@ -34,11 +35,17 @@ export async function watchUntilFinal(options: WatchOptions): Promise<boolean> {
     if (Date.now() - movedAt > STALLED_MS) return false
     if (isPublished() && Date.now() - movedAt > QUIET_MS && Date.now() - countedAt > QUIET_MS) {
       countedAt = Date.now()
-      const { PENDING, RETRYING, SUCCESS, FAILED, UNKNOWN } = await countStates(kysely, promotions)
-      if (PENDING + RETRYING === 0 && SUCCESS + FAILED + UNKNOWN === messages) return true
+      if (await isAllFinal(options)) return true
     }
     await sleep(POLL_INTERVAL_MS)
   }
+}
+
+async function isAllFinal({ kysely, promotions, messages, countInvalid }: WatchOptions): Promise<boolean> {
+  const { PENDING, RETRYING, SUCCESS, FAILED, UNKNOWN } = await countStates(kysely, promotions)
+  if (PENDING + RETRYING > 0) return false
+  const refused = (await countSkipped(kysely, promotions)) + (await countInvalid())
+  return SUCCESS + FAILED + UNKNOWN + refused >= messages
 }
 
 /** SUCCESS and FAILED ones, by the summary counters: a handful of rows however many gifts there are. */

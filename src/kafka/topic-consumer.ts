@@ -32,8 +32,8 @@ export interface TopicConsumerOptions {
 const HEARTBEAT_INTERVAL_MS = 1000
 /** A consumer that has neither fetched nor worked for this long is not ready. */
 const STALE_AFTER_MS = 15_000
-const MAX_RESTARTS = 10
-const RESTART_PAUSE_MS = 1000
+const MAX_RESTARTS = 15
+const RESTART_PAUSE_MS = 300
 const MAX_CLOSE_WAIT_MS = 5000
 
 /**
@@ -44,6 +44,8 @@ export class TopicConsumer implements Service {
   readonly name: string
   readonly #options: TopicConsumerOptions
   readonly #abort = new AbortController()
+  /** Settled by the first join, whichever consumer makes it: one may crash before (a coordinator that is loading). */
+  readonly #joined = Promise.withResolvers<void>()
   #consumer: Consumer | undefined
   #starting: Promise<void> | undefined
   #stopping: Promise<void> | undefined
@@ -57,7 +59,7 @@ export class TopicConsumer implements Service {
   }
 
   start(): Promise<void> {
-    this.#starting ??= this.#stopping === undefined ? this.#run() : Promise.resolve()
+    this.#starting ??= this.#stopping === undefined ? this.#run().then(() => this.#joined.promise) : Promise.resolve()
     return this.#starting
   }
 
@@ -96,8 +98,9 @@ export class TopicConsumer implements Service {
     consumer.on(consumer.events.CRASH, ({ payload }) => void this.#recover(consumer, payload.error))
     await consumer.connect()
     await consumer.subscribe({ topics: [...topics], fromBeginning: true })
-    const joined = new Promise<void>(resolve => {
-      consumer.on(consumer.events.GROUP_JOIN, () => resolve())
+    consumer.on(consumer.events.GROUP_JOIN, () => {
+      this.#progress()
+      this.#joined.resolve()
     })
     await consumer.run({
       autoCommit: false,
@@ -105,12 +108,6 @@ export class TopicConsumer implements Service {
       partitionsConsumedConcurrently: this.#options.partitionsConsumedConcurrently ?? 4,
       eachBatch: payload => this.#onBatch(payload),
     })
-    await Promise.race([joined, this.#aborted()])
-    this.#progress()
-  }
-
-  #aborted(): Promise<void> {
-    return new Promise(resolve => this.#abort.signal.addEventListener('abort', () => resolve(), { once: true }))
   }
 
   #progress(): void {
@@ -165,7 +162,7 @@ export class TopicConsumer implements Service {
           new CodedError('KAFKA_CONSUMER_LOST', `${this.name} crashed ${MAX_RESTARTS} times: ${errorLine(error)}`),
         )
       }
-      await new Promise(resolve => setTimeout(resolve, RESTART_PAUSE_MS * Math.min(this.#restarts, 5)))
+      await new Promise(resolve => setTimeout(resolve, RESTART_PAUSE_MS * Math.min(2 ** this.#restarts, 16)))
       if (this.#stopping !== undefined) return
       try {
         return await this.#run()
@@ -184,14 +181,18 @@ export class TopicConsumer implements Service {
 
   async #stop(deadline: AbortSignal | undefined): Promise<void> {
     const consumer = this.#consumer
-    if (consumer === undefined) return
-    const giveUp = () => this.#abort.abort()
+    const giveUp = () => {
+      this.#abort.abort()
+      this.#joined.resolve()
+    }
     if (deadline?.aborted) giveUp()
     deadline?.addEventListener('abort', giveUp, { once: true })
     // kafkajs waits for the batches in hand; without a deadline they get as long as they need.
     if (this.#batchesUnderWay === 0) giveUp()
-    await withTimeout(consumer.stop(), deadline)
-    await withTimeout(consumer.disconnect(), deadline)
+    if (consumer !== undefined) {
+      await withTimeout(consumer.stop(), deadline)
+      await withTimeout(consumer.disconnect(), deadline)
+    }
     giveUp()
     if (this.#options.isPrivateGroup) await this.#deleteGroup()
   }
