@@ -19,10 +19,12 @@ export function uniqueName(prefix: string): string {
   return `${prefix}_${process.pid}_${Date.now().toString(36)}_${counter}`
 }
 
-/** An id range of its own: promotions and targets of two files never meet, on shared servers too. */
+const EPOCH_MS = 1_790_000_000_000
+
+/** An id of its own, with room for 10,000 targets behind it below 2^63: two files never meet, on shared servers too. */
 export function uniqueId(): bigint {
   counter += 1
-  return (BigInt(Date.now()) * 1000n + BigInt(process.pid % 1000)) * 1000n + BigInt(counter)
+  return BigInt(Date.now() - EPOCH_MS) * 10_000n + BigInt((process.pid % 100) * 100 + (counter % 100))
 }
 
 export interface TestDatabase {
