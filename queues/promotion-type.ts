@@ -2,7 +2,3 @@
 export const PROMOTION_TYPES = ['VOUCHER', 'POINT'] as const
 
 export type PromotionType = (typeof PROMOTION_TYPES)[number]
-
-export function isPromotionType(value: unknown): value is PromotionType {
-  return PROMOTION_TYPES.includes(value as PromotionType)
-}

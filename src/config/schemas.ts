@@ -131,8 +131,6 @@ export const cliSchema = withCrossChecks(
 
 export type ListenerConfig = Readonly<z.infer<typeof listenerSchema>>
 export type WorkerConfig = Readonly<z.infer<typeof workerSchema>>
-export type AdminConfig = Readonly<z.infer<typeof adminSchema>>
 export type CliConfig = Readonly<z.infer<typeof cliSchema>>
 export type KafkaConfig = Readonly<z.infer<typeof kafka>>
-export type MoneyConfig = Readonly<z.infer<typeof money>>
 export type DatabaseConfig = Readonly<z.infer<typeof database>>

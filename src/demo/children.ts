@@ -88,7 +88,10 @@ async function waitUntilReady(child: ChildProcess, name: string, url: string, lo
     )
     if (isReady) return
     if (Date.now() > deadline) {
-      throw new CodedError('CHILD_NOT_READY', `${name} was not ready within ${READY_TIMEOUT_MS} ms; its log is ${logFile}`)
+      throw new CodedError(
+        'CHILD_NOT_READY',
+        `${name} was not ready within ${READY_TIMEOUT_MS} ms; its log is ${logFile}`,
+      )
     }
     await sleep(READY_POLL_MS)
   }

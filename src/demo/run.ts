@@ -56,9 +56,7 @@ export async function startChildren({ env, keep }: DemoParts): Promise<Child[]> 
     ['worker', 'worker-1'],
     ['worker', 'worker-2'],
   ] as const
-  const starts = await Promise.allSettled(
-    kinds.map(([kind, name]) => startChild({ kind, name, env, logFolder, keep })),
-  )
+  const starts = await Promise.allSettled(kinds.map(([kind, name]) => startChild({ kind, name, env, logFolder, keep })))
   const children = starts.filter(start => start.status === 'fulfilled').map(({ value }) => value)
   const failed = starts.find(start => start.status === 'rejected')
   if (failed === undefined) return children
@@ -107,7 +105,14 @@ async function payAll(
     acknowledged = counts.reduce((sum, count) => sum + count, 0)
     isPublished = true
   })
-  const watching = watchUntilFinal({ kysely, promotions, messages, progress, isPublished: () => isPublished, countInvalid: parts.countInvalid })
+  const watching = watchUntilFinal({
+    kysely,
+    promotions,
+    messages,
+    progress,
+    isPublished: () => isPublished,
+    countInvalid: parts.countInvalid,
+  })
   // A failed publish ends the demo at once; the watch alone would wait for gifts that never come.
   const isFinal = await Promise.race([watching, publishing.then(() => watching)])
   await publishing

@@ -11,7 +11,8 @@ export async function ensureTopics(kafka: KafkaClient, topics: readonly string[]
   const admin = kafka.admin({ retry: { retries: 4, initialRetryTime: 200 } })
   try {
     await admin.connect()
-    for (let attempt = 1; !(await tryOnce(admin, topics, partitions, attempt === ATTEMPTS)); attempt++) await sleep(PAUSE_MS)
+    for (let attempt = 1; !(await tryOnce(admin, topics, partitions, attempt === ATTEMPTS)); attempt++)
+      await sleep(PAUSE_MS)
   } catch (cause) {
     throw new CodedError('KAFKA_UNREACHABLE', `Kafka (KAFKA_BROKERS) cannot be used: ${errorLine(cause)}`, { cause })
   } finally {

@@ -3,7 +3,7 @@ import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Environment } from './executables.ts'
 
-const PREFIX = 'promostream-'
+const PREFIX = 'promostream-stack-'
 const OWNER_FILE = 'owner.json'
 
 /** Who may still need a temporary folder. A pid alone could be somebody else's by now: the start time tells. */

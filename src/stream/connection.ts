@@ -87,7 +87,10 @@ export class StreamConnection {
   async #open(): Promise<void> {
     const { commandTimeoutMs: _, ...options } = this.#options
     const late = Promise.withResolvers<never>()
-    const timer = setTimeout(() => late.reject(new Error(`no answer within ${CONNECT_TIMEOUT_MS} ms`)), CONNECT_TIMEOUT_MS)
+    const timer = setTimeout(
+      () => late.reject(new Error(`no answer within ${CONNECT_TIMEOUT_MS} ms`)),
+      CONNECT_TIMEOUT_MS,
+    )
     try {
       await Promise.race([this.client.connect(), late.promise])
       this.#capabilities = { ackDel: await this.#hasCommand('XACKDEL') }

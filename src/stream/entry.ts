@@ -32,10 +32,3 @@ export function toEntry<Fields extends Record<string, string>>(
   for (let index = 0; index + 1 < flat.length; index += 2) fields[flat[index] as string] = flat[index + 1] as string
   return { id, stream, fields: fields as Fields, deliveries }
 }
-
-/** Orders ids as Redis does; they are two integers, not text. */
-export function compareIds(left: string, right: string): number {
-  const [leftMs = '', leftSequence = ''] = left.split('-')
-  const [rightMs = '', rightSequence = ''] = right.split('-')
-  return Number(leftMs) - Number(rightMs) || Number(leftSequence) - Number(rightSequence)
-}

@@ -83,7 +83,11 @@ export class ConsumerGroup {
   }
 
   async removeDeadConsumers(silentMs: number): Promise<number> {
-    return (await this.#connection.run(removeDeadConsumers, this.stream, [this.group, this.consumer, silentMs])) as number
+    return (await this.#connection.run(removeDeadConsumers, this.stream, [
+      this.group,
+      this.consumer,
+      silentMs,
+    ])) as number
   }
 
   /** Leaves the group, unless something is still pending on this consumer. */

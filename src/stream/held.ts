@@ -72,7 +72,8 @@ export class HeldEntries<Fields extends Record<string, string>> {
   nextReady(): Held<Fields> | undefined {
     let held = this.#ready.shift()
     // One that was dropped while it waited.
-    while (held !== undefined && (held.state !== 'ready' || this.#byId.get(held.entry.id) !== held)) held = this.#ready.shift()
+    while (held !== undefined && (held.state !== 'ready' || this.#byId.get(held.entry.id) !== held))
+      held = this.#ready.shift()
     return held
   }
 

@@ -80,7 +80,14 @@ export class StreamPool {
 
   /** Workers join and leave while others run. */
   add(member: PoolMember): void {
-    this.#watches.set(member, { member, isHot: true, pauseMs: FIRST_PAUSE_MS, dueAtMs: 0, isReading: false, readAtMs: 0 })
+    this.#watches.set(member, {
+      member,
+      isHot: true,
+      pauseMs: FIRST_PAUSE_MS,
+      dueAtMs: 0,
+      isReading: false,
+      readAtMs: 0,
+    })
     this.#maintainTimer ??= setInterval(() => void this.#maintain(), MAINTAIN_INTERVAL_MS)
     this.#scheduleTurn()
   }
@@ -204,7 +211,8 @@ export class StreamPool {
   async #peek(watches: readonly Watch[]): Promise<void> {
     this.#isPeeking = true
     try {
-      for (let from = 0; from < watches.length; from += PEEK_BATCH) await this.#peekBatch(watches.slice(from, from + PEEK_BATCH))
+      for (let from = 0; from < watches.length; from += PEEK_BATCH)
+        await this.#peekBatch(watches.slice(from, from + PEEK_BATCH))
     } finally {
       this.#isPeeking = false
     }
@@ -238,7 +246,8 @@ export class StreamPool {
 
   async #checkPauses(members: readonly PoolMember[], nowMs: number): Promise<void> {
     const { connection } = this.#options
-    if (nowMs - this.#pausesCheckedAtMs < PAUSE_CHECK_INTERVAL_MS || !connection.isUsable || members.length === 0) return
+    if (nowMs - this.#pausesCheckedAtMs < PAUSE_CHECK_INTERVAL_MS || !connection.isUsable || members.length === 0)
+      return
     this.#pausesCheckedAtMs = nowMs
     try {
       const keys = members.map(({ stream }) => pausedKey(stream))

@@ -64,7 +64,8 @@ export class StreamQueue<Fields extends Record<string, string> = Record<string, 
   }
 
   get #group(): string {
-    if (this.#options.group === undefined) throw new StreamError('STREAM_NO_GROUP', `queue ${this.name} was given no group`)
+    if (this.#options.group === undefined)
+      throw new StreamError('STREAM_NO_GROUP', `queue ${this.name} was given no group`)
     return this.#options.group
   }
 
@@ -105,7 +106,10 @@ export class StreamQueue<Fields extends Record<string, string> = Record<string, 
   }
 
   #addFailed(cause: unknown): StreamError {
-    return new StreamError('STREAM_ADD_FAILED', `XADD to ${this.name} failed: ${errorLine(cause)}`, { cause, canRetry: true })
+    return new StreamError('STREAM_ADD_FAILED', `XADD to ${this.name} failed: ${errorLine(cause)}`, {
+      cause,
+      canRetry: true,
+    })
   }
 
   async #waitForRoom(mark: HighWaterMark, count: number): Promise<void> {
@@ -120,7 +124,9 @@ export class StreamQueue<Fields extends Record<string, string> = Record<string, 
         return
       }
       if (mark.onFull === 'refuse' || performance.now() >= deadlineMs) {
-        throw new StreamError('STREAM_FULL', `${this.name} holds ${this.#lengthSeen.length} entries`, { canRetry: true })
+        throw new StreamError('STREAM_FULL', `${this.name} holds ${this.#lengthSeen.length} entries`, {
+          canRetry: true,
+        })
       }
       await sleep(FULL_POLL_MS)
     }

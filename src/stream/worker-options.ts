@@ -63,5 +63,6 @@ export function resolveWorkerOptions<Fields extends Record<string, string>>(
 }
 
 export function assertPositive(name: string, value: number): void {
-  if (!(Number.isInteger(value) && value >= 1)) throw new RangeError(`${name} must be a whole number from 1 on, not ${value}`)
+  if (!(Number.isInteger(value) && value >= 1))
+    throw new RangeError(`${name} must be a whole number from 1 on, not ${value}`)
 }

@@ -10,7 +10,12 @@ import { type PoolMember, type ReadResult, StreamPool } from './pool.ts'
 import { StreamQueue } from './queue.ts'
 import { Recovery } from './recovery.ts'
 import { SafeEmitter } from './worker-events.ts'
-import { assertPositive, type ResolvedWorkerOptions, resolveWorkerOptions, type StreamWorkerOptions } from './worker-options.ts'
+import {
+  assertPositive,
+  type ResolvedWorkerOptions,
+  resolveWorkerOptions,
+  type StreamWorkerOptions,
+} from './worker-options.ts'
 
 type State = 'created' | 'running' | 'closing' | 'closed'
 
@@ -78,7 +83,8 @@ export class StreamWorker<Fields extends Record<string, string> = Record<string,
     })
     this.#ownsPool = this.#options.pool === undefined
     const { pollIntervalMs } = this.#options
-    this.#pool = this.#options.pool ?? new StreamPool({ connection, maxInFlight: Number.POSITIVE_INFINITY, pollIntervalMs })
+    this.#pool =
+      this.#options.pool ?? new StreamPool({ connection, maxInFlight: Number.POSITIVE_INFINITY, pollIntervalMs })
     this.#member = this.#createMember()
     if (this.#options.autorun) void this.run()
   }
@@ -114,7 +120,8 @@ export class StreamWorker<Fields extends Record<string, string> = Record<string,
 
   /** Starts; resolves when the worker is closed. A second call joins the first. */
   run(): Promise<void> {
-    if (this.#closing !== undefined) return Promise.reject(new StreamError('STREAM_CLOSED', `worker of ${this.name} is closed`))
+    if (this.#closing !== undefined)
+      return Promise.reject(new StreamError('STREAM_CLOSED', `worker of ${this.name} is closed`))
     this.#running ??= this.#start()
     return this.#running
   }
@@ -282,7 +289,11 @@ export class StreamWorker<Fields extends Record<string, string> = Record<string,
 
   async #take(slots: number): Promise<ReadResult> {
     let left = slots
-    for (let held = left > 0 ? this.#held.nextReady() : undefined; held !== undefined; held = left > 0 ? this.#held.nextReady() : undefined) {
+    for (
+      let held = left > 0 ? this.#held.nextReady() : undefined;
+      held !== undefined;
+      held = left > 0 ? this.#held.nextReady() : undefined
+    ) {
       this.#begin(held)
       left -= 1
     }
@@ -348,7 +359,8 @@ export class StreamWorker<Fields extends Record<string, string> = Record<string,
 
   #begin(held: Held<Fields>): void {
     this.#held.move(held, 'active')
-    if (held.deliveries > this.#options.maxDeliveries) return void this.#bury(held, `delivered ${held.deliveries} times`, true)
+    if (held.deliveries > this.#options.maxDeliveries)
+      return void this.#bury(held, `delivered ${held.deliveries} times`, true)
     this.announce('active', held.entry)
     let result: ReturnType<StreamHandler<Fields>>
     try {
@@ -356,7 +368,11 @@ export class StreamWorker<Fields extends Record<string, string> = Record<string,
     } catch (error) {
       return this.#fail(held, toError(error))
     }
-    if (result instanceof Promise) result.then(outcome => this.#settle(held, outcome), error => this.#fail(held, toError(error)))
+    if (result instanceof Promise)
+      result.then(
+        outcome => this.#settle(held, outcome),
+        error => this.#fail(held, toError(error)),
+      )
     else this.#settle(held, result)
   }
 

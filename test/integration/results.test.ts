@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { type Kysely, sql } from 'kysely'
 import type { NewGift } from '#database/gift.ts'
 import { createPromotionRepository, type PromotionRepository } from '#database/promotions.ts'
-import { type GiftResultRepositories, createGiftResultRepositories } from '#database/results.ts'
+import { createGiftResultRepositories, type GiftResultRepositories } from '#database/results.ts'
 import { isContentError } from '#database/sql-errors.ts'
 import { createTestDatabase, type TestDatabase } from '../support/stack-env.ts'
 
@@ -17,7 +17,13 @@ beforeAll(async () => {
   kysely = db.database.kysely
   results = createGiftResultRepositories(kysely)
   promotions = createPromotionRepository(kysely)
-  for (const [id, status] of Object.entries({ 1: 'IN_PROGRESS', 2: 'READY', 3: 'PAUSED', 4: 'COMPLETED', 5: 'STOPPED' })) {
+  for (const [id, status] of Object.entries({
+    1: 'IN_PROGRESS',
+    2: 'READY',
+    3: 'PAUSED',
+    4: 'COMPLETED',
+    5: 'STOPPED',
+  })) {
     await promotions.create({ id, name: '', type: 'VOUCHER', totalCount: 0 })
     await sql`update campaign_promotion set status = ${status} where id = ${id}::bigint`.execute(kysely)
   }
@@ -99,7 +105,9 @@ describe('insert (CONTRACT «What becomes of a gift message»)', () => {
   test('a row refused for its content fails alone, its company is saved', async () => {
     const good = [gift(), gift(), gift()]
     const bad = gift({ partitionKey: 'a\0b' })
-    const settled = await Promise.allSettled([good[0]!, bad, good[1]!, good[2]!].map(one => results.VOUCHER.insert(one)))
+    const settled = await Promise.allSettled(
+      [good[0]!, bad, good[1]!, good[2]!].map(one => results.VOUCHER.insert(one)),
+    )
     expect(settled.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled', 'fulfilled'])
     expect(isContentError((settled[1] as PromiseRejectedResult).reason)).toBe(true)
   })
@@ -112,7 +120,9 @@ describe('insert (CONTRACT «What becomes of a gift message»)', () => {
 
   test('a database error is no duplicate: it rejects, and is not blamed on the gift', async () => {
     const other = await createTestDatabase({ migrated: false })
-    const [insert] = await Promise.allSettled([createGiftResultRepositories(other.database.kysely).VOUCHER.insert(gift())])
+    const [insert] = await Promise.allSettled([
+      createGiftResultRepositories(other.database.kysely).VOUCHER.insert(gift()),
+    ])
     expect(insert).toMatchObject({ status: 'rejected', reason: { code: '42P01' } })
     expect(isContentError((insert as PromiseRejectedResult).reason)).toBe(false)
     await other.drop()
@@ -148,7 +158,11 @@ describe('move', () => {
     const targetId = await pending('101')
     expect(await results.VOUCHER.move(success(targetId))).toMatchObject({ changed: true })
     expect(await results.VOUCHER.move(success(targetId))).toMatchObject({ changed: false })
-    expect(await results.VOUCHER.find(targetId)).toMatchObject({ processStatus: 'SUCCESS', moneyKey: 'tx-1', attempts: 1 })
+    expect(await results.VOUCHER.find(targetId)).toMatchObject({
+      processStatus: 'SUCCESS',
+      moneyKey: 'tx-1',
+      attempts: 1,
+    })
     expect(await summaryOf('101')).toEqual({ success_count: '1', failed_count: '0' })
   })
 
@@ -176,7 +190,10 @@ describe('move', () => {
 
   test('the same row twice in one batch moves twice, in order', async () => {
     const targetId = await pending('104')
-    const moves = await Promise.all([results.VOUCHER.move(error(targetId, 'RETRYING')), results.VOUCHER.move(success(targetId))])
+    const moves = await Promise.all([
+      results.VOUCHER.move(error(targetId, 'RETRYING')),
+      results.VOUCHER.move(success(targetId)),
+    ])
     expect(moves.map(({ changed }) => changed)).toEqual([true, true])
     expect(await stateOf(targetId)).toBe('SUCCESS')
   })

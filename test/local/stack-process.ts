@@ -6,6 +6,9 @@ import { type StackServer, startStack } from '#local/stack.ts'
 
 const [names = '', keep] = process.argv.slice(2)
 
+// Before the line is printed: whoever reads it may send the signal at once.
+process.once('SIGUSR2', () => process.exit(3))
+
 const stack = await startStack({
   env: process.env,
   servers: names.split(',') as StackServer[],
@@ -16,5 +19,4 @@ const pids = Object.values(stack.servers).map(server => server.pid)
 process.stdout.write(
   `${JSON.stringify({ ...stack, env: stack.env, pids, kafka: stack.kafka, howToStop: stack.howToStop })}\n`,
 )
-process.once('SIGUSR2', () => process.exit(3))
 setInterval(() => undefined, 60_000)

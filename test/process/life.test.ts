@@ -46,7 +46,9 @@ withKafka('the life of processes', () => {
     await Promise.all([worker.stop(), listener.stop(), publishing])
     expect(await Promise.all([worker.ended, listener.ended])).toEqual([0, 0])
     const stream = `campaign-promotion-${promotionId}:voucher:stream`
-    const [pending] = (await system.redis.xpending(stream, `campaign-promotion-${promotionId}-voucher-group`)) as [number]
+    const [pending] = (await system.redis.xpending(stream, `campaign-promotion-${promotionId}-voucher-group`)) as [
+      number,
+    ]
     expect(pending).toBe(0)
     await system.control({ latencyMs: 5 })
     await Promise.all([system.start('listener'), system.start('worker')])
@@ -76,12 +78,24 @@ withKafka('the life of processes', () => {
   test('a database behind its migrations is one line, and exit 1', async () => {
     const behind = await createTestDatabase({ migrated: false })
     for (const file of ['listener', 'worker', 'admin']) {
-      const { code, stdout } = await run(file, { ...system.env, DATABASE_URL: behind.url, LISTENER_PORT: '0', WORKER_PORT: '0', ADMIN_PORT: '0' })
+      const { code, stdout } = await run(file, {
+        ...system.env,
+        DATABASE_URL: behind.url,
+        LISTENER_PORT: '0',
+        WORKER_PORT: '0',
+        ADMIN_PORT: '0',
+      })
       expect([file, code]).toEqual([file, 1])
       expect(stdout).toContain('the database is 1 migration(s) behind: run «npm run migrate»')
     }
-    expect(await run('migrate', { ...system.env, DATABASE_URL: behind.url })).toMatchObject({ code: 0, stdout: expect.stringContaining('ran ') })
-    expect(await run('migrate', { ...system.env, DATABASE_URL: behind.url })).toMatchObject({ code: 0, stdout: 'the database is up to date\n' })
+    expect(await run('migrate', { ...system.env, DATABASE_URL: behind.url })).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('ran '),
+    })
+    expect(await run('migrate', { ...system.env, DATABASE_URL: behind.url })).toMatchObject({
+      code: 0,
+      stdout: 'the database is up to date\n',
+    })
     await behind.drop()
   })
 
@@ -100,8 +114,14 @@ withKafka('the life of processes', () => {
   test('the CLI creates, starts and shows; what it cannot do is one line and an exit code', async () => {
     const id = String(uniqueId())
     const cli = (...args: string[]) => run('cli', system.env, args)
-    expect(await cli('create', '--id', id, '--type', 'VOUCHER', '--total', '5')).toMatchObject({ code: 0, stdout: `promotion ${id} is READY\n` })
-    expect(await cli('create', '--id', id, '--type', 'VOUCHER')).toMatchObject({ code: 1, stderr: `promostream: promotion ${id} exists already\n` })
+    expect(await cli('create', '--id', id, '--type', 'VOUCHER', '--total', '5')).toMatchObject({
+      code: 0,
+      stdout: `promotion ${id} is READY\n`,
+    })
+    expect(await cli('create', '--id', id, '--type', 'VOUCHER')).toMatchObject({
+      code: 1,
+      stderr: `promostream: promotion ${id} exists already\n`,
+    })
     expect(await cli('create', '--id', '0', '--type', 'VOUCHER')).toMatchObject({ code: 2 })
     expect(JSON.parse((await cli('start', id, '--json')).stdout)).toEqual({ id, status: 'IN_PROGRESS', changed: true })
     const status = JSON.parse((await cli('status', id, '--json')).stdout)

@@ -20,23 +20,29 @@ withKafka('the main job, on one listener and two workers', () => {
     return Array.from({ length: count }, (_, index) => String(first + BigInt(index)))
   }
   const publishGifts = (type: PromotionType, promotionId: string, targetIds: readonly string[]) =>
-    system.publish(type, targetIds.map(targetId => giftJson(type, { promotionId, targetId })))
+    system.publish(
+      type,
+      targetIds.map(targetId => giftJson(type, { promotionId, targetId })),
+    )
   const untilPaid = (promotionId: string, type: PromotionType, count: number) =>
     system.until(`${count} SUCCESS`, async () => (await system.countByStatus(promotionId, type)).SUCCESS === count)
   const streamLength = (promotionId: string, kind: string) =>
     system.redis.xlen(`campaign-promotion-${promotionId}:${kind}:stream`)
 
-  test.each(['VOUCHER', 'POINT'] as const)('%s: started before the messages: all paid, once, and nothing left', async type => {
-    const promotionId = await system.promotion(type, 'READY')
-    await system.publishStarted(promotionId, type, 300)
-    await publishGifts(type, promotionId, targetsOf(300))
-    await untilPaid(promotionId, type, 300)
-    const charges = await system.charges(promotionId)
-    expect(new Set(charges.map(charge => charge.targetId)).size).toBe(300)
-    expect(charges).toHaveLength(300)
-    await system.until('an empty stream', async () => (await streamLength(promotionId, type.toLowerCase())) === 0)
-    expect(await system.promotions.find(promotionId)).toMatchObject({ status: 'IN_PROGRESS', totalCount: 300 })
-  })
+  test.each(['VOUCHER', 'POINT'] as const)(
+    '%s: started before the messages: all paid, once, and nothing left',
+    async type => {
+      const promotionId = await system.promotion(type, 'READY')
+      await system.publishStarted(promotionId, type, 300)
+      await publishGifts(type, promotionId, targetsOf(300))
+      await untilPaid(promotionId, type, 300)
+      const charges = await system.charges(promotionId)
+      expect(new Set(charges.map(charge => charge.targetId)).size).toBe(300)
+      expect(charges).toHaveLength(300)
+      await system.until('an empty stream', async () => (await streamLength(promotionId, type.toLowerCase())) === 0)
+      expect(await system.promotions.find(promotionId)).toMatchObject({ status: 'IN_PROGRESS', totalCount: 300 })
+    },
+  )
 
   test('started after the messages: rows wait without entries, then all are paid', async () => {
     const promotionId = await system.promotion('VOUCHER', 'READY')
@@ -52,7 +58,9 @@ withKafka('the main job, on one listener and two workers', () => {
     const promotionId = await system.promotion('POINT', 'READY')
     await publishGifts('POINT', promotionId, targetsOf(20))
     await system.until('20 rows', async () => (await system.countByStatus(promotionId, 'POINT')).PENDING === 20)
-    await sql`update campaign_promotion set status = 'IN_PROGRESS' where id = ${promotionId}::bigint`.execute(system.kysely)
+    await sql`update campaign_promotion set status = 'IN_PROGRESS' where id = ${promotionId}::bigint`.execute(
+      system.kysely,
+    )
     await untilPaid(promotionId, 'POINT', 20)
   })
 
@@ -76,7 +84,9 @@ withKafka('the main job, on one listener and two workers', () => {
     const groupKey = `campaign-promotion-${promotionId}:voucher:stream`
     await publishGifts('VOUCHER', promotionId, targetsOf(400))
     await system.until('two consumers', async () => {
-      const consumers = (await system.redis.xinfo('CONSUMERS', groupKey, `campaign-promotion-${promotionId}-voucher-group`).catch(() => [])) as unknown[]
+      const consumers = (await system.redis
+        .xinfo('CONSUMERS', groupKey, `campaign-promotion-${promotionId}-voucher-group`)
+        .catch(() => [])) as unknown[]
       return consumers.length === 2
     })
     await untilPaid(promotionId, 'VOUCHER', 400)
@@ -95,22 +105,37 @@ withKafka('the main job, on one listener and two workers', () => {
     const { rows } = await sql<Record<string, string>>`
       select promotion_summary_id, point_target_id, member_id, amount, message from campaign_promotion_point_result
       where promotion_id = ${promotionId}::bigint`.execute(system.kysely)
-    expect(rows).toEqual([{ promotion_summary_id: big, point_target_id: big, member_id: big, amount: big, message: raw }])
+    expect(rows).toEqual([
+      { promotion_summary_id: big, point_target_id: big, member_id: big, amount: big, message: raw },
+    ])
   })
 
   test('bad messages go to the invalid topic, the good ones behind them are paid', async () => {
     const promotionId = await system.promotion('VOUCHER', 'IN_PROGRESS')
     const [first, second] = targetsOf(2) as [string, string]
     const good = (targetId: string) => giftJson('VOUCHER', { promotionId, targetId })
-    const bad = ['not json', '{}', '[]', giftJson('VOUCHER', { promotionId, targetId: '1.5' }), giftJson('VOUCHER', { promotionId, targetId: '99', partitionKey: 'a\0b' }), '['.repeat(10_000)]
+    const bad = [
+      'not json',
+      '{}',
+      '[]',
+      giftJson('VOUCHER', { promotionId, targetId: '1.5' }),
+      giftJson('VOUCHER', { promotionId, targetId: '99', partitionKey: 'a\0b' }),
+      '['.repeat(10_000),
+    ]
     await system.publish('VOUCHER', [good(first), ...bad, good(second)])
     await untilPaid(promotionId, 'VOUCHER', 2)
     const records = await system.until('the invalid topic', async () => {
       const found = (await system.records('INVALID')).filter(({ topic }) => topic === system.topic('VOUCHER'))
       return found.length >= bad.length && found
     })
-    expect(records.map(({ valueBase64 }) => Buffer.from(String(valueBase64), 'base64').toString()).sort()).toEqual([...bad].sort())
-    expect(records.every(({ reason, partition, offset }) => reason && typeof partition === 'number' && typeof offset === 'string')).toBe(true)
+    expect(records.map(({ valueBase64 }) => Buffer.from(String(valueBase64), 'base64').toString()).sort()).toEqual(
+      [...bad].sort(),
+    )
+    expect(
+      records.every(
+        ({ reason, partition, offset }) => reason && typeof partition === 'number' && typeof offset === 'string',
+      ),
+    ).toBe(true)
   })
 
   test('gifts of promotions that take none are written down as skipped; a target conflict is invalid', async () => {
@@ -147,6 +172,9 @@ withKafka('the main job, on one listener and two workers', () => {
   })
 
   test('offsets are committed when all is settled: no lag is left', async () => {
-    await system.until('no lag', async () => (await system.lag('voucher', 'VOUCHER')) + (await system.lag('point', 'POINT')) === 0)
+    await system.until(
+      'no lag',
+      async () => (await system.lag('voucher', 'VOUCHER')) + (await system.lag('point', 'POINT')) === 0,
+    )
   })
 })

@@ -17,7 +17,10 @@ withKafka('the retry path, on a Money API that fails', () => {
     const promotionId = await system.promotion('VOUCHER', 'IN_PROGRESS')
     const first = uniqueId() * 10_000n
     const targets = Array.from({ length: count }, (_, index) => String(first + BigInt(index)))
-    await system.publish('VOUCHER', targets.map(targetId => giftJson('VOUCHER', { promotionId, targetId })))
+    await system.publish(
+      'VOUCHER',
+      targets.map(targetId => giftJson('VOUCHER', { promotionId, targetId })),
+    )
     return { promotionId, targets }
   }
   const untilState = (promotionId: string, state: 'SUCCESS' | 'FAILED' | 'UNKNOWN' | 'RETRYING', count: number) =>
@@ -55,7 +58,7 @@ withKafka('the retry path, on a Money API that fails', () => {
     await system.control({ down: false })
     expect(await system.results.VOUCHER.find(targets[0]!)).toMatchObject({ attempts: 3 })
     await system.until('the failed set', async () => {
-      const failed = await system.redis.zrange('promostream:campaign-promotion-retry:failed', 0, -1)
+      const failed = await system.redis.zrange('promostream:campaign-promotion-retry:failed', '0', '-1')
       return targets.every(target => failed.includes(`VOUCHER-${target}`))
     })
   })
@@ -69,7 +72,9 @@ withKafka('the retry path, on a Money API that fails', () => {
     await system.control({ faultPercent: 0 })
     await untilState(promotionId, 'SUCCESS', 1)
     const records = (await system.records('VOUCHER_RETRY')).filter(record => record.voucherTargetId === targets[0])
-    expect(records).toMatchObject([{ promotionId, memberId: '7', amount: '100', attempt: 1, lastError: expect.stringMatching(/^HTTP_503/) }])
+    expect(records).toMatchObject([
+      { promotionId, memberId: '7', amount: '100', attempt: 1, lastError: expect.stringMatching(/^HTTP_503/) },
+    ])
   })
 
   test('refused credentials change no row and cost no attempt; the gifts are paid when they are accepted again', async () => {

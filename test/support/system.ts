@@ -34,7 +34,12 @@ export class TestSystem {
   readonly #children: Child[] = []
   readonly #logFolder = mkdtempSync(join(tmpdir(), 'promostream-test-'))
 
-  private constructor(parts: { env: Record<string, string>; db: TestDatabase; money: RunningMoneySimulator; kafka: KafkaClient }) {
+  private constructor(parts: {
+    env: Record<string, string>
+    db: TestDatabase
+    money: RunningMoneySimulator
+    kafka: KafkaClient
+  }) {
     this.env = parts.env
     this.db = parts.db
     this.kysely = parts.db.database.kysely
@@ -69,7 +74,9 @@ export class TestSystem {
       REDIS_STREAM_CLAIM_MIN_IDLE_MS: '6000',
       RETRY_BACKOFF_BASE_MS: '50',
       RETRY_BACKOFF_MAX_MS: '500',
-      ...Object.fromEntries(TOPICS.map(name => [`KAFKA_TOPIC_${name}`, `${run}-${name.toLowerCase().replace('_', '-')}`])),
+      ...Object.fromEntries(
+        TOPICS.map(name => [`KAFKA_TOPIC_${name}`, `${run}-${name.toLowerCase().replace('_', '-')}`]),
+      ),
       ...overrides,
     }
     const kafka = createKafka({
@@ -80,7 +87,11 @@ export class TestSystem {
     })
     const system = new TestSystem({ env, db, money, kafka })
     await system.redis.flushdb()
-    await ensureTopics(kafka, TOPICS.map(name => system.topic(name)), 4)
+    await ensureTopics(
+      kafka,
+      TOPICS.map(name => system.topic(name)),
+      4,
+    )
     await system.events.start()
     return system
   }
@@ -91,7 +102,13 @@ export class TestSystem {
 
   async start(kind: 'listener' | 'worker' | 'admin', overrides: Record<string, string> = {}): Promise<Child> {
     const name = `${kind}-${this.#children.length}`
-    const child = await startChild({ kind, name, env: { ...this.env, ...overrides }, logFolder: this.#logFolder, keep: false })
+    const child = await startChild({
+      kind,
+      name,
+      env: { ...this.env, ...overrides },
+      logFolder: this.#logFolder,
+      keep: false,
+    })
     this.#children.push(child)
     return child
   }
@@ -137,12 +154,18 @@ export class TestSystem {
 
   async charges(promotionId: string): Promise<Record<string, string>[]> {
     const text = await (await fetch(`${this.moneyUrl}/ledger/charges?promotionId=${promotionId}`)).text()
-    return text.split('\n').filter(Boolean).map(line => JSON.parse(line) as Record<string, string>)
+    return text
+      .split('\n')
+      .filter(Boolean)
+      .map(line => JSON.parse(line) as Record<string, string>)
   }
 
   async requests(): Promise<Record<string, unknown>[]> {
     const text = await (await fetch(`${this.moneyUrl}/ledger/requests`)).text()
-    return text.split('\n').filter(Boolean).map(line => JSON.parse(line) as Record<string, unknown>)
+    return text
+      .split('\n')
+      .filter(Boolean)
+      .map(line => JSON.parse(line) as Record<string, unknown>)
   }
 
   /** Every record of a topic, parsed; reads until it has as many as the topic holds. */
