@@ -61,8 +61,9 @@ function announce(stack: Stack, envFile: string | undefined): void {
 async function main(): Promise<void> {
   const flags = command.parse().opts<Flags>()
   const stopped = new Promise<void>(resolve => {
-    process.once('SIGINT', resolve)
-    process.once('SIGTERM', resolve)
+    // For good: npm passes on a Ctrl-C that the terminal has sent us too, and the second must not cut the stop short.
+    process.on('SIGINT', () => resolve())
+    process.on('SIGTERM', () => resolve())
   })
   const stack = await Promise.race([start(flags), stopped])
   // Stopped while it was starting: the end of this process takes the servers with it.

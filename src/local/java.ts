@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { LocalStackError } from './errors.ts'
+import { LocalStackError, reasonOf } from './errors.ts'
 import { findExecutable, isExecutable } from './executables.ts'
 import type { LocalContext } from './local-server.ts'
 import { aptInstall, hasApt } from './packages.ts'
@@ -11,10 +11,10 @@ const JAVA_PACKAGES = ['openjdk-17-jre-headless', 'openjdk-21-jre-headless', 'de
 export async function findJava(context: LocalContext): Promise<string> {
   const found = installedJava(context)
   if (found !== undefined) return found
-  if (hasApt(context)) await installJava(context)
+  const failure = hasApt(context) ? await installAny(context, JAVA_PACKAGES) : undefined
   const java = installedJava(context)
   if (java !== undefined) return java
-  throw new LocalStackError('KAFKA_MISSING', 'no Kafka: install Java 17 or newer, or set KAFKA_BROKERS')
+  throw missing(failure, 'install Java 17 or newer, or set KAFKA_BROKERS')
 }
 
 function installedJava({ env }: LocalContext): string | undefined {
@@ -22,22 +22,28 @@ function installedJava({ env }: LocalContext): string | undefined {
   return ofHome !== undefined && isExecutable(ofHome) ? ofHome : findExecutable(env, 'java')
 }
 
-async function installJava(context: LocalContext): Promise<void> {
-  for (const name of JAVA_PACKAGES) {
-    const installed = await aptInstall(context, name).then(
-      () => true,
-      () => false,
-    )
-    if (installed) return
-  }
-}
-
 /** Makes sure that `mvn` is on the PATH, by apt as root. Rejects with `KAFKA_MISSING`. */
 export async function requireMaven(context: LocalContext): Promise<void> {
-  if (findExecutable(context.env, 'mvn') === undefined && hasApt(context)) {
-    await aptInstall(context, 'maven').catch(() => undefined)
-  }
   if (findExecutable(context.env, 'mvn') !== undefined) return
-  const remedy = 'install Maven, or set KAFKA_HOME to an unpacked Apache Kafka, or KAFKA_BROKERS'
-  throw new LocalStackError('KAFKA_MISSING', `no Kafka: ${remedy}`)
+  const failure = hasApt(context) ? await installAny(context, ['maven']) : undefined
+  if (findExecutable(context.env, 'mvn') !== undefined) return
+  throw missing(failure, 'install Maven, or set KAFKA_HOME to an unpacked Apache Kafka, or KAFKA_BROKERS')
+}
+
+/** Installs the first of the packages that can be; otherwise resolves to why the first could not. */
+async function installAny(context: LocalContext, packages: readonly string[]): Promise<string | undefined> {
+  const failures: string[] = []
+  for (const name of packages) {
+    try {
+      await aptInstall(context, name)
+      return undefined
+    } catch (error) {
+      failures.push(reasonOf(error))
+    }
+  }
+  return failures[0]
+}
+
+function missing(failure: string | undefined, remedy: string): LocalStackError {
+  return new LocalStackError('KAFKA_MISSING', `no Kafka: ${failure === undefined ? '' : `${failure}; `}${remedy}`)
 }

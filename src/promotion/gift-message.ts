@@ -22,16 +22,19 @@ export function parseMessage<Schema extends z.ZodType>(schema: Schema, json: str
 }
 
 /**
- * Nesting deeper than the exact parser's stack is legal JSON: the plain parser reads it, and the top level's integers
- * are exact where a JavaScript number is. Others stay numbers, which no schema of ours takes.
+ * The plain parser reads everything that is legal; only a top level with numbers has to be read again, exactly. Nesting
+ * deeper than the exact parser's stack is legal too: there an integer is exact where a JavaScript number is, and other
+ * numbers stay numbers, which no schema of ours takes.
  */
 function parseJson(json: string): unknown {
+  const value = JSON.parse(json) as Record<string, unknown> | null
+  if (typeof value !== 'object' || value === null || !Object.values(value).some(field => typeof field === 'number'))
+    return value
   try {
     return parseExact(json)
   } catch (error) {
     if (!(error instanceof RangeError)) throw error
   }
-  const value = JSON.parse(json) as Record<string, unknown>
   for (const [name, field] of Object.entries(value)) {
     if (typeof field === 'number' && Number.isSafeInteger(field)) value[name] = rawNumber(String(field))
   }

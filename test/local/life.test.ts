@@ -136,6 +136,8 @@ describe('npm run stack', () => {
     expect(Object.keys(env)).toEqual(['REDIS_URL', 'REDIS_STREAM_URL', 'MONEY_API_URL', 'MONEY_API_TOKEN'])
     expect(await (await fetch(`${env.MONEY_API_URL}/control`)).json()).toMatchObject({ latencyMs: 7, seed: 9 })
     child.kill('SIGTERM')
+    // A wrapper like npm sends it again.
+    setImmediate(() => child.kill('SIGTERM'))
     expect((await once(child, 'exit'))[0]).toBe(0)
     expect(stdout).toBe(readFileSync(file, 'utf8'))
     await expect(fetch(`${env.MONEY_API_URL}/health`)).rejects.toThrow()
