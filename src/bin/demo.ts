@@ -61,7 +61,7 @@ async function demo({ messages, moneyLatency, faults, json, keep = false }: Demo
   try {
     const env = demoEnvironment({ ...inherited, ...stack.env } as Record<string, string>)
     const result = await runOn(env, messages, keep)
-    report(result, stack.kafka, json === true)
+    report(result, stack.kafka === 'mock' ? 'mock' : 'apache', json === true)
     if (keep) return describeKept(env, result, stack.howToStop)
     await stopChildren(result.children)
     return isBalanced(result.account)
