@@ -1,5 +1,5 @@
 import { CampaignPromotionPointProcessor } from '#promotion/point-processor.ts'
-import type { ProcessorDeps } from '#promotion/processor.ts'
+import type { ProcessorDeps } from '#promotion/processing.ts'
 import type { StreamHandlerParts } from '#promotion/stream-manager.ts'
 import { pointQueue } from '#queues/point.queue.ts'
 

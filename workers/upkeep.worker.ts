@@ -1,5 +1,5 @@
 import type { PromotionReconciler } from '#promotion/reconciler.ts'
-import { errorLine, toError } from '#runtime/errors.ts'
+import { CodedError, errorLine, toError } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
 import { type Service, service } from '#runtime/service.ts'
 
@@ -10,14 +10,23 @@ export interface UpkeepWorkerOptions {
   logger: Logger
 }
 
+export interface UpkeepWorker extends Service {
+  /** Throws when no round has gone through lately. */
+  assertAlive(nowMs?: number): void
+}
+
+const STALE_AFTER_MS = 15_000
+
 /** A timer, not a BullMQ scheduler: the medic must not die with the patient. Its first round is part of the start. */
-export function createUpkeepWorker({ reconciler, intervalMs, logger }: UpkeepWorkerOptions): Service {
+export function createUpkeepWorker({ reconciler, intervalMs, logger }: UpkeepWorkerOptions): UpkeepWorker {
   let timer: NodeJS.Timeout | undefined
   let round: Promise<void> = Promise.resolve()
   let stopped = false
+  let lastRoundAt = 0
   const run = async () => {
     try {
       await reconciler.reconcile()
+      lastRoundAt = Date.now()
     } catch (error) {
       logger.warn({ err: toError(error) }, `upkeep round failed: ${errorLine(error)}`)
     }
@@ -26,7 +35,7 @@ export function createUpkeepWorker({ reconciler, intervalMs, logger }: UpkeepWor
       round = run()
     }, intervalMs)
   }
-  return service('upkeep', {
+  const life = service('upkeep', {
     start: () => {
       round = run()
       return round
@@ -37,4 +46,9 @@ export function createUpkeepWorker({ reconciler, intervalMs, logger }: UpkeepWor
       await round
     },
   })
+  const assertAlive = (nowMs = Date.now()) => {
+    const ageMs = nowMs - lastRoundAt
+    if (ageMs > intervalMs + STALE_AFTER_MS) throw new CodedError('UPKEEP_STALE', `no upkeep round for ${ageMs} ms`)
+  }
+  return { ...life, assertAlive }
 }

@@ -1,4 +1,4 @@
-import type { ProcessorDeps } from '#promotion/processor.ts'
+import type { ProcessorDeps } from '#promotion/processing.ts'
 import type { StreamHandlerParts } from '#promotion/stream-manager.ts'
 import { CampaignPromotionVoucherProcessor } from '#promotion/voucher-processor.ts'
 import { voucherQueue } from '#queues/voucher.queue.ts'

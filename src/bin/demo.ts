@@ -89,6 +89,7 @@ function demoEnvironment(base: Record<string, string>): Record<string, string> {
 async function runOn(env: Record<string, string>, messages: number, keep: boolean): Promise<DemoResult> {
   const value = (name: string) => env[name] ?? ''
   const databaseOptions = { url: value('DATABASE_URL'), poolMax: 4, timeoutMs: 30_000 }
+  say('preparing the database and the topics')
   await migrate(databaseOptions)
   const database = await openDatabase(databaseOptions)
   const logger = createLogger('demo', 'silent')

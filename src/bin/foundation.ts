@@ -9,7 +9,7 @@ import { createMoneyCampaignChargeApi, type MoneyCampaignChargeApi } from '#mone
 import { HttpPool } from '#money/http.ts'
 import { InvalidMessageReporter } from '#promotion/invalid-messages.ts'
 import { createPromotionMetrics, type PromotionMetrics } from '#promotion/metrics.ts'
-import type { ProcessorDeps, ProcessorSettings } from '#promotion/processor.ts'
+import type { ProcessorDeps, ProcessorSettings } from '#promotion/processing.ts'
 import { CampaignPromotionResultUpdateService } from '#promotion/result-update.ts'
 import { CampaignPromotionStatusCacheService } from '#promotion/status-cache.ts'
 import { PromotionStreamProducer } from '#promotion/stream-producer.ts'

@@ -81,6 +81,7 @@ await runProcess('worker', workerSchema, async (config, { logger, fatal, assertS
       { name: 'started', check: assertStarted },
       { name: 'database', check: () => database.ping() },
       { name: 'redis', check: async () => void (await redis.client.ping()) },
+      { name: 'upkeep', check: () => upkeep.assertAlive() },
       ...started.map(consumer => ({ name: consumer.name, check: () => consumer.assertAlive() })),
     ],
   })

@@ -43,7 +43,7 @@ export async function startChild({ kind, name, env, logFolder, keep }: ChildOpti
   const entry = fileURLToPath(new URL(`../bin/${kind}.ts`, import.meta.url))
   const command = [process.execPath, ...NODE_FLAGS, entry] as const
   // Killed however, this process leaves none of its children behind, unless it was told to.
-  const [file, args] = keep ? [command[0], command.slice(1)] : dieWithParent(env, 'TERM', command[0], command.slice(1))
+  const [file, args] = keep ? [command[0], command.slice(1)] : dieWithParent(env, 'KILL', command[0], command.slice(1))
   const log = openSync(logFile, 'w')
   const child = spawn(file, args, {
     env: { ...env, PROBE_HOST: '127.0.0.1', [`${kind.toUpperCase()}_PORT`]: String(port) },

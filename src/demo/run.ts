@@ -76,6 +76,7 @@ export async function runDemo(messages: number, parts: DemoParts): Promise<DemoR
   for (const { id, type, gifts } of promotions) {
     await repository.create({ id, type, name: `demo ${type.toLowerCase()}`, totalCount: gifts })
   }
+  parts.say('starting 1 listener and 2 workers')
   const children = await startChildren(parts)
   try {
     return { ...(await payAll(messages, promotions, parts)), children }
@@ -95,7 +96,7 @@ async function payAll(
     const value = JSON.stringify({ promotionId: id, totalCount: gifts, type })
     await events.publish({ topic: topics.started, key: id, value })
   }
-  say(`paying ${messages.toLocaleString('en')} gifts with 1 listener and 2 workers`)
+  say(`paying ${messages.toLocaleString('en')} gifts`)
 
   const progress = startProgress(messages)
   const startedAt = performance.now()

@@ -1,7 +1,7 @@
 import type { BatchHandler, TopicMessage } from '#kafka/topic-consumer.ts'
 import type { InvalidMessageReporter, MessageOrigin } from '#promotion/invalid-messages.ts'
 import type { PromotionMetrics } from '#promotion/metrics.ts'
-import type { TopicOutcome } from '#promotion/processor.ts'
+import type { TopicOutcome } from '#promotion/processing.ts'
 import type { PromotionType } from '#queues/promotion-type.ts'
 import type { Logger } from '#runtime/logger.ts'
 import type { Retryer } from '#runtime/retryer.ts'

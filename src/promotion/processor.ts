@@ -1,10 +1,7 @@
 import type { z } from 'zod'
 import type { GiftRow, InsertOutcome } from '#database/gift.ts'
-import type { GiftResultRepositories } from '#database/results.ts'
-import type { SkippedRepository } from '#database/skipped.ts'
 import { isContentError } from '#database/sql-errors.ts'
-import type { EventProviderService } from '#kafka/event-provider.ts'
-import type { ChargeOutcome, MoneyCampaignChargeApi } from '#money/charge-api.ts'
+import type { ChargeOutcome } from '#money/charge-api.ts'
 import { toChargeRequest } from '#money/charge-request-mapper.ts'
 import type { giftFields } from '#queues/gift-message.ts'
 import type { PromotionStream } from '#queues/promotion-stream.ts'
@@ -12,63 +9,11 @@ import type { PromotionType } from '#queues/promotion-type.ts'
 import { CodedError, errorLine } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
 import { extendMessage, type ParsedMessage } from './gift-message.ts'
-import type { InvalidMessageReporter, MessageOrigin } from './invalid-messages.ts'
-import type { PromotionMetrics } from './metrics.ts'
+import type { MessageOrigin } from './invalid-messages.ts'
+import { type ProcessorDeps, type StreamOutcome, type TopicOutcome, UnfinishedGiftError } from './processing.ts'
 import type { CampaignPromotionResultUpdateService } from './result-update.ts'
-import type { CampaignPromotionStatusCacheService } from './status-cache.ts'
-import type { PromotionStreamProducer } from './stream-producer.ts'
 
 export type GiftMessage = z.infer<typeof giftFields>
-
-/** What a message of the topic became; every consumed message becomes exactly one of these. */
-export type TopicOutcome = 'inserted' | 'duplicate' | 'skipped' | 'invalid'
-
-/**
- * What a stream entry came to. `done` may be acknowledged; `not-now` is nobody's fault and comes again; `dead` can
- * never be done and belongs on the dead-letter stream.
- */
-export type StreamOutcome =
-  | { kind: 'done' }
-  | { kind: 'not-now'; reason: string; delayMs: number }
-  | { kind: 'dead'; reason: string }
-
-export interface ProcessorDeps {
-  results: GiftResultRepositories
-  skipped: SkippedRepository
-  resultUpdateService: CampaignPromotionResultUpdateService
-  promotionStatusCacheService: CampaignPromotionStatusCacheService
-  eventProviderService: EventProviderService
-  streamProducer: PromotionStreamProducer
-  moneyCampaignChargeApi: MoneyCampaignChargeApi
-  invalidMessages: InvalidMessageReporter
-  metrics: PromotionMetrics
-  logger: Logger
-  settings: ProcessorSettings
-}
-
-export interface ProcessorSettings {
-  /** The spec's toggle: true = enqueue, false = the listener pays by itself. */
-  streamEnabled: boolean
-  /** POSTs in all, the first included. */
-  maxAttempts: number
-  /** How long the Money API remembers a key, in ms. */
-  keyTtlMs: number
-  retryTopics: Readonly<Record<PromotionType, string>>
-}
-
-/**
- * Work on a gift stopped half-way, after its row was saved. The listener tries again from there: the insert is not
- * repeated, where it would only find its own row and take the gift for a duplicate.
- */
-export class UnfinishedGiftError extends CodedError {
-  /** Does what is left to do; rejects like the first try. */
-  readonly resume: () => Promise<void>
-
-  constructor(resume: () => Promise<void>, cause: unknown) {
-    super('UNFINISHED_GIFT', errorLine(cause), { cause, canRetry: true })
-    this.resume = resume
-  }
-}
 
 /** How long an entry waits that must not be paid now: its promotion is paused, or our credentials are refused. */
 const NOT_NOW_DELAY_MS = 1000

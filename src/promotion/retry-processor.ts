@@ -4,7 +4,8 @@ import type { ChargeOutcome, MoneyCampaignChargeApi } from '#money/charge-api.ts
 import { toChargeRequest } from '#money/charge-request-mapper.ts'
 import type { PromotionType } from '#queues/promotion-type.ts'
 import type { Logger } from '#runtime/logger.ts'
-import { isKeyOld, type ProcessorSettings } from './processor.ts'
+import type { ProcessorSettings } from './processing.ts'
+import { isKeyOld } from './processor.ts'
 import type { CampaignPromotionResultUpdateService } from './result-update.ts'
 import type { CampaignPromotionStatusCacheService } from './status-cache.ts'
 

@@ -2,7 +2,7 @@ import type { PromotionEntry } from '#queues/promotion-stream.ts'
 import { errorLine, toError } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
 import { deadLetter, type Outcome, retryLater, type StreamEntry } from '#stream/index.ts'
-import type { StreamOutcome } from './processor.ts'
+import type { StreamOutcome } from './processing.ts'
 
 /** The part of a processor that a consumer needs. */
 export interface StreamMessageProcessor {

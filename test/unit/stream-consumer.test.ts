@@ -1,5 +1,5 @@
 import { describe, expect, jest, test } from '@jest/globals'
-import type { StreamOutcome } from '#promotion/processor.ts'
+import type { StreamOutcome } from '#promotion/processing.ts'
 import { PromotionStreamConsumer } from '#promotion/stream-consumer.ts'
 import { createLogger } from '#runtime/logger.ts'
 
