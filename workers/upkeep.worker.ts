@@ -1,54 +1,71 @@
 import type { PromotionReconciler } from '#promotion/reconciler.ts'
+import { completionRound, sweepRound, type UpkeepDeps } from '#promotion/upkeep.ts'
 import { CodedError, errorLine, toError } from '#runtime/errors.ts'
-import type { Logger } from '#runtime/logger.ts'
 import { type Service, service } from '#runtime/service.ts'
 
 export interface UpkeepWorkerOptions {
   reconciler: PromotionReconciler
-  /** Pause between two rounds, in ms. */
-  intervalMs: number
-  logger: Logger
+  upkeep: UpkeepDeps
+  /** Pauses between two rounds, in ms. */
+  reconcileIntervalMs: number
+  sweepIntervalMs: number
 }
 
 export interface UpkeepWorker extends Service {
-  /** Throws when no round has gone through lately. */
+  /** Throws when no reconcile round has gone through lately. */
   assertAlive(nowMs?: number): void
 }
 
 const STALE_AFTER_MS = 15_000
 
-/** A timer, not a BullMQ scheduler: the medic must not die with the patient. Its first round is part of the start. */
-export function createUpkeepWorker({ reconciler, intervalMs, logger }: UpkeepWorkerOptions): UpkeepWorker {
-  let timer: NodeJS.Timeout | undefined
-  let round: Promise<void> = Promise.resolve()
-  let stopped = false
+/** Timers, not a BullMQ scheduler: the medic must not die with the patient. The first reconcile is part of the start. */
+export function createUpkeepWorker(options: UpkeepWorkerOptions): UpkeepWorker {
+  const { reconciler, upkeep, reconcileIntervalMs, sweepIntervalMs } = options
   let lastRoundAt = 0
-  const run = async () => {
-    try {
-      await reconciler.reconcile()
-      lastRoundAt = Date.now()
-    } catch (error) {
-      logger.warn({ err: toError(error) }, `upkeep round failed: ${errorLine(error)}`)
-    }
-    if (stopped) return
-    timer = setTimeout(() => {
-      round = run()
-    }, intervalMs)
+  const reconcile = async () => {
+    await reconciler.reconcile()
+    lastRoundAt = Date.now()
   }
+  const rounds = [
+    createRound('reconcile', reconcileIntervalMs, upkeep, reconcile),
+    createRound('completion', reconcileIntervalMs, upkeep, () => completionRound(upkeep)),
+    createRound('sweep', sweepIntervalMs, upkeep, () => sweepRound(upkeep)),
+  ] as const
   const life = service('upkeep', {
-    start: () => {
-      round = run()
-      return round
+    start: async () => {
+      const [first] = rounds.map(round => round.run())
+      await first
     },
-    stop: async () => {
-      stopped = true
-      clearTimeout(timer)
-      await round
-    },
+    stop: async () => void (await Promise.all(rounds.map(round => round.stop()))),
   })
   const assertAlive = (nowMs = Date.now()) => {
     const ageMs = nowMs - lastRoundAt
-    if (ageMs > intervalMs + STALE_AFTER_MS) throw new CodedError('UPKEEP_STALE', `no upkeep round for ${ageMs} ms`)
+    if (ageMs > reconcileIntervalMs + STALE_AFTER_MS)
+      throw new CodedError('UPKEEP_STALE', `no upkeep round for ${ageMs} ms`)
   }
   return { ...life, assertAlive }
+}
+
+/** Repeats `work` with a pause in between, whatever becomes of it, until it is stopped. */
+function createRound(name: string, intervalMs: number, { logger }: UpkeepDeps, work: () => Promise<void>) {
+  let timer: NodeJS.Timeout | undefined
+  let underWay: Promise<void> = Promise.resolve()
+  let isStopped = false
+  const run = (): Promise<void> => {
+    underWay = work().catch(error => {
+      logger.warn({ err: toError(error) }, `${name} round failed: ${errorLine(error)}`)
+    })
+    // Instances that were started together drift apart.
+    const pauseMs = intervalMs * (0.9 + Math.random() / 5)
+    void underWay.then(() => {
+      if (!isStopped) timer = setTimeout(run, pauseMs)
+    })
+    return underWay
+  }
+  const stop = async () => {
+    isStopped = true
+    clearTimeout(timer)
+    await underWay
+  }
+  return { run, stop }
 }

@@ -56,8 +56,8 @@ async function demo({ messages, moneyLatency, faults, json, keep = false }: Demo
     onProgress: say,
   })
   const stop = () => void stack.close().finally(() => process.exit(1))
-  process.once('SIGINT', stop)
-  process.once('SIGTERM', stop)
+  process.on('SIGINT', stop)
+  process.on('SIGTERM', stop)
   try {
     const env = demoEnvironment({ ...inherited, ...stack.env } as Record<string, string>)
     const result = await runOn(env, messages, keep)

@@ -5,11 +5,13 @@ import { ensureTopics } from '#kafka/topics.ts'
 import { campaignPromotionStartedListener } from '#listeners/campaign-promotion-started-listener.ts'
 import { PromotionConsumerRegistry } from '#promotion/consumer-registry.ts'
 import { PromotionReconciler } from '#promotion/reconciler.ts'
+import { createRetryJobs } from '#promotion/retry-jobs.ts'
 import {
   CampaignPromotionPointRetryProcessor,
   CampaignPromotionVoucherRetryProcessor,
 } from '#promotion/retry-processor.ts'
 import { PromotionStreamManager } from '#promotion/stream-manager.ts'
+import type { UpkeepDeps } from '#promotion/upkeep.ts'
 import { pointQueue } from '#queues/point.queue.ts'
 import { voucherQueue } from '#queues/voucher.queue.ts'
 import type { Logger } from '#runtime/logger.ts'
@@ -29,10 +31,11 @@ const RECONCILE_INTERVAL_MS = 2000
 /** Stream → Money API → result row → ack; retries; upkeep; started events. Scales with load. */
 await runProcess('worker', workerSchema, async (config, { logger, fatal, assertStarted }) => {
   const foundation = await foundationOf('worker', config, logger)
-  const { metrics, database, kafka, promotions, processorDeps, services } = foundation
+  const { metrics, database, kafka, promotions, streamProducer, processorDeps, services } = foundation
   const redis = retryRedisOf(config, logger)
 
-  const { reconciler, consumers } = streamPartsOf(config, foundation, logger)
+  const handlers = { VOUCHER: voucherWorker(processorDeps), POINT: pointWorker(processorDeps) }
+  const { reconciler, registry, consumers } = streamPartsOf(config, foundation, handlers, logger)
   const retryWorker = createRetryWorker({
     connection: redis.client,
     prefix: redis.prefix,
@@ -43,12 +46,36 @@ await runProcess('worker', workerSchema, async (config, { logger, fatal, assertS
     },
     logger,
   })
-  const upkeep = createUpkeepWorker({ reconciler, intervalMs: RECONCILE_INTERVAL_MS, logger })
+  const retryJobs = createRetryJobs({ connection: redis.client, prefix: redis.prefix, policy: retryPolicyOf(config) })
+  const upkeep = createUpkeepWorker({
+    reconciler,
+    reconcileIntervalMs: RECONCILE_INTERVAL_MS,
+    sweepIntervalMs: config.SWEEP_INTERVAL_MS,
+    upkeep: {
+      kysely: database.kysely,
+      promotions,
+      registry,
+      producer: streamProducer,
+      streams: { VOUCHER: voucherQueue, POINT: pointQueue },
+      handlers,
+      retryJobs,
+      events: processorDeps.eventProviderService,
+      topic: config.KAFKA_TOPIC_COMPLETED,
+      quietMs: config.COMPLETION_QUIET_MS,
+      sweepAgeMs: config.SWEEP_AGE_MS,
+      logger,
+    },
+  })
   const topics = service('topics', {
     start: () =>
       ensureTopics(
         kafka,
-        [config.KAFKA_TOPIC_STARTED, config.KAFKA_TOPIC_VOUCHER_RETRY, config.KAFKA_TOPIC_POINT_RETRY],
+        [
+          config.KAFKA_TOPIC_STARTED,
+          config.KAFKA_TOPIC_VOUCHER_RETRY,
+          config.KAFKA_TOPIC_POINT_RETRY,
+          config.KAFKA_TOPIC_COMPLETED,
+        ],
         config.KAFKA_TOPIC_PARTITIONS,
       ),
     stop: async () => undefined,
@@ -85,11 +112,11 @@ await runProcess('worker', workerSchema, async (config, { logger, fatal, assertS
       ...started.map(consumer => ({ name: consumer.name, check: () => consumer.assertAlive() })),
     ],
   })
-  return [probes, ...services, redis.service, topics, consumers, retryWorker, upkeep, ...started]
+  return [probes, ...services, redis.service, topics, consumers, retryJobs, retryWorker, upkeep, ...started]
 })
 
 /** The consumers of this process: their slots, who starts and stops them, and what the database wants of them. */
-function streamPartsOf(config: WorkerConfig, foundation: Foundation, logger: Logger) {
+function streamPartsOf(config: WorkerConfig, foundation: Foundation, handlers: UpkeepDeps['handlers'], logger: Logger) {
   const { database, stream, promotions, streamProducer, processorDeps } = foundation
   const registry = new PromotionConsumerRegistry(logger)
   const pool = new StreamPool({
@@ -101,7 +128,7 @@ function streamPartsOf(config: WorkerConfig, foundation: Foundation, logger: Log
     connection: stream.connection,
     pool,
     registry,
-    handlers: { VOUCHER: voucherWorker(processorDeps), POINT: pointWorker(processorDeps) },
+    handlers,
     settings: streamSettingsOf(config),
     logger,
     onDead: (type, reason) => processorDeps.metrics.deadLetters.inc({ type, reason }),
@@ -122,7 +149,7 @@ function streamPartsOf(config: WorkerConfig, foundation: Foundation, logger: Log
       await pool.close()
     },
   })
-  return { reconciler, consumers }
+  return { reconciler, registry, consumers }
 }
 
 function streamSettingsOf(config: WorkerConfig) {

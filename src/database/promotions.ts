@@ -1,6 +1,7 @@
 import { type Kysely, sql } from 'kysely'
 import type { PromotionType } from '#queues/promotion-type.ts'
 import { CodedError } from '#runtime/errors.ts'
+import { isoTime } from './iso-time.ts'
 import type { ProcessStatus } from './process-status.ts'
 import type { PromotionStatus } from './promotion-status.ts'
 import { RESULT_TABLES } from './result-table.ts'
@@ -12,8 +13,9 @@ export interface Promotion {
   status: PromotionStatus
   /** 0 where nobody said. */
   totalCount: number
-  startedAt: Date | null
-  finishedAt: Date | null
+  /** ISO 8601, UTC. */
+  startedAt: string | null
+  finishedAt: string | null
 }
 
 export type NewPromotion = Pick<Promotion, 'id' | 'name' | 'type' | 'totalCount'>
@@ -38,7 +40,7 @@ export interface PromotionRepository {
 }
 
 const COLUMNS = sql`id, name, type, status, coalesce(total_count, 0)::float8 as "totalCount",
-  started_at as "startedAt", finished_at as "finishedAt"`
+  ${isoTime('started_at')} as "startedAt", ${isoTime('finished_at')} as "finishedAt"`
 
 export function createPromotionRepository(kysely: Kysely<unknown>): PromotionRepository {
   const select = async (where: ReturnType<typeof sql>, limit = 10_000) => {

@@ -35,7 +35,9 @@ export function takeUnqueuedRows(
     const pending = rows.filter(row => row.pending)
     if (pending.length > 0) await enqueue(pending)
     await sql`
-      update ${results} set enqueued = true where id = any (${rows.map(row => row.id)}::bigint[])`.execute(transaction)
+      update ${results} set enqueued = true, updated_at = now() where id = any (${rows.map(row => row.id)}::bigint[])`.execute(
+      transaction,
+    )
     return rows.length
   })
 }

@@ -58,8 +58,11 @@ export class PromotionConsumerRegistry {
     await Promise.all(this.promotionIds.map(promotionId => this.shutdown(promotionId, deadline)))
   }
 
-  /** Removes stream and group. Safe beside other instances: the guard in Redis lets one of them do it. */
+  /**
+   * Removes stream and group of a promotion that has ended, with whatever repeats are left on it. Safe beside other
+   * instances: the database has said that nothing is to be done for it any more, and removing twice changes nothing.
+   */
   async cleanupStream(queue: StreamQueue<PromotionEntry>): Promise<void> {
-    await queue.remove()
+    await queue.obliterate()
   }
 }

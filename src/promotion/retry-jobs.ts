@@ -20,7 +20,14 @@ export interface RetryJobsOptions {
 /** BullMQ's retry queue as a producer sees it. */
 export interface RetryJobs extends Service {
   /** Delayed jobs, one a gift: a second one for the same gift changes nothing. `attempts` = POSTs sent so far. */
-  add(jobs: readonly { data: RetryJobData; attempts: number }[]): Promise<void>
+  add(jobs: readonly RetryRequest[]): Promise<void>
+  /** Makes sure that each has a live job: adds one that is gone, retries one that failed. Answers how many had none. */
+  revive(jobs: readonly RetryRequest[]): Promise<number>
+}
+
+export interface RetryRequest {
+  data: RetryJobData
+  attempts: number
 }
 
 export function createRetryJobs({ connection, prefix, policy }: RetryJobsOptions): RetryJobs {
@@ -36,20 +43,31 @@ export function createRetryJobs({ connection, prefix, policy }: RetryJobsOptions
     },
   })
   queue.on('error', () => undefined)
+  const add: RetryJobs['add'] = async jobs => {
+    await queue.addBulk(jobs.map(job => toBullJob(job, policy)))
+  }
   return {
     ...service('retry-jobs', { start: async () => undefined, stop: () => queue.close() }),
-    add: async jobs => {
-      const now = Date.now()
-      await queue.addBulk(
-        jobs.map(({ data, attempts }) => ({
-          name: data.type,
-          data,
-          opts: {
-            jobId: retryJobId(data.type, data.targetId),
-            delay: Math.max(retryDelayMs(attempts, policy), (data.notBefore ?? now) - now),
-          },
-        })),
-      )
+    add,
+    revive: async jobs => {
+      const isDead = await Promise.all(jobs.map(job => reviveFailed(queue, job)))
+      await add(jobs.filter((_job, index) => isDead[index] === 'gone'))
+      return isDead.filter(state => state !== 'live').length
     },
   }
+}
+
+function toBullJob({ data, attempts }: RetryRequest, policy: RetryPolicy) {
+  const now = Date.now()
+  const delay = Math.max(retryDelayMs(attempts, policy), (data.notBefore ?? now) - now)
+  return { name: data.type, data, opts: { jobId: retryJobId(data.type, data.targetId), delay } }
+}
+
+/** Adding an id that sits in the failed set does nothing: such a job is retried where it is. */
+async function reviveFailed(queue: Queue<RetryJobData>, { data }: RetryRequest): Promise<'live' | 'failed' | 'gone'> {
+  const job = await queue.getJob(retryJobId(data.type, data.targetId))
+  if (job === undefined) return 'gone'
+  if (!(await job.isFailed())) return 'live'
+  await job.retry('failed')
+  return 'failed'
 }

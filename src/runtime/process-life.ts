@@ -18,7 +18,7 @@ export interface ProcessLife {
 
 /**
  * Runs services from start to exit: starts them in order, stops them in reverse order on SIGTERM or SIGINT.
- * Exit code 0 after a clean stop, 1 after a fatal error or a stop that missed its deadline; a second signal ends at once.
+ * Exit code 0 after a clean stop, 1 after a fatal error or a stop that missed its deadline.
  */
 export async function runServices(
   assemble: (life: ProcessLife) => Promise<readonly Service[]> | readonly Service[],
@@ -57,10 +57,8 @@ export async function runServices(
 }
 
 function listenForEnd(logger: Logger, end: (cause: undefined) => void, fatal: ProcessLife['fatal']): void {
-  let asked = false
+  // A second signal changes nothing: npm hands on the Ctrl-C that the terminal sends as well. The deadline bounds the stop.
   const onSignal = (signal: NodeJS.Signals) => {
-    if (asked) process.exit(1)
-    asked = true
     logger.info({ signal }, 'stopping')
     end(undefined)
   }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ChainableCommander } from 'ioredis'
 import { errorLine } from '#runtime/errors.ts'
 import type { StreamConnection } from './connection.ts'
+import { type RawEntry, toEntry } from './entry.ts'
 import { isNoGroup, StreamError } from './errors.ts'
 import { removeStream, trimAcknowledged } from './scripts.ts'
 
@@ -187,6 +188,16 @@ export class StreamQueue<Fields extends Record<string, string> = Record<string, 
     return new Set(found)
   }
 
+  /** Every entry, oldest first, read in bounded pages; what is added or deleted meanwhile may or may not be seen. */
+  async *entries(): AsyncGenerator<Fields> {
+    for (let start = '-'; ; ) {
+      const page = (await this.#client.xrange(this.name, start, '+', 'COUNT', PIPELINE_SIZE)) as RawEntry[]
+      for (const [id, fields] of page) yield toEntry<Fields>(this.name, id, fields ?? [], 0).fields
+      if (page.length < PIPELINE_SIZE) return
+      start = `(${page.at(-1)?.[0]}`
+    }
+  }
+
   /**
    * Deletes what other members of the group acknowledged without deleting it; at most 1,000 entries a call.
    * @returns how many; call again while it is 1,000.
@@ -198,5 +209,9 @@ export class StreamQueue<Fields extends Record<string, string> = Record<string, 
   /** Removes stream and group when nothing is left to do on them. @returns whether they are gone. */
   async remove(): Promise<boolean> {
     return (await this.#options.connection.run(removeStream, this.name, [this.#group])) === 1
+  }
+  /** Removes stream and group with whatever is left on them, like BullMQ's `obliterate({ force: true })`. */
+  async obliterate(): Promise<void> {
+    await this.#client.unlink(this.name)
   }
 }

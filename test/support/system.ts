@@ -72,6 +72,9 @@ export class TestSystem {
       MONEY_API_TIMEOUT_MS: '1000',
       DATABASE_TIMEOUT_MS: '2000',
       REDIS_STREAM_CLAIM_MIN_IDLE_MS: '6000',
+      SWEEP_AGE_MS: '1500',
+      SWEEP_INTERVAL_MS: '500',
+      COMPLETION_QUIET_MS: '60000',
       RETRY_BACKOFF_BASE_MS: '50',
       RETRY_BACKOFF_MAX_MS: '500',
       ...Object.fromEntries(

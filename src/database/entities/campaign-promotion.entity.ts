@@ -13,6 +13,8 @@ const schema = defineEntity({
     totalCount: p.bigint('string').default(0),
     startedAt: p.datetime().columnType('timestamptz').nullable(),
     finishedAt: p.datetime().columnType('timestamptz').nullable(),
+    /** When the completed event was published; null while it has to be. */
+    completedEventAt: p.datetime().columnType('timestamptz').nullable(),
     createdAt: p.datetime().columnType('timestamptz').defaultRaw('now()'),
   },
 })

@@ -45,8 +45,11 @@ export class CreateTables extends Migration {
         total_count bigint default 0,
         started_at timestamptz,
         finished_at timestamptz,
+        completed_event_at timestamptz,
         created_at timestamptz not null default now()
       );
+      create index campaign_promotion_completed on campaign_promotion (id)
+        where status = 'COMPLETED' and completed_event_at is null;
       create table campaign_promotion_summary (
         id bigint primary key,
         promotion_id bigint not null,

@@ -1,0 +1,86 @@
+import { type Kysely, sql } from 'kysely'
+import type { PromotionType } from '#queues/promotion-type.ts'
+import { isoTime } from './iso-time.ts'
+import type { Promotion } from './promotions.ts'
+import { RESULT_TABLES } from './result-table.ts'
+
+/** What the completed event tells. */
+export interface CompletedPromotion {
+  promotionId: string
+  type: PromotionType
+  totalCount: number
+  success: number
+  failed: number
+  unknown: number
+  /** ISO 8601, UTC. */
+  finishedAt: string
+}
+
+/** Summary counters say that every gift is final, or may be: worth the real look. Reads a handful of rows. */
+export async function mayBeComplete(kysely: Kysely<unknown>, { id, totalCount }: Promotion): Promise<boolean> {
+  const { rows } = await sql<{ done: number }>`
+    select coalesce(sum(success_count + failed_count), 0)::float8 as done from campaign_promotion_summary
+    where promotion_id = ${id}::bigint`.execute(kysely)
+  return totalCount > 0 && (rows[0]?.done ?? 0) >= totalCount
+}
+
+/** Thrown to roll back; never leaves this file. */
+class NotComplete extends Error {}
+
+/**
+ * IN_PROGRESS → COMPLETED, exactly once, when there are at least `total_count` rows, none of them PENDING or RETRYING,
+ * and none came for `quietMs`. The row's lock keeps inserts out while the rows are counted, and after the commit no
+ * insert is taken. @returns whether it was this call that completed it.
+ */
+export async function complete(kysely: Kysely<unknown>, promotion: Promotion, quietMs: number): Promise<boolean> {
+  const { id, type } = promotion
+  try {
+    return await kysely.transaction().execute(async transaction => {
+      const { rows: changed } = await sql`
+        update campaign_promotion set status = 'COMPLETED', finished_at = now()
+        where id = ${id}::bigint and status = 'IN_PROGRESS' and total_count > 0 returning id`.execute(transaction)
+      if (changed.length === 0) return false
+      const { rows } = await sql<{ complete: boolean }>`
+        select count(*) >= (select total_count from campaign_promotion where id = ${id}::bigint)
+          and count(*) filter (where process_status in ('PENDING', 'RETRYING')) = 0
+          and max(created_at) < clock_timestamp() - ${quietMs}::float8 * interval '1 millisecond' as complete
+        from ${sql.table(RESULT_TABLES[type].name)} where promotion_id = ${id}::bigint`.execute(transaction)
+      if (rows[0]?.complete !== true) throw new NotComplete()
+      return true
+    })
+  } catch (error) {
+    if (error instanceof NotComplete) return false
+    throw error
+  }
+}
+
+/** Those completed at least `restMs` ago whose event has still to be published. */
+export async function listUnannounced(
+  kysely: Kysely<unknown>,
+  { restMs, limit }: { restMs: number; limit: number },
+): Promise<CompletedPromotion[]> {
+  const { rows: promotions } = await sql<
+    Pick<CompletedPromotion, 'promotionId' | 'type' | 'totalCount' | 'finishedAt'>
+  >`
+    select id as "promotionId", type, coalesce(total_count, 0)::float8 as "totalCount", ${isoTime('finished_at')} as "finishedAt"
+    from campaign_promotion where status = 'COMPLETED' and completed_event_at is null
+      and finished_at < now() - ${restMs}::float8 * interval '1 millisecond'
+    order by id limit ${limit}`.execute(kysely)
+  const completed: CompletedPromotion[] = []
+  for (const promotion of promotions) {
+    const { rows } = await sql<Pick<CompletedPromotion, 'success' | 'failed' | 'unknown'>>`
+      select (count(*) filter (where process_status = 'SUCCESS'))::float8 as success,
+        (count(*) filter (where process_status = 'FAILED'))::float8 as failed,
+        (count(*) filter (where process_status = 'UNKNOWN'))::float8 as unknown
+      from ${sql.table(RESULT_TABLES[promotion.type].name)}
+      where promotion_id = ${promotion.promotionId}::bigint`.execute(kysely)
+    const counts = rows[0] ?? { success: 0, failed: 0, unknown: 0 }
+    completed.push({ ...promotion, ...counts })
+  }
+  return completed
+}
+
+export async function markAnnounced(kysely: Kysely<unknown>, promotionId: string): Promise<void> {
+  await sql`
+    update campaign_promotion set completed_event_at = now() where id = ${promotionId}::bigint`.execute(kysely)
+}

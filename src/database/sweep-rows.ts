@@ -1,0 +1,55 @@
+import { type Kysely, sql } from 'kysely'
+import type { Promotion } from './promotions.ts'
+import type { RefillRow } from './refill-rows.ts'
+import { RESULT_TABLES } from './result-table.ts'
+
+type PromotionRef = Pick<Promotion, 'id' | 'type'>
+
+/** A row left behind, with its target. */
+export interface LeftRow extends RefillRow {
+  targetId: string
+  attempts: number
+}
+
+/** How many rows of a promotion should have an entry on its stream right now. */
+export async function countExpectedEntries(kysely: Kysely<unknown>, { id, type }: PromotionRef): Promise<number> {
+  const { rows } = await sql<{ count: number }>`
+    select count(*)::float8 as count from ${sql.table(RESULT_TABLES[type].name)}
+    where promotion_id = ${id}::bigint and enqueued and process_status = 'PENDING'`.execute(kysely)
+  return rows[0]?.count ?? 0
+}
+
+/** A page of rows, by id, that have been in `status` and meant for stream or retry for longer than `ageMs`. */
+export async function listLeftRows(
+  kysely: Kysely<unknown>,
+  { id, type }: PromotionRef,
+  page: { status: 'PENDING' | 'RETRYING'; ageMs: number; afterId: string; limit: number },
+): Promise<LeftRow[]> {
+  const { name, targetColumn } = RESULT_TABLES[type]
+  const { rows } = await sql<LeftRow>`
+    select id, ${sql.ref(targetColumn)} as "targetId", partition_key as "partitionKey", message, attempts
+    from ${sql.table(name)}
+    where promotion_id = ${id}::bigint and id > ${page.afterId}::bigint and enqueued
+      and process_status = ${page.status} and updated_at < now() - ${page.ageMs}::float8 * interval '1 millisecond'
+    order by id limit ${page.limit}`.execute(kysely)
+  return rows
+}
+
+/**
+ * Runs `work` while this process alone holds the lock named `key`; false when another holds it. The lock is the
+ * session's: a process that dies, or loses that connection, gives it up.
+ */
+export function withAdvisoryLock(kysely: Kysely<unknown>, key: number, work: () => Promise<void>): Promise<boolean> {
+  return kysely.connection().execute(async connection => {
+    const { rows } = await sql<{ locked: boolean }>`select pg_try_advisory_lock(4242, ${key}::int) as locked`.execute(
+      connection,
+    )
+    if (rows[0]?.locked !== true) return false
+    try {
+      await work()
+      return true
+    } finally {
+      await sql`select pg_advisory_unlock(4242, ${key}::int)`.execute(connection).catch(() => undefined)
+    }
+  })
+}

@@ -1,0 +1,51 @@
+import type { Kysely } from 'kysely'
+import { complete, listUnannounced, markAnnounced, mayBeComplete } from '#database/completion.ts'
+import type { Promotion } from '#database/promotions.ts'
+import type { EventProviderService } from '#kafka/event-provider.ts'
+import type { PromotionStream } from '#queues/promotion-stream.ts'
+import type { PromotionType } from '#queues/promotion-type.ts'
+import type { Logger } from '#runtime/logger.ts'
+import type { PromotionConsumerRegistry } from './consumer-registry.ts'
+import type { PromotionStreamProducer } from './stream-producer.ts'
+
+export interface CompletionDeps {
+  kysely: Kysely<unknown>
+  registry: PromotionConsumerRegistry
+  producer: PromotionStreamProducer
+  streams: Readonly<Record<PromotionType, PromotionStream>>
+  events: EventProviderService
+  topic: string
+  quietMs: number
+  logger: Logger
+}
+
+const MAX_ANNOUNCED = 100
+/** By then every instance has seen the status and stopped its consumers; one that reads would make the group again. */
+const CONSUMERS_STOP_MS = 5000
+
+/**
+ * Completes a promotion whose gifts are all final (CONTRACT «A promotion»). Without `thorough` only one whose counters
+ * say so is looked at closely: UNKNOWN gifts are in no counter.
+ */
+export async function completeIfDone(promotion: Promotion, deps: CompletionDeps, thorough: boolean): Promise<void> {
+  if (promotion.status !== 'IN_PROGRESS' || promotion.totalCount === 0) return
+  if (!thorough && !(await mayBeComplete(deps.kysely, promotion))) return
+  if (await complete(deps.kysely, promotion, deps.quietMs)) {
+    deps.logger.info({ promotionId: promotion.id }, 'promotion completed')
+  }
+}
+
+/**
+ * After the completion is committed: consumers stop on every instance, the stream is removed, and the completed event is
+ * published, at least once. What fails is done in the next round.
+ */
+export async function announceCompleted(deps: CompletionDeps): Promise<void> {
+  for (const completed of await listUnannounced(deps.kysely, { restMs: CONSUMERS_STOP_MS, limit: MAX_ANNOUNCED })) {
+    const { promotionId, type } = completed
+    await deps.registry.cleanupStream(deps.producer.queue(deps.streams[type].streamKey(promotionId)))
+    const value = JSON.stringify(completed)
+    await deps.events.publish({ topic: deps.topic, key: promotionId, value })
+    await markAnnounced(deps.kysely, promotionId)
+    deps.logger.info({ promotionId }, 'completed event published')
+  }
+}

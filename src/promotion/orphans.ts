@@ -1,0 +1,54 @@
+import type { Kysely } from 'kysely'
+import type { Promotion } from '#database/promotions.ts'
+import { countExpectedEntries, listLeftRows } from '#database/sweep-rows.ts'
+import type { PromotionStream } from '#queues/promotion-stream.ts'
+import type { StreamMessageProcessor } from './stream-consumer.ts'
+import type { PromotionStreamProducer } from './stream-producer.ts'
+
+export interface OrphanDeps {
+  kysely: Kysely<unknown>
+  producer: PromotionStreamProducer
+  stream: PromotionStream
+  processor: Pick<StreamMessageProcessor, 'targetIdOf'>
+  /** A row younger than this may be on its way to the stream, in ms. */
+  ageMs: number
+}
+
+const PAGE_SIZE = 500
+
+/**
+ * Puts back rows that were meant for the stream and have no entry there any more: a crash between insert and XADD, a
+ * wiped Redis. The search runs only when more rows are unfinished than the stream has entries; a backlog that merely
+ * waits costs two counts. A row found wrongly gets a second entry, which is harmless.
+ * @returns how many it put back.
+ */
+export async function requeueOrphans(promotion: Promotion, deps: OrphanDeps): Promise<number> {
+  const { kysely, producer, stream, ageMs } = deps
+  const streamKey = stream.streamKey(promotion.id)
+  if ((await countExpectedEntries(kysely, promotion)) <= (await producer.queue(streamKey).length())) return 0
+  const onStream = await targetsOnStream(streamKey, deps)
+  let requeued = 0
+  for (let afterId = '0'; ; ) {
+    const limit = Math.min(PAGE_SIZE, await producer.room(streamKey))
+    if (limit === 0) return requeued
+    const rows = await listLeftRows(kysely, promotion, { status: 'PENDING', ageMs, afterId, limit })
+    const orphans = rows.filter(({ targetId }) => !onStream.has(targetId))
+    if (orphans.length > 0) {
+      const entries = orphans.map(({ partitionKey: key, message }) => ({ key, message }))
+      await producer.enqueueAll(streamKey, entries)
+    }
+    requeued += orphans.length
+    if (rows.length < limit) return requeued
+    afterId = rows.at(-1)?.id ?? afterId
+  }
+}
+
+/** Targets that have an entry, pending ones included. The stream is bounded, and so is this. */
+async function targetsOnStream(streamKey: string, { producer, processor }: OrphanDeps): Promise<Set<string>> {
+  const targets = new Set<string>()
+  for await (const { message } of producer.queue(streamKey).entries()) {
+    const targetId = processor.targetIdOf(message)
+    if (targetId !== undefined) targets.add(targetId)
+  }
+  return targets
+}
