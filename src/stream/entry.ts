@@ -17,7 +17,10 @@ export interface StreamEntry<Fields extends Record<string, string> = Record<stri
 export type StreamHandler<Fields extends Record<string, string> = Record<string, string>> = (
   entry: StreamEntry<Fields>,
   signal: AbortSignal,
-) => Promise<Outcome | undefined | void> | Outcome | undefined | void
+) => Promise<HandlerResult> | HandlerResult
+
+// biome-ignore lint/suspicious/noConfusingVoidType: an async handler that says nothing returns Promise<void>.
+export type HandlerResult = Outcome | undefined | void
 
 /** An entry as the wire has it: id, and fields as a flat list; no list when it was deleted meanwhile. */
 export type RawEntry = [id: string, fields: string[] | null]

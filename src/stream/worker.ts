@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { toError } from '#runtime/errors.ts'
 import { Acker } from './acker.ts'
-import { type RawEntry, type StreamEntry, type StreamHandler, toEntry } from './entry.ts'
+import { type HandlerResult, type RawEntry, type StreamEntry, type StreamHandler, toEntry } from './entry.ts'
 import { isNoGroup, StreamError } from './errors.ts'
 import { ConsumerGroup } from './group.ts'
 import { type Held, HeldEntries } from './held.ts'
-import type { DeadLetter, Outcome } from './outcome.ts'
+import type { DeadLetter } from './outcome.ts'
 import { type PoolMember, type ReadResult, StreamPool } from './pool.ts'
 import { StreamQueue } from './queue.ts'
 import { Recovery } from './recovery.ts'
@@ -366,7 +366,8 @@ export class StreamWorker<Fields extends Record<string, string> = Record<string,
     try {
       result = this.#handler(held.entry, this.#abort.signal)
     } catch (error) {
-      return this.#fail(held, toError(error))
+      this.#fail(held, toError(error))
+      return
     }
     if (result instanceof Promise)
       result.then(
@@ -376,7 +377,7 @@ export class StreamWorker<Fields extends Record<string, string> = Record<string,
     else this.#settle(held, result)
   }
 
-  #settle(held: Held<Fields>, outcome: Outcome | undefined | void): void {
+  #settle(held: Held<Fields>, outcome: HandlerResult): void {
     if (!outcome) {
       this.#acknowledge(held)
       this.announce('completed', held.entry)
