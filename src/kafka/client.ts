@@ -21,7 +21,7 @@ export function createKafka({ brokers, clientId, ssl, sasl, logger }: KafkaOptio
     ...(sasl === undefined ? {} : { sasl: sasl as never }),
     connectionTimeout: 3000,
     requestTimeout: 30_000,
-    retry: { initialRetryTime: 200, maxRetryTime: 5000, retries: 8 },
+    retry: { initialRetryTime: 200, maxRetryTime: 5000, retries: 5 },
     logLevel: logLevel.INFO,
     logCreator: () => entry => writeLog(logger, entry),
   })

@@ -35,7 +35,18 @@ export async function settleBatch(works: readonly Work[], deps: SettleDeps): Pro
   }
 }
 
-async function settleOne(
+async function settleOne(work: Work, deps: SettleDeps): Promise<{ work: Work; error: Error } | undefined> {
+  // The retryer is for the few that fail; the many should not pay for it.
+  try {
+    await work()
+    return undefined
+  } catch (error) {
+    deps.signal.throwIfAborted()
+    return settleAgain(error instanceof UnfinishedGiftError ? error.resume : work, deps)
+  }
+}
+
+async function settleAgain(
   work: Work,
   { retryer, signal }: SettleDeps,
 ): Promise<{ work: Work; error: Error } | undefined> {

@@ -1,10 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { ChainableCommander } from 'ioredis'
 import { errorLine } from '#runtime/errors.ts'
 import type { StreamConnection } from './connection.ts'
 import { type RawEntry, toEntry } from './entry.ts'
 import { isNoGroup, StreamError } from './errors.ts'
-import { removeStream, trimAcknowledged } from './scripts.ts'
+import { addBulk, removeStream, trimAcknowledged } from './scripts.ts'
 
 export interface HighWaterMark {
   /** Entries on the stream from which on `add` waits or refuses. */
@@ -35,8 +34,10 @@ export interface StreamCounts {
   pending: number
 }
 
-/** Entries of one pipeline: bounded, so that no other command of the connection waits long behind it. */
-const PIPELINE_SIZE = 1000
+/** Entries of one command: bounded, so that nobody else waits long behind it. */
+const BULK_SIZE = 500
+/** Entries of one page of a walk over the stream. */
+const PAGE_SIZE = 1000
 const FULL_POLL_MS = 50
 /** Upper bound of one clean-up call, in entries. */
 const TRIM_BATCH = 1000
@@ -76,34 +77,27 @@ export class StreamQueue<Fields extends Record<string, string> = Record<string, 
     return id as string
   }
 
-  /** Adds many, pipelined, in order; resolves with their ids. One that fails rejects the call: others may be there. */
+  /** Adds many, in order; resolves with their ids. A rejected call may have added some of them, or all. */
   async addBulk(entries: readonly Fields[]): Promise<string[]> {
     if (this.#options.highWaterMark !== undefined) await this.#waitForRoom(this.#options.highWaterMark, entries.length)
     const ids: string[] = []
-    for (let from = 0; from < entries.length; from += PIPELINE_SIZE) {
-      ids.push(...(await this.#addPipeline(entries.slice(from, from + PIPELINE_SIZE))))
+    for (let from = 0; from < entries.length; from += BULK_SIZE) {
+      ids.push(...(await this.#addAtOnce(entries.slice(from, from + BULK_SIZE))))
     }
     return ids
   }
 
-  async #addPipeline(entries: readonly Fields[]): Promise<string[]> {
-    const pipeline = this.#client.pipeline()
-    for (const fields of entries) this.#xadd(pipeline, fields)
-    const replies = await pipeline.exec().catch(cause => {
+  async #addAtOnce(entries: readonly Fields[]): Promise<string[]> {
+    const args: (string | number)[] = [this.#options.maxLen ?? 0]
+    for (const fields of entries) {
+      const flat = Object.entries(fields).flat()
+      args.push(flat.length, ...flat)
+    }
+    try {
+      return (await this.#options.connection.run(addBulk, this.name, args)) as string[]
+    } catch (cause) {
       throw this.#addFailed(cause)
-    })
-    if (replies === null) throw this.#addFailed(new Error('no reply'))
-    return replies.map(([error, id]) => {
-      if (error !== null) throw this.#addFailed(error)
-      return id as string
-    })
-  }
-
-  #xadd(pipeline: ChainableCommander, fields: Fields): void {
-    const flat = Object.entries(fields).flat()
-    const { maxLen } = this.#options
-    if (maxLen === undefined) pipeline.xadd(this.name, '*', ...flat)
-    else pipeline.xadd(this.name, 'MAXLEN', '~', maxLen, '*', ...flat)
+    }
   }
 
   #addFailed(cause: unknown): StreamError {
@@ -191,9 +185,9 @@ export class StreamQueue<Fields extends Record<string, string> = Record<string, 
   /** Every entry, oldest first, read in bounded pages; what is added or deleted meanwhile may or may not be seen. */
   async *entries(): AsyncGenerator<Fields> {
     for (let start = '-'; ; ) {
-      const page = (await this.#client.xrange(this.name, start, '+', 'COUNT', PIPELINE_SIZE)) as RawEntry[]
+      const page = (await this.#client.xrange(this.name, start, '+', 'COUNT', PAGE_SIZE)) as RawEntry[]
       for (const [id, fields] of page) yield toEntry<Fields>(this.name, id, fields ?? [], 0).fields
-      if (page.length < PIPELINE_SIZE) return
+      if (page.length < PAGE_SIZE) return
       start = `(${page.at(-1)?.[0]}`
     }
   }

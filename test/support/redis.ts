@@ -1,0 +1,46 @@
+import { mkdtempSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Redis } from 'ioredis'
+import { freePort } from '#local/free-port.ts'
+import type { LocalServer } from '#local/local-server.ts'
+import { Progress } from '#local/progress.ts'
+import { redisServer } from '#local/redis.ts'
+
+export interface TestRedis {
+  url: string
+  server: LocalServer
+  /** A plain connection beside the one under test. */
+  probe: Redis
+  stop(): Promise<void>
+}
+
+/** A Redis of its own, as the embedded stack starts it. */
+export async function startTestRedis(): Promise<TestRedis> {
+  const folder = mkdtempSync(join(tmpdir(), 'promostream-redis-'))
+  const progress = new Progress(() => undefined)
+  const server = redisServer({ env: process.env, folder, keep: false, progress, pickPort: freePort })
+  const { REDIS_URL: url } = await server.start()
+  const probe = new Redis(url!, { retryStrategy: () => 50 })
+  probe.on('error', () => undefined)
+  return {
+    url: url!,
+    server,
+    probe,
+    stop: async () => {
+      probe.disconnect()
+      await server.stop()
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Waits for a state of the world, and says what it waited for. */
+export async function until(what: string, look: () => Promise<boolean> | boolean, timeoutMs = 8000): Promise<void> {
+  const deadline = Date.now() + timeoutMs
+  while (!(await look())) {
+    if (Date.now() > deadline) throw new Error(`waited ${timeoutMs} ms for: ${what}`)
+    await new Promise(resolve => setTimeout(resolve, 5))
+  }
+}
