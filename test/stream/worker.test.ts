@@ -386,7 +386,7 @@ describe('recovery', () => {
     // The reply that handed this one out is lost: the server says it is ours, and we never saw it.
     await redis.probe.xadd(name, '*', 'n', 'lost')
     await redis.probe.xreadgroup('GROUP', GROUP, worker.consumer, 'COUNT', 1, 'STREAMS', name, '>')
-    await redis.probe.client('KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+    await redis.probe.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
     await until('the lost one', () => seen.includes('lost'))
     gate.resolve()
     await until('an empty stream', async () => (await redis.probe.xlen(name)) === 0)
@@ -403,7 +403,7 @@ describe('recovery', () => {
     worker.on('error', () => undefined)
     await queueOf().addBulk(jobs(20))
     await until('10 running', () => worker.inFlight === 10)
-    await redis.probe.client('KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+    await redis.probe.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
     gate.resolve()
     await until('an empty stream', async () => (await redis.probe.xlen(name)) === 0)
     expect(done).toBe(20)
