@@ -177,14 +177,14 @@ describe('outcomes', () => {
       {
         maxDeliveries: 1,
         maxBackoffMs: 10,
-        onPoison: () => {
+        onPoison: async () => {
           asked += 1
           throw new Error('database is away')
         },
       },
     )
     await queueOf().add({ n: '1' })
-    await until('asked', () => asked === 1)
+    await until('asked twice', () => asked === 2)
     expect([await redis.probe.xlen(name), await pendingOf()]).toEqual([1, 1])
     expect(await redis.probe.exists(`${name}:dead-letter`)).toBe(0)
   })
@@ -384,9 +384,11 @@ describe('recovery', () => {
     await queueOf().add({ n: 'in hand' })
     await until('in hand', () => seen.length === 1)
     // The reply that handed this one out is lost: the server says it is ours, and we never saw it.
+    await worker.pause(true)
     await redis.probe.xadd(name, '*', 'n', 'lost')
     await redis.probe.xreadgroup('GROUP', GROUP, worker.consumer, 'COUNT', 1, 'STREAMS', name, '>')
     await redis.probe.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+    worker.resume()
     await until('the lost one', () => seen.includes('lost'))
     gate.resolve()
     await until('an empty stream', async () => (await redis.probe.xlen(name)) === 0)
@@ -490,9 +492,9 @@ describe('the queue', () => {
     ][]
     const ids = read[0]![1].map(([id]) => id)
     await redis.probe.xack(name, GROUP, ...ids.slice(0, 4))
-    await redis.probe.xgroup('CREATE', name, 'others', '0')
+    await redis.probe.xgroup('CREATE', name, 'zz-others', '0')
     expect(await queueOf().trimAcknowledged()).toBe(0)
-    await redis.probe.xgroup('DESTROY', name, 'others')
+    await redis.probe.xgroup('DESTROY', name, 'zz-others')
     expect(await queueOf().trimAcknowledged()).toBe(4)
     expect(await queueOf().counts()).toEqual({ length: 6, pending: 2, waiting: 4 })
     await redis.probe.xack(name, GROUP, ...ids)
