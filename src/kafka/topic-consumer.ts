@@ -121,8 +121,7 @@ export class TopicConsumer implements Service {
     commitOffsetsIfNecessary,
     ...state
   }: EachBatchPayload): Promise<void> {
-    const last = batch.messages.at(-1)
-    if (last === undefined || !state.isRunning() || state.isStale()) return
+    if (batch.messages.length === 0 || !state.isRunning() || state.isStale()) return
     this.#batchesUnderWay += 1
     const beat = setInterval(() => {
       this.#progress()
@@ -133,9 +132,11 @@ export class TopicConsumer implements Service {
       await this.#options.handleBatch(messages, this.#abort.signal)
       // Another member owns the partition now: it delivers the batch again, and rows tell it that it is done.
       if (state.isStale()) return
-      resolveOffset(last.offset)
+      // Behind the control records of a transaction, too.
+      const last = batch.lastOffset()
+      resolveOffset(last)
       await commitOffsetsIfNecessary({
-        topics: [{ topic: batch.topic, partitions: [{ partition: batch.partition, offset: next(last.offset) }] }],
+        topics: [{ topic: batch.topic, partitions: [{ partition: batch.partition, offset: next(last) }] }],
       })
       this.#restarts = 0
       this.#progress()

@@ -37,14 +37,20 @@ export async function runServices(
   listenForEnd(logger, ending.resolve, fatal)
 
   const started: Service[] = []
+  let isEnding = false
   try {
+    const hasEnded = ending.promise.then(() => true)
     for (const service of await assemble({ fatal, assertStarted })) {
       started.push(service)
-      await service.start()
+      // A server that is away may keep a start waiting; a stop must not wait with it.
+      isEnding = await Promise.race([service.start().then(() => false), hasEnded])
+      if (isEnding) break
       logger.debug({ service: service.name }, 'service started')
     }
-    isStarted = true
-    logger.info('started')
+    if (!isEnding) {
+      isStarted = true
+      logger.info('started')
+    }
   } catch (thrown) {
     fatal(toError(thrown))
   }

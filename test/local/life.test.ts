@@ -67,7 +67,7 @@ test('a process that ends without closing leaves neither processes nor folder', 
 })
 
 test('where there is no setpriv, a killed parent leaves no process either', async () => {
-  const PATH = pathWith(scratch, 'redis-server', 'sleep', 'ps')
+  const PATH = pathWith(scratch, 'redis-server', 'redis-check-rdb', 'sleep', 'ps')
   const { child, stack } = await holdStack({ servers: 'redis,money', env: { ...process.env, PATH, TMPDIR: scratch } })
   child.kill('SIGKILL')
   await until(() => !stack.pids.some(isAlive) && processesIn(stack.folder).length === 0)

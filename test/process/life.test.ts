@@ -111,6 +111,28 @@ withKafka('the life of processes', () => {
     expect(stdout + stderr).not.toContain('canary-secret')
   })
 
+  test('SIGTERM while a server that is away keeps the start waiting: exit 0 at once', async () => {
+    const env = {
+      ...system.env,
+      REDIS_URL: 'redis://127.0.0.1:1',
+      REDIS_STREAM_URL: system.env.REDIS_URL,
+      WORKER_PORT: '0',
+    }
+    const child = spawn(process.execPath, ['src/bin/worker.ts'], {
+      env: { ...env, LOG_LEVEL: 'debug' } as NodeJS.ProcessEnv,
+    })
+    const waiting = Promise.withResolvers<void>()
+    child.stdout.on('data', chunk => {
+      if (String(chunk).includes('event-provider')) waiting.resolve()
+    })
+    const ended = new Promise<number | null>(resolve => child.once('exit', resolve))
+    await waiting.promise
+    const askedAt = Date.now()
+    child.kill('SIGTERM')
+    expect(await ended).toBe(0)
+    expect(Date.now() - askedAt).toBeLessThan(9000)
+  })
+
   test('the CLI creates, starts and shows; what it cannot do is one line and an exit code', async () => {
     const id = String(uniqueId())
     const cli = (...args: string[]) => run('cli', system.env, args)
