@@ -84,7 +84,7 @@ export function retryPolicyOf(config: GiftConfig) {
   }
 }
 
-function moneyApiOf(config: GiftConfig, metrics: PromotionMetrics): MoneyCampaignChargeApi {
+function moneyApiOf(config: GiftConfig, metrics: PromotionMetrics, logger: Logger): MoneyCampaignChargeApi {
   const http = new HttpPool({
     // Without the toggle's direct way a listener never calls it.
     baseUrl: config.MONEY_API_URL ?? 'http://127.0.0.1:9',
@@ -94,6 +94,11 @@ function moneyApiOf(config: GiftConfig, metrics: PromotionMetrics): MoneyCampaig
   })
   return createMoneyCampaignChargeApi({
     http,
+    onCredentials: (areRefused, code) => {
+      if (areRefused)
+        logger.error({ code }, 'the Money API refuses our credentials (MONEY_API_TOKEN): calls are held back')
+      else logger.info('the Money API takes our credentials again')
+    },
     onExchange: (method, meaning, seconds) => metrics.moneyCalls.observe({ method, meaning }, seconds),
   })
 }
@@ -115,7 +120,7 @@ export async function foundationOf(name: string, config: GiftConfig, logger: Log
   const kafka = kafkaOf(config, logger)
   const eventProviderService = createEventProvider(kafka)
   const stream = streamConnectionOf(config, logger)
-  const moneyCampaignChargeApi = moneyApiOf(config, promotionMetrics)
+  const moneyCampaignChargeApi = moneyApiOf(config, promotionMetrics, logger)
   const promotions = createPromotionRepository(database.kysely)
   const results = createGiftResultRepositories(database.kysely)
   const streamProducer = new PromotionStreamProducer({

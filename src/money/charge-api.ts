@@ -43,6 +43,8 @@ export interface MoneyCampaignChargeApi extends Service {
 export interface ChargeApiOptions {
   http: HttpPool
   now?: () => number
+  /** Our credentials are refused (true), or are taken again (false): somebody has to know. */
+  onCredentials?(areRefused: boolean, code: string): void
   /** Called after each exchange, for metrics. */
   onExchange?(method: 'GET' | 'POST', meaning: PostMeaning['kind'] | LookupMeaning['kind'], seconds: number): void
 }
@@ -53,7 +55,7 @@ const UNAUTHORIZED_PROBE_INTERVAL_MS = 5000
 
 export function createMoneyCampaignChargeApi(options: ChargeApiOptions): MoneyCampaignChargeApi {
   const now = options.now ?? Date.now
-  const latch = new CredentialsLatch(now)
+  const latch = new CredentialsLatch(now, (areRefused, code) => options.onCredentials?.(areRefused, code))
 
   const timed = async <Meaning extends PostMeaning | LookupMeaning>(
     method: 'GET' | 'POST',
@@ -113,11 +115,13 @@ function abortedOr(
 /** After a 401 or 403 nothing is called but a probe now and then; an answer that is neither opens it again. */
 class CredentialsLatch {
   readonly #now: () => number
+  readonly #onChange: (areRefused: boolean, code: string) => void
   #refusal: { kind: 'unauthorized'; code: string; message: string } | undefined
   #nextProbeAt = 0
 
-  constructor(now: () => number) {
+  constructor(now: () => number, onChange: (areRefused: boolean, code: string) => void) {
     this.#now = now
+    this.#onChange = onChange
   }
 
   /** The refusal that forbids a call now, or undefined: go ahead. */
@@ -129,8 +133,13 @@ class CredentialsLatch {
 
   learn(meaning: PostMeaning | LookupMeaning): void {
     if (meaning.kind === 'unauthorized') {
-      if (this.#refusal === undefined) this.#nextProbeAt = this.#now() + UNAUTHORIZED_PROBE_INTERVAL_MS
+      const isNew = this.#refusal === undefined
+      if (isNew) this.#nextProbeAt = this.#now() + UNAUTHORIZED_PROBE_INTERVAL_MS
       this.#refusal = meaning
-    } else if (meaning.kind !== 'unsettled') this.#refusal = undefined
+      if (isNew) this.#onChange(true, meaning.code)
+    } else if (this.#refusal !== undefined && meaning.kind !== 'unsettled') {
+      this.#refusal = undefined
+      this.#onChange(false, meaning.kind)
+    }
   }
 }

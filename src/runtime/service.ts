@@ -23,8 +23,7 @@ export function service(
   let started: Promise<void> | undefined
   let stopped: Promise<void> | undefined
   const stop = (deadline?: AbortSignal) => {
-    stopped ??=
-      started === undefined ? Promise.resolve() : started.catch(() => undefined).then(() => life.stop(deadline))
+    stopped ??= started === undefined ? Promise.resolve() : settledSoon(started).then(() => life.stop(deadline))
     return stopped
   }
   return {
@@ -36,4 +35,14 @@ export function service(
     stop,
     [Symbol.asyncDispose]: () => stop(),
   }
+}
+
+/** A start that is nearly through may finish; one that waits for a server that is away must not hold up the stop. */
+const START_GRACE_MS = 500
+
+async function settledSoon(start: Promise<void>): Promise<void> {
+  const late = Promise.withResolvers<void>()
+  const timer = setTimeout(late.resolve, START_GRACE_MS)
+  await Promise.race([start.catch(() => undefined), late.promise])
+  clearTimeout(timer)
 }

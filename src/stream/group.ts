@@ -63,13 +63,18 @@ export class ConsumerGroup {
   }
 
   /** Takes entries idle for `minIdleMs` from whoever holds them, counting a delivery; `cursor` goes on from a call before. */
-  async claim(minIdleMs: number, cursor: string, count: number): Promise<{ cursor: string; entries: RawEntry[] }> {
+  async claim(
+    minIdleMs: number,
+    cursor: string,
+    count: number,
+  ): Promise<{ cursor: string; entries: RawEntry[]; hasGaps: boolean }> {
     const { stream, group, consumer } = this
     const reply = await this.#client.xautoclaim(stream, group, consumer, minIdleMs, cursor, 'COUNT', count)
     const [next, entries, deleted = []] = reply as [string, (RawEntry | null)[], string[]?]
-    // Redis 6.2 answers a deleted entry as null, without its id: it stays pending and shows up when its owner looks.
+    // Redis 6.2 answers a deleted entry as null, without its id: it is ours now, and a look at our own finds it.
     const alive = entries.filter((entry): entry is RawEntry => entry !== null)
-    return { cursor: next, entries: [...alive, ...deleted.map((id): RawEntry => [id, null])] }
+    const gone = deleted.map((id): RawEntry => [id, null])
+    return { cursor: next, entries: [...alive, ...gone], hasGaps: alive.length < entries.length }
   }
 
   /** Keeps entries alive (`beat`), counts a delivery (`count`) or gives them up (`release`); answers those still ours. */

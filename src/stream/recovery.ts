@@ -128,8 +128,9 @@ export class Recovery<Fields extends Record<string, string>> {
     const { group, minIdleMs, held, accept, onStalled } = this.#options
     let left = freeSlots
     for (let page = 0; left > 0 && page < PAGE; page++) {
-      const { cursor, entries } = await group.claim(minIdleMs, this.#claimCursor, Math.min(left, PAGE))
+      const { cursor, entries, hasGaps } = await group.claim(minIdleMs, this.#claimCursor, Math.min(left, PAGE))
       this.#claimCursor = cursor
+      if (hasGaps) this.#isLosing = true
       this.#settleDeleted(entries)
       const found = entries.filter(([id, fields]) => fields !== null && !held.has(id))
       if (found.length > 0) {
