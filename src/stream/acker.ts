@@ -27,12 +27,14 @@ export class Acker {
   #scheduled = false
   #retryTimer: NodeJS.Timeout | undefined
   #idle: PromiseWithResolvers<void> | undefined
+  #isClosed = false
 
   constructor(options: AckerOptions) {
     this.#options = options
   }
 
   add(id: string): void {
+    if (this.#isClosed) return
     this.#waiting.push(id)
     if (this.#scheduled || this.#sending) return
     this.#scheduled = true
@@ -51,6 +53,7 @@ export class Acker {
 
   /** Gives up what could not be acknowledged: it stays pending and is delivered again. */
   close(): void {
+    this.#isClosed = true
     clearTimeout(this.#retryTimer)
     this.#waiting = []
     this.#settleIdle()
@@ -73,6 +76,7 @@ export class Acker {
         this.#options.onAcked(ids)
         return void this.#send()
       }
+      if (this.#isClosed) return
       this.#waiting.unshift(...ids)
       this.#options.onError(error)
       this.#retryTimer = setTimeout(() => void this.#send(), RETRY_PAUSE_MS)

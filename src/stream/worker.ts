@@ -403,6 +403,7 @@ export class StreamWorker<Fields extends Record<string, string> = Record<string,
 
   #delay(held: Held<Fields>, delayMs: number): void {
     this.#held.move(held, 'delayed')
+    if (this.#state === 'closed') return
     held.timer = setTimeout(() => {
       this.#held.move(held, 'ready')
       this.#pool.wake(this.#member)
