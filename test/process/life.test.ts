@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { freePort } from '#local/free-port.ts'
 import { createTestDatabase, kafkaMissing, uniqueId } from '../support/stack-env.ts'
 import { giftJson, TestSystem } from '../support/system.ts'
 
@@ -129,6 +130,21 @@ withKafka('the life of processes', () => {
     await waiting.promise
     child.kill('SIGTERM')
     expect(await ended).toBe(0)
+  })
+
+  test('SIGTERM to npm reaches the process that it runs: it stops cleanly, and npm says so', async () => {
+    const port = await freePort()
+    const env = { ...system.env, WORKER_PORT: String(port) } as NodeJS.ProcessEnv
+    const npm = spawn('npm', ['run', '--silent', 'start:worker'], { env, stdio: ['ignore', 'pipe', 'ignore'] })
+    let log = ''
+    npm.stdout.on('data', chunk => {
+      log += chunk
+    })
+    const ended = new Promise<number | null>(resolve => npm.once('exit', resolve))
+    await system.until('started', async () => log.includes('"msg":"started"'))
+    npm.kill('SIGTERM')
+    expect(await ended).toBe(0)
+    expect(log).toContain('"exitCode":0')
   })
 
   test('the CLI creates, starts and shows; what it cannot do is one line and an exit code', async () => {
