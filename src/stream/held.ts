@@ -8,9 +8,8 @@ import type { StreamEntry } from './entry.ts'
 export type HeldState = 'ready' | 'active' | 'delayed' | 'acking'
 
 export interface Held<Fields extends Record<string, string>> {
-  readonly entry: StreamEntry<Fields>
-  /** Deliveries the server has counted. */
-  deliveries: number
+  /** Its `deliveries` are those that the server has counted. */
+  entry: StreamEntry<Fields>
   state: HeldState
   /** When the server last saw it alive in our hands, by the monotonic clock, in ms. */
   aliveAtMs: number
@@ -52,8 +51,7 @@ export class HeldEntries<Fields extends Record<string, string>> {
 
   /** Takes an entry in, ready for a slot. */
   add(entry: StreamEntry<Fields>, aliveAtMs: number): Held<Fields> {
-    const { deliveries } = entry
-    const held: Held<Fields> = { entry, deliveries, state: 'ready', aliveAtMs, isLost: false, timer: undefined }
+    const held: Held<Fields> = { entry, state: 'ready', aliveAtMs, isLost: false, timer: undefined }
     this.#byId.set(entry.id, held)
     this.#counts.ready += 1
     this.#ready.push(held)

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { toError } from '#runtime/errors.ts'
 import { Acker } from './acker.ts'
-import { type HandlerResult, type RawEntry, type StreamEntry, type StreamHandler, toEntry } from './entry.ts'
+import { type RawEntry, type StreamHandler, toEntry } from './entry.ts'
+import { EntryRunner } from './entry-runner.ts'
 import { isNoGroup, StreamError } from './errors.ts'
 import { ConsumerGroup } from './group.ts'
-import { type Held, HeldEntries } from './held.ts'
-import type { DeadLetter } from './outcome.ts'
+import { HeldEntries } from './held.ts'
 import { type PoolMember, type ReadResult, StreamPool } from './pool.ts'
 import { StreamQueue } from './queue.ts'
 import { Recovery } from './recovery.ts'
@@ -20,7 +20,6 @@ import {
 type State = 'created' | 'running' | 'closing' | 'closed'
 
 const START_RETRY_MS = 500
-const FIRST_BACKOFF_MS = 100
 /** What is done but not yet acknowledged may run this far ahead of the server before nothing more is read. */
 const MAX_UNACKED = 5000
 /** After the deadline: how long aborted handlers and the last acknowledgements may still take, in ms. */
@@ -33,12 +32,12 @@ const ABORT_GRACE_MS = 1000
  */
 export class StreamWorker<Fields extends Record<string, string> = Record<string, string>> extends SafeEmitter<Fields> {
   readonly name: string
-  readonly #handler: StreamHandler<Fields>
   readonly #options: ResolvedWorkerOptions<Fields>
   readonly #held = new HeldEntries<Fields>()
   readonly #group: ConsumerGroup
   readonly #acker: Acker
   readonly #recovery: Recovery<Fields>
+  readonly #runner: EntryRunner<Fields>
   readonly #pool: StreamPool
   readonly #ownsPool: boolean
   readonly #member: PoolMember
@@ -60,7 +59,6 @@ export class StreamWorker<Fields extends Record<string, string> = Record<string,
   constructor(name: string, handler: StreamHandler<Fields>, options: StreamWorkerOptions<Fields>) {
     super(options.logger)
     this.name = name
-    this.#handler = handler
     this.#options = resolveWorkerOptions(name, options)
     this.#concurrency = this.#options.concurrency
     const { connection, group, consumer } = this.#options
@@ -80,6 +78,21 @@ export class StreamWorker<Fields extends Record<string, string> = Record<string,
       accept: (entries, deliveries) => this.#accept(entries, deliveries),
       settleDeleted: id => this.#acker.add(id),
       onStalled: id => this.announce('stalled', id),
+    })
+    this.#runner = new EntryRunner({
+      handler,
+      held: this.#held,
+      group: this.#group,
+      options: this.#options,
+      signal: this.#abort.signal,
+      logger: options.logger,
+      acknowledge: id => this.#acker.add(id),
+      onActive: entry => this.announce('active', entry),
+      onCompleted: entry => this.announce('completed', entry),
+      onFailed: (entry, error) => this.announce('failed', entry, error),
+      onError: error => this.#reportError(error),
+      onFreed: () => this.#freed(),
+      onReady: () => this.#pool.wake(this.#member),
     })
     this.#ownsPool = this.#options.pool === undefined
     const { pollIntervalMs } = this.#options
@@ -199,6 +212,7 @@ export class StreamWorker<Fields extends Record<string, string> = Record<string,
     this.#pool.remove(this.#member)
     if (this.#ownsPool) await this.#pool.close()
     this.#acker.close()
+    this.#runner.close()
     await this.#leave()
     this.#state = 'closed'
     this.#closed.resolve()
@@ -294,7 +308,7 @@ export class StreamWorker<Fields extends Record<string, string> = Record<string,
       held !== undefined;
       held = left > 0 ? this.#held.nextReady() : undefined
     ) {
-      this.#begin(held)
+      this.#runner.begin(held)
       left -= 1
     }
     return left > 0 ? this.#read(Math.min(left, this.#options.readCount)) : 'none'
@@ -319,7 +333,7 @@ export class StreamWorker<Fields extends Record<string, string> = Record<string,
     this.#seenId = (entries.at(-1) as RawEntry)[0]
     for (const [id, fields] of entries) {
       if (fields === null) this.#acker.add(id)
-      else this.#begin(this.#held.add(toEntry(this.name, id, fields, 1), askedAtMs))
+      else this.#runner.begin(this.#held.add(toEntry(this.name, id, fields, 1), askedAtMs))
     }
     this.#settleIdle()
     if (entries.length === count) return 'full'
@@ -355,83 +369,6 @@ export class StreamWorker<Fields extends Record<string, string> = Record<string,
       }
     }
     this.#pool.wake(this.#member)
-  }
-
-  #begin(held: Held<Fields>): void {
-    this.#held.move(held, 'active')
-    if (held.deliveries > this.#options.maxDeliveries)
-      return void this.#bury(held, `delivered ${held.deliveries} times`, true)
-    this.announce('active', held.entry)
-    let result: ReturnType<StreamHandler<Fields>>
-    try {
-      result = this.#handler(held.entry, this.#abort.signal)
-    } catch (error) {
-      this.#fail(held, toError(error))
-      return
-    }
-    if (result instanceof Promise)
-      result.then(
-        outcome => this.#settle(held, outcome),
-        error => this.#fail(held, toError(error)),
-      )
-    else this.#settle(held, result)
-  }
-
-  #settle(held: Held<Fields>, outcome: HandlerResult): void {
-    if (!outcome) {
-      this.#acknowledge(held)
-      this.announce('completed', held.entry)
-    } else if (outcome.kind === 'retry-later') this.#delay(held, outcome.delayMs)
-    else void this.#deadLetter(held, outcome)
-    this.#freed()
-  }
-
-  #fail(held: Held<Fields>, error: Error): void {
-    this.announce('failed', held.entry, error)
-    // Counted on the server too: a process that dies meanwhile must not start the count anew.
-    void this.#group.touch('count', [held.entry.id]).catch(thrown => this.#reportError(toError(thrown)))
-    held.deliveries += 1
-    const ceilingMs = Math.min(this.#options.maxBackoffMs, FIRST_BACKOFF_MS * 2 ** Math.min(held.deliveries, 20))
-    this.#delay(held, ceilingMs * (0.5 + Math.random() / 2))
-    this.#freed()
-  }
-
-  #acknowledge(held: Held<Fields>): void {
-    this.#held.move(held, 'acking')
-    this.#acker.add(held.entry.id)
-  }
-
-  #delay(held: Held<Fields>, delayMs: number): void {
-    this.#held.move(held, 'delayed')
-    if (this.#state === 'closed') return
-    held.timer = setTimeout(() => {
-      this.#held.move(held, 'ready')
-      this.#pool.wake(this.#member)
-    }, delayMs)
-  }
-
-  async #deadLetter(held: Held<Fields>, { reason }: DeadLetter): Promise<void> {
-    this.announce('failed', held.entry, new StreamError('STREAM_DEAD_LETTER', reason))
-    this.#held.move(held, 'active')
-    await this.#bury(held, reason, false)
-  }
-
-  /** Written to the dead-letter stream before it is acknowledged; what cannot be written is kept and tried again. */
-  async #bury(held: Held<Fields>, reason: string, isPoison: boolean): Promise<void> {
-    const { entry, deliveries } = held
-    try {
-      const buried: StreamEntry<Fields> = { ...entry, deliveries }
-      if (isPoison) await this.#options.onPoison?.(buried)
-      const fields = { ...entry.fields, id: entry.id, stream: entry.stream, reason, deliveries: String(deliveries) }
-      const { connection, deadLetterStream } = this.#options
-      await new StreamQueue(deadLetterStream, { connection }).add(fields)
-      this.logger?.error({ stream: this.name, entryId: entry.id, reason, deliveries }, `dead letter: ${reason}`)
-      this.#acknowledge(held)
-    } catch (error) {
-      this.#reportError(toError(error))
-      this.#delay(held, 1000)
-    }
-    this.#freed()
   }
 
   #freed(): void {
