@@ -26,6 +26,7 @@ export interface StreamCapabilities {
 
 const CONNECT_TIMEOUT_MS = 10_000
 const MAX_RECONNECT_PAUSE_MS = 1000
+const HANG_UP_MS = 500
 
 /**
  * The process's one connection for streams, multiplexed by all queues and workers, shared with nothing else.
@@ -60,9 +61,15 @@ export class StreamConnection {
     return this.client.status === 'ready'
   }
 
-  /** Connects and probes, once. Rejects with `STREAM_UNREACHABLE` or `STREAM_EVICTION`, both one line. */
+  /**
+   * Connects and probes; once it has worked it is done. Rejects with `STREAM_UNREACHABLE` or `STREAM_EVICTION`, both one
+   * line; the next call tries again.
+   */
   ready(): Promise<void> {
-    this.#ready ??= this.#open()
+    this.#ready ??= this.#open().catch(error => {
+      this.#ready = undefined
+      throw error
+    })
     return this.#ready
   }
 
@@ -95,7 +102,7 @@ export class StreamConnection {
       await Promise.race([this.client.connect(), late.promise])
       this.#capabilities = { ackDel: await this.#hasCommand('XACKDEL') }
     } catch (cause) {
-      this.client.disconnect()
+      await this.#hangUp()
       const message = `Redis (streams) does not answer: ${errorLine(cause)}`
       throw new StreamError('STREAM_UNREACHABLE', message, { cause, canRetry: true })
     } finally {
@@ -105,6 +112,17 @@ export class StreamConnection {
     this.client.on('ready', () => {
       for (const listener of this.#listeners) listener()
     })
+  }
+
+  /** Disconnects for good: only then may `connect` be called again. */
+  async #hangUp(): Promise<void> {
+    const ended = Promise.withResolvers<void>()
+    this.client.once('end', ended.resolve)
+    const timer = setTimeout(ended.resolve, HANG_UP_MS)
+    this.client.disconnect()
+    await ended.promise
+    clearTimeout(timer)
+    this.client.off('end', ended.resolve)
   }
 
   async #hasCommand(name: string): Promise<boolean> {
@@ -118,7 +136,7 @@ export class StreamConnection {
     if (policy === undefined || policy === 'noeviction') return
     const message = `Redis has maxmemory-policy ${policy}, which may delete a whole stream: set it to noeviction`
     if (!isAllowed) {
-      this.client.disconnect()
+      await this.#hangUp()
       throw new StreamError('STREAM_EVICTION', message)
     }
     this.#options.logger?.warn({ policy }, message)

@@ -241,10 +241,13 @@ describe('the queue', () => {
     await adding
   })
 
-  test('an eviction policy that may delete a stream is refused with a clear error', async () => {
+  test('an eviction policy that may delete a stream is refused with a clear error; set right, the same connection works', async () => {
     await redis.probe.config('SET', 'maxmemory-policy', 'allkeys-lru')
     const other = createStreamConnection({ url: redis.url })
     await expect(other.ready()).rejects.toMatchObject({ code: 'STREAM_EVICTION' })
+    await redis.probe.config('SET', 'maxmemory-policy', 'noeviction')
+    await other.ready()
+    await redis.probe.config('SET', 'maxmemory-policy', 'allkeys-lru')
     const warned = createStreamConnection({ url: redis.url, allowEviction: true })
     await warned.ready()
     await redis.probe.config('SET', 'maxmemory-policy', 'noeviction')
