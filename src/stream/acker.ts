@@ -36,7 +36,8 @@ export class Acker {
   add(id: string): void {
     if (this.#isClosed) return
     this.#waiting.push(id)
-    if (this.#scheduled || this.#sending) return
+    // While one is due after a failure, what is added goes with it: one attempt a pause, not one an entry.
+    if (this.#scheduled || this.#sending || this.#retryTimer !== undefined) return
     this.#scheduled = true
     setImmediate(() => {
       this.#scheduled = false
@@ -79,7 +80,10 @@ export class Acker {
       if (this.#isClosed) return
       this.#waiting.unshift(...ids)
       this.#options.onError(error)
-      this.#retryTimer = setTimeout(() => void this.#send(), RETRY_PAUSE_MS)
+      this.#retryTimer = setTimeout(() => {
+        this.#retryTimer = undefined
+        void this.#send()
+      }, RETRY_PAUSE_MS)
     }
   }
 

@@ -163,7 +163,8 @@ function createClient(options: StreamConnectionOptions): Redis | Cluster {
     ...shared,
     lazyConnect: true,
     enableOfflineQueue: false,
-    maxRetriesPerRequest: null,
+    // With each disconnect what was in flight is rejected; `null` would leave it to its time-out, seconds later.
+    maxRetriesPerRequest: 0,
     retryStrategy: reconnectPauseMs,
   })
 }

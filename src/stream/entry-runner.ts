@@ -63,7 +63,7 @@ export class EntryRunner<Fields extends Record<string, string>> {
       this.#fail(held, toError(error))
       return
     }
-    if (!(result instanceof Promise)) this.#settle(held, result)
+    if (!isThenable(result)) this.#settle(held, result)
     else {
       result.then(
         outcome => this.#settle(held, outcome),
@@ -73,11 +73,12 @@ export class EntryRunner<Fields extends Record<string, string>> {
   }
 
   #settle(held: Held<Fields>, outcome: HandlerResult): void {
-    if (!outcome) {
+    if (outcome?.kind === 'retry-later') this.#delay(held, outcome.delayMs)
+    else if (outcome?.kind !== 'dead-letter') {
+      // Also what is no outcome: a handler whose type was lost may return its result, as BullMQ's do.
       this.#acknowledge(held)
       this.#o.onCompleted(held.entry)
-    } else if (outcome.kind === 'retry-later') this.#delay(held, outcome.delayMs)
-    else {
+    } else {
       this.#o.onFailed(held.entry, new StreamError('STREAM_DEAD_LETTER', outcome.reason))
       void this.#bury(held, outcome.reason)
       return
@@ -127,4 +128,9 @@ export class EntryRunner<Fields extends Record<string, string>> {
     }
     this.#o.onFreed()
   }
+}
+
+/** Promises of other makers and of other realms are promises too. */
+function isThenable(result: ReturnType<StreamHandler>): result is Promise<HandlerResult> {
+  return typeof (result as Partial<Promise<HandlerResult>> | undefined)?.then === 'function'
 }

@@ -25,6 +25,8 @@ export type HandlerResult = Outcome | undefined | void
 /** An entry as the wire has it: id, and fields as a flat list; no list when it was deleted meanwhile. */
 export type RawEntry = [id: string, fields: string[] | null]
 
+const OWN = { configurable: true, enumerable: true, writable: true }
+
 export function toEntry<Fields extends Record<string, string>>(
   stream: string,
   id: string,
@@ -32,6 +34,11 @@ export function toEntry<Fields extends Record<string, string>>(
   deliveries: number,
 ): StreamEntry<Fields> {
   const fields: Record<string, string> = {}
-  for (let index = 0; index + 1 < flat.length; index += 2) fields[flat[index] as string] = flat[index + 1] as string
+  for (let index = 0; index + 1 < flat.length; index += 2) {
+    const name = flat[index] as string
+    // Assigning to this one would set a prototype, or nothing.
+    if (name === '__proto__') Object.defineProperty(fields, name, { ...OWN, value: flat[index + 1] })
+    else fields[name] = flat[index + 1] as string
+  }
   return { id, stream, fields: fields as Fields, deliveries }
 }

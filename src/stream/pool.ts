@@ -1,3 +1,4 @@
+import { ReplyError } from 'ioredis'
 import { toError } from '#runtime/errors.ts'
 import type { StreamConnection } from './connection.ts'
 import { shareFairly } from './fair-share.ts'
@@ -227,6 +228,8 @@ export class StreamPool {
       hits = new Set((reply as [string, unknown][] | null)?.map(([name]) => name))
     } catch (error) {
       watches[0]?.member.reportError(toError(error))
+      // One key of another type fails the peek for all: each finds out for itself.
+      if (error instanceof ReplyError) hits = new Set(names)
     }
     for (const watch of watches) {
       // Hot for one read; its result decides whether it stays so. The pause of one that finds nothing goes on growing.

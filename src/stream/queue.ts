@@ -112,7 +112,7 @@ export class StreamQueue<Fields extends Record<string, string> = Record<string, 
     for (;;) {
       const seen = this.#lengthSeen
       if (performance.now() - seen.atMs > FULL_POLL_MS || seen.length >= mark.length) {
-        this.#lengthSeen = { length: await this.length(), atMs: performance.now() }
+        this.#lengthSeen = { length: await this.#lengthBeforeAdd(), atMs: performance.now() }
       }
       if (this.#lengthSeen.length < mark.length) {
         this.#lengthSeen.length += count
@@ -124,6 +124,14 @@ export class StreamQueue<Fields extends Record<string, string> = Record<string, 
         })
       }
       await sleep(FULL_POLL_MS)
+    }
+  }
+
+  async #lengthBeforeAdd(): Promise<number> {
+    try {
+      return await this.length()
+    } catch (cause) {
+      throw this.#addFailed(cause)
     }
   }
 

@@ -1,4 +1,4 @@
-import { EventEmitter } from 'node:events'
+import { captureRejectionSymbol, EventEmitter } from 'node:events'
 import { errorLine, toError } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
 import type { StreamEntry } from './entry.ts'
@@ -29,8 +29,13 @@ export class SafeEmitter<Fields extends Record<string, string>> extends EventEmi
   protected readonly logger: Logger | undefined
 
   constructor(logger: Logger | undefined) {
-    super()
+    super({ captureRejections: true })
     this.logger = logger
+  }
+
+  /** An async listener that rejects would end the process otherwise. */
+  override [captureRejectionSymbol](error: unknown, ...[name]: unknown[]): void {
+    this.#onBadListener(String(name), error)
   }
 
   protected announce<Name extends keyof StreamWorkerEvents<Fields>>(
@@ -44,7 +49,11 @@ export class SafeEmitter<Fields extends Record<string, string>> extends EventEmi
     try {
       this.emit(name as never, ...(payload as never))
     } catch (error) {
-      this.logger?.error({ err: toError(error) }, `a listener of «${String(name)}» threw: ${errorLine(error)}`)
+      this.#onBadListener(String(name), error)
     }
+  }
+
+  #onBadListener(name: string, error: unknown): void {
+    this.logger?.error({ err: toError(error) }, `a listener of «${name}» threw: ${errorLine(error)}`)
   }
 }
