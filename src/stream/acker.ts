@@ -39,10 +39,13 @@ export class Acker {
     // While one is due after a failure, what is added goes with it: one attempt a pause, not one an entry.
     if (this.#scheduled || this.#sending || this.#retryTimer !== undefined) return
     this.#scheduled = true
-    setImmediate(() => {
-      this.#scheduled = false
-      void this.#send()
-    })
+    // One turn later than the read for the slots that became free: they wait for it, nobody waits for this.
+    setImmediate(() =>
+      setImmediate(() => {
+        this.#scheduled = false
+        void this.#send()
+      }),
+    )
   }
 
   /** Resolves when everything added so far has been acknowledged. */

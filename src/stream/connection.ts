@@ -1,4 +1,4 @@
-import { Cluster, Redis } from 'ioredis'
+import { Cluster, Redis, ReplyError } from 'ioredis'
 import { errorLine } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
 import { StreamError } from './errors.ts'
@@ -100,7 +100,7 @@ export class StreamConnection {
     )
     try {
       await Promise.race([this.client.connect(), late.promise])
-      this.#capabilities = { ackDel: await this.#hasCommand('XACKDEL') }
+      await this.#probe()
     } catch (cause) {
       await this.#hangUp()
       const message = `Redis (streams) does not answer: ${errorLine(cause)}`
@@ -109,9 +109,13 @@ export class StreamConnection {
       clearTimeout(timer)
     }
     await this.#checkEviction(options.allowEviction === true)
-    this.client.on('ready', () => {
-      for (const listener of this.#listeners) listener()
-    })
+    this.client.on('ready', () => void this.#onBack())
+  }
+
+  /** Another server may answer now, an older one after a failover: what it can do is asked anew. */
+  async #onBack(): Promise<void> {
+    await this.#probe().catch(() => undefined)
+    for (const listener of this.#listeners) listener()
   }
 
   /** Disconnects for good: only then may `connect` be called again. */
@@ -125,15 +129,28 @@ export class StreamConnection {
     this.client.off('end', ended.resolve)
   }
 
-  async #hasCommand(name: string): Promise<boolean> {
-    const info = (await this.client.call('COMMAND', 'INFO', name).catch(() => [])) as unknown[]
-    return Array.isArray(info) && info[0] !== null && info[0] !== undefined
+  /** Every master's own answer: in a cluster under upgrade they differ. */
+  async #ofEachMaster<T>(ask: (master: Redis) => Promise<T>): Promise<T[]> {
+    if (this.client instanceof Cluster) return Promise.all(this.client.nodes('master').map(ask))
+    return [await ask(this.client)]
+  }
+
+  async #probe(): Promise<void> {
+    const answers = await this.#ofEachMaster(async master => {
+      // A server whose ACL forbids the question is taken for one that lacks the command.
+      const info = (await master.call('COMMAND', 'INFO', 'XACKDEL').catch(notLost)) as unknown[]
+      return info[0] !== null && info[0] !== undefined
+    })
+    this.#capabilities = { ackDel: answers.every(Boolean) }
   }
 
   async #checkEviction(isAllowed: boolean): Promise<void> {
-    const info = await this.client.info('memory').catch(() => '')
-    const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1]
-    if (policy === undefined || policy === 'noeviction') return
+    const policies = await this.#ofEachMaster(async master => {
+      const info = await master.info('memory').catch(() => '')
+      return /^maxmemory_policy:(\S+)/m.exec(info)?.[1] ?? 'noeviction'
+    })
+    const policy = policies.find(name => name !== 'noeviction')
+    if (policy === undefined) return
     const message = `Redis has maxmemory-policy ${policy}, which may delete a whole stream: set it to noeviction`
     if (!isAllowed) {
       await this.#hangUp()
@@ -141,6 +158,12 @@ export class StreamConnection {
     }
     this.#options.logger?.warn({ policy }, message)
   }
+}
+
+/** A refusal is an answer; a lost connection is not. */
+function notLost(error: unknown): unknown[] {
+  if (error instanceof ReplyError) return []
+  throw error
 }
 
 export function createStreamConnection(options: StreamConnectionOptions): StreamConnection {

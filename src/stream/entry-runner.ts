@@ -1,10 +1,12 @@
 import { toError } from '#runtime/errors.ts'
-import type { Logger } from '#runtime/logger.ts'
+import { failureBackoffMs, isPoison } from './delivery.ts'
 import type { HandlerResult, StreamEntry, StreamHandler } from './entry.ts'
 import { StreamError } from './errors.ts'
 import type { ConsumerGroup } from './group.ts'
 import type { Held, HeldEntries } from './held.ts'
+import type { QueueLimiter } from './limiter.ts'
 import { StreamQueue } from './queue.ts'
+import type { Announce } from './worker-events.ts'
 import type { ResolvedWorkerOptions } from './worker-options.ts'
 
 export interface EntryRunnerOptions<Fields extends Record<string, string>> {
@@ -14,19 +16,17 @@ export interface EntryRunnerOptions<Fields extends Record<string, string>> {
   options: ResolvedWorkerOptions<Fields>
   /** Aborts when a closing worker has run out of time. */
   signal: AbortSignal
-  logger: Logger | undefined
+  limiter: QueueLimiter | undefined
+  announce: Announce<Fields>
   acknowledge(id: string): void
-  onActive(entry: StreamEntry<Fields>): void
-  onCompleted(entry: StreamEntry<Fields>): void
-  onFailed(entry: StreamEntry<Fields>, error: Error): void
-  onError(error: Error): void
+  /** Forgets an entry that may have become another consumer's. */
+  letGo(id: string): void
   /** A slot is free. */
   onFreed(): void
   /** An entry's pause is over. */
   onReady(): void
 }
 
-const FIRST_BACKOFF_MS = 100
 /** Pause before a dead letter that could not be written is tried again, in ms. */
 const BURY_RETRY_MS = 1000
 
@@ -47,15 +47,30 @@ export class EntryRunner<Fields extends Record<string, string>> {
     this.#isClosed = true
   }
 
+  /** Takes an entry into a slot. */
   begin(held: Held<Fields>): void {
-    const { handler, signal, options } = this.#o
-    this.#o.held.move(held, 'active')
+    const { limiter, options } = this.#o
+    if (held.state !== 'active') this.#o.held.move(held, 'active')
     const { deliveries } = held.entry
-    if (deliveries > options.maxDeliveries) {
-      void this.#bury(held, `delivered ${deliveries} times`, options.onPoison)
-      return
-    }
-    this.#o.onActive(held.entry)
+    if (isPoison(deliveries, options.maxDeliveries)) {
+      const reason = `delivered ${deliveries} times`
+      this.#o.announce('failed', held.entry, new StreamError('STREAM_POISON', reason))
+      void this.#bury(held, reason, options.onPoison)
+    } else if (limiter === undefined) this.#run(held)
+    else void this.#runWithPermit(held, limiter)
+  }
+
+  /** Without a permit it waits for the next window: no delivery is counted. */
+  async #runWithPermit(held: Held<Fields>, limiter: QueueLimiter): Promise<void> {
+    const waitMs = await limiter.acquire()
+    if (waitMs === 0) return this.#run(held)
+    this.#delay(held, waitMs)
+    this.#o.onFreed()
+  }
+
+  #run(held: Held<Fields>): void {
+    const { handler, signal } = this.#o
+    this.#o.announce('active', held.entry)
     let result: ReturnType<StreamHandler<Fields>>
     try {
       result = handler(held.entry, signal)
@@ -77,9 +92,9 @@ export class EntryRunner<Fields extends Record<string, string>> {
     else if (outcome?.kind !== 'dead-letter') {
       // Also what is no outcome: a handler whose type was lost may return its result, as BullMQ's do.
       this.#acknowledge(held)
-      this.#o.onCompleted(held.entry)
+      this.#o.announce('completed', held.entry)
     } else {
-      this.#o.onFailed(held.entry, new StreamError('STREAM_DEAD_LETTER', outcome.reason))
+      this.#o.announce('failed', held.entry, new StreamError('STREAM_DEAD_LETTER', outcome.reason))
       void this.#bury(held, outcome.reason)
       return
     }
@@ -88,13 +103,12 @@ export class EntryRunner<Fields extends Record<string, string>> {
 
   #fail(held: Held<Fields>, error: Error): void {
     const { group, options } = this.#o
-    this.#o.onFailed(held.entry, error)
+    this.#o.announce('failed', held.entry, error)
     // Counted on the server too: a process that dies meanwhile must not start the count anew.
-    void group.touch('count', [held.entry.id]).catch(thrown => this.#o.onError(toError(thrown)))
+    void group.touch('count', [held.entry.id]).catch(thrown => this.#o.announce('error', toError(thrown)))
     const deliveries = held.entry.deliveries + 1
     held.entry = { ...held.entry, deliveries }
-    const ceilingMs = Math.min(options.maxBackoffMs, FIRST_BACKOFF_MS * 2 ** Math.min(deliveries, 20))
-    this.#delay(held, ceilingMs * (0.5 + Math.random() / 2))
+    this.#delay(held, failureBackoffMs(deliveries, options.maxBackoffMs))
     this.#o.onFreed()
   }
 
@@ -104,6 +118,11 @@ export class EntryRunner<Fields extends Record<string, string>> {
   }
 
   #delay(held: Held<Fields>, delayMs: number): void {
+    // Another consumer may have it by now: what is to be done with it is that one's business.
+    if (held.isLost) {
+      this.#o.letGo(held.entry.id)
+      return
+    }
     this.#o.held.move(held, 'delayed')
     if (this.#isClosed) return
     held.timer = setTimeout(() => {
@@ -114,16 +133,16 @@ export class EntryRunner<Fields extends Record<string, string>> {
 
   /** Written to the dead-letter stream before it is acknowledged; what cannot be written is kept and tried again. */
   async #bury(held: Held<Fields>, reason: string, before?: (entry: StreamEntry<Fields>) => unknown): Promise<void> {
-    const { options, logger } = this.#o
+    const { options } = this.#o
     const { id, stream, fields, deliveries } = held.entry
     try {
       await before?.(held.entry)
       const queue = new StreamQueue(options.deadLetterStream, { connection: options.connection })
       await queue.add({ ...fields, _id: id, _stream: stream, _reason: reason, _deliveries: String(deliveries) })
-      logger?.error({ stream, entryId: id, reason, deliveries }, `dead letter: ${reason}`)
+      options.logger?.error({ stream, entryId: id, reason, deliveries }, `dead letter: ${reason}`)
       this.#acknowledge(held)
     } catch (error) {
-      this.#o.onError(toError(error))
+      this.#o.announce('error', toError(error))
       this.#delay(held, BURY_RETRY_MS)
     }
     this.#o.onFreed()

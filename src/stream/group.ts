@@ -1,6 +1,16 @@
+import { errorLine } from '#runtime/errors.ts'
 import type { StreamConnection } from './connection.ts'
 import type { RawEntry } from './entry.ts'
 import { removeConsumer, removeDeadConsumers, touchOwned } from './scripts.ts'
+
+/** Makes stream and group at id 0, so that what was added before is delivered; one that exists is fine. */
+export async function ensureGroup(connection: StreamConnection, stream: string, group: string): Promise<void> {
+  try {
+    await connection.client.xgroup('CREATE', stream, group, '0', 'MKSTREAM')
+  } catch (error) {
+    if (!errorLine(error).includes('BUSYGROUP')) throw error
+  }
+}
 
 /** One consumer's raw commands on one group of one stream; no state but their names. */
 export class ConsumerGroup {
@@ -18,6 +28,11 @@ export class ConsumerGroup {
 
   get #client() {
     return this.#connection.client
+  }
+
+  /** Makes stream and group at id 0, so that what was added before is delivered; one that exists is fine. */
+  ensure(): Promise<void> {
+    return ensureGroup(this.#connection, this.stream, this.group)
   }
 
   /** At most `count` entries that nobody was given yet. Never blocks. */

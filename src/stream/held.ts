@@ -18,6 +18,14 @@ export interface Held<Fields extends Record<string, string>> {
   timer: NodeJS.Timeout | undefined
 }
 
+/**
+ * Slots that nothing uses. Delayed entries keep theirs, and a read under way has its own already: a worker never holds
+ * more than it could do at once. Pure.
+ */
+export function freeSlots(concurrency: number, held: Pick<HeldEntries<never>, 'count'>, reading: number): number {
+  return Math.max(0, concurrency - held.count('active') - held.count('delayed') - reading)
+}
+
 /** Every entry that is this consumer's, by id, with a count for each state: slots are arithmetic on these. */
 export class HeldEntries<Fields extends Record<string, string>> {
   readonly #byId = new Map<string, Held<Fields>>()
@@ -49,12 +57,12 @@ export class HeldEntries<Fields extends Record<string, string>> {
     return this.#byId.values()
   }
 
-  /** Takes an entry in, ready for a slot. */
-  add(entry: StreamEntry<Fields>, aliveAtMs: number): Held<Fields> {
-    const held: Held<Fields> = { entry, state: 'ready', aliveAtMs, isLost: false, timer: undefined }
+  /** Takes an entry in: one that waits for a slot, or one that was read for a free slot. */
+  add(entry: StreamEntry<Fields>, aliveAtMs: number, state: 'ready' | 'active' = 'ready'): Held<Fields> {
+    const held: Held<Fields> = { entry, state, aliveAtMs, isLost: false, timer: undefined }
     this.#byId.set(entry.id, held)
-    this.#counts.ready += 1
-    this.#ready.push(held)
+    this.#counts[state] += 1
+    if (state === 'ready') this.#ready.push(held)
     return held
   }
 

@@ -1,7 +1,8 @@
-import { ReplyError } from 'ioredis'
 import { toError } from '#runtime/errors.ts'
 import type { StreamConnection } from './connection.ts'
 import { shareFairly } from './fair-share.ts'
+import { streamsBeyond } from './peek.ts'
+import { coolDown, heat, type PoolMember, type ReadResult, type Watch, watchOf } from './pool-member.ts'
 import { pausedKey } from './queue.ts'
 
 export interface StreamPoolOptions {
@@ -12,50 +13,16 @@ export interface StreamPoolOptions {
   pollIntervalMs?: number
 }
 
-/** What the pool asks of a worker. */
-export interface PoolMember {
-  readonly stream: string
-  /** Slots in use, those of a read under way included. */
-  readonly active: number
-  readonly concurrency: number
-  /** Could it use a slot if the stream had something? */
-  readonly canRead: boolean
-  /** Entries at hand that only wait for a slot. */
-  readonly ready: number
-  /** Slots it could use beyond `active` while its stream has something. */
-  readonly free: number
-  /** Everything up to this id was delivered to the group, as far as is known. */
-  readonly seenId: string
-  /** Uses up to `slots`: first for what is at hand, then by one read. Resolves with what the read found, if any. */
-  take(slots: number): Promise<ReadResult>
-  setQueuePaused(isPaused: boolean): void
-  /** Heartbeats, claims, what was lost: called a few times a second. */
-  maintain(nowMs: number): Promise<void>
-  reportError(error: Error): void
-}
-
-export type ReadResult = 'none' | 'empty' | 'some' | 'full'
-
-interface Watch {
-  member: PoolMember
-  /** The last look found something: look again as soon as there is a slot. */
-  isHot: boolean
-  /** Pause before the next look at an idle stream; grows. */
-  pauseMs: number
-  dueAtMs: number
-  isReading: boolean
-  readAtMs: number
-}
-
-const FIRST_PAUSE_MS = 1
 /** After a read that emptied the stream: what trickles in is read in small batches, not one by one. */
 const DRAINED_PAUSE_MS = 5
 /** Slots that trickle free gather this long, unless an eighth of them is free already. */
-const GATHER_MS = 2
+const GATHER_MS = 1
 const MAINTAIN_INTERVAL_MS = 250
 const PAUSE_CHECK_INTERVAL_MS = 500
-/** Most streams of one peek. */
-const PEEK_BATCH = 500
+/** How often idle streams are looked at for entries that others may have died with. */
+const EMPTY_LOOK_INTERVAL_MS = 1000
+/** Longest pause after reads that failed, in ms. */
+const MAX_FAILED_PAUSE_MS = 1000
 
 /**
  * The one fetcher of a process: shares its slots fairly between the workers' streams, reads where there is work, and
@@ -67,10 +34,12 @@ export class StreamPool {
   readonly #watches = new Map<PoolMember, Watch>()
   readonly #pollIntervalMs: number
   #turnScheduled = false
+  #urgentScheduled = false
   #pollTimer: NodeJS.Timeout | undefined
   #pollDueAtMs = Number.POSITIVE_INFINITY
   #maintainTimer: NodeJS.Timeout | undefined
   #pausesCheckedAtMs = 0
+  #emptinessCheckedAtMs = 0
   #isPeeking = false
   #gatherTimer: NodeJS.Timeout | undefined
 
@@ -81,14 +50,7 @@ export class StreamPool {
 
   /** Workers join and leave while others run. */
   add(member: PoolMember): void {
-    this.#watches.set(member, {
-      member,
-      isHot: true,
-      pauseMs: FIRST_PAUSE_MS,
-      dueAtMs: 0,
-      isReading: false,
-      readAtMs: 0,
-    })
+    this.#watches.set(member, watchOf(member))
     this.#maintainTimer ??= setInterval(() => void this.#maintain(), MAINTAIN_INTERVAL_MS)
     this.#scheduleTurn()
   }
@@ -104,21 +66,31 @@ export class StreamPool {
     this.#pollDueAtMs = Number.POSITIVE_INFINITY
   }
 
-  /** A slot has become free, or there is something to do at once. */
+  /** There is something to do at once: entries at hand, or on the stream when `isHot`. */
   wake(member: PoolMember, isHot = false): void {
     const watch = this.#watches.get(member)
     if (watch === undefined) return
-    if (isHot) this.#heat(watch)
+    if (isHot) heat(watch)
     this.#scheduleTurn()
+  }
+
+  /** A slot has become free. Many at once are worth a read before the rest of this turn's work is done. */
+  freed(member: PoolMember): void {
+    if (this.#urgentScheduled) return
+    const isMany = member.free * 8 >= Math.min(member.concurrency, this.#options.maxInFlight)
+    if (!isMany || this.#watches.get(member)?.isReading !== false) {
+      this.#scheduleTurn()
+      return
+    }
+    this.#urgentScheduled = true
+    queueMicrotask(() => {
+      this.#urgentScheduled = false
+      this.#turn()
+    })
   }
 
   async close(): Promise<void> {
     for (const { member } of this.#watches.values()) this.remove(member)
-  }
-
-  #heat(watch: Watch): void {
-    watch.isHot = true
-    watch.pauseMs = FIRST_PAUSE_MS
   }
 
   #scheduleTurn(): void {
@@ -132,15 +104,17 @@ export class StreamPool {
   }
 
   #turn(): void {
-    const watches = [...this.#watches.values()]
-    let active = 0
-    for (const { member } of watches) active += member.active
-    const claimants = watches.map(({ member, isHot, isReading }) => ({
-      active: member.active,
-      wants: Math.min(member.free, isHot && !isReading && member.canRead ? member.free : member.ready),
-    }))
-    const grants = shareFairly(this.#options.maxInFlight - active, claimants)
-    for (const [index, watch] of watches.entries()) {
+    const claimants: { watch: Watch; active: number; wants: number }[] = []
+    let inFlight = 0
+    for (const watch of this.#watches.values()) {
+      const { member, isHot, isReading } = watch
+      const { active } = member
+      inFlight += active
+      const wants = isHot && !isReading && member.canRead ? member.free : Math.min(member.free, member.ready)
+      if (wants > 0) claimants.push({ watch, active, wants })
+    }
+    const grants = shareFairly(this.#options.maxInFlight - inFlight, claimants)
+    for (const [index, { watch }] of claimants.entries()) {
       const slots = grants[index] as number
       if (slots > 0) void this.#take(watch, slots)
     }
@@ -167,24 +141,22 @@ export class StreamPool {
     }
     const result = await member.take(reads ? slots : Math.min(slots, member.ready))
     if (!reads) return
+    // What was seen by a peek was another consumer's: without this every peek would see it again.
+    if (result === 'empty' && watch.isHit) await member.catchUp()
+    watch.isHit = false
     watch.isReading = false
     this.#learn(watch, result)
   }
 
   #learn(watch: Watch, result: ReadResult): void {
-    if (result === 'full') this.#heat(watch)
+    if (result === 'full') heat(watch)
     else if (result === 'some') {
-      this.#heat(watch)
+      heat(watch)
       // The stream was drained by this read: what comes next comes in a moment, not in this one.
-      this.#coolDown(watch, DRAINED_PAUSE_MS)
-    } else if (result === 'empty') this.#coolDown(watch, watch.pauseMs * 2)
+      coolDown(watch, DRAINED_PAUSE_MS, this.#pollIntervalMs)
+    } else if (result === 'empty') coolDown(watch, watch.pauseMs * 2, this.#pollIntervalMs)
+    else if (result === 'failed') coolDown(watch, watch.pauseMs * 2, MAX_FAILED_PAUSE_MS)
     this.#scheduleTurn()
-  }
-
-  #coolDown(watch: Watch, pauseMs: number): void {
-    watch.isHot = false
-    watch.pauseMs = Math.min(this.#pollIntervalMs, Math.max(FIRST_PAUSE_MS, pauseMs))
-    watch.dueAtMs = performance.now() + watch.pauseMs
   }
 
   #schedulePoll(): void {
@@ -204,47 +176,55 @@ export class StreamPool {
     const due = [...this.#watches.values()].filter(
       ({ isHot, isReading, member, dueAtMs }) => !isHot && !isReading && member.canRead && dueAtMs <= horizonMs,
     )
-    if (due.length <= 1 || this.#options.connection.isCluster) for (const watch of due) watch.isHot = true
-    else await this.#peek(due)
+    if (due.length === 1) for (const watch of due) watch.isHot = true
+    else if (due.length > 1) await this.#peek(due)
     this.#turn()
   }
 
   async #peek(watches: readonly Watch[]): Promise<void> {
     this.#isPeeking = true
-    try {
-      for (let from = 0; from < watches.length; from += PEEK_BATCH)
-        await this.#peekBatch(watches.slice(from, from + PEEK_BATCH))
-    } finally {
-      this.#isPeeking = false
+    const hits = await this.#look(watches, ({ member }) => member.seenId)
+    this.#isPeeking = false
+    for (const watch of watches) {
+      // Hot for one read; its result decides whether it stays so. The pause of one that finds nothing goes on growing.
+      if (hits?.has(watch.member.stream)) watch.isHot = watch.isHit = true
+      else coolDown(watch, watch.pauseMs * 2, hits === undefined ? MAX_FAILED_PAUSE_MS : this.#pollIntervalMs)
     }
   }
 
-  async #peekBatch(watches: readonly Watch[]): Promise<void> {
-    const names = watches.map(({ member }) => member.stream)
-    const ids = watches.map(({ member }) => member.seenId)
-    let hits = new Set<string>()
+  /** Which of the streams have an entry after that id; undefined when the server did not say. */
+  async #look(watches: readonly Watch[], afterId: (watch: Watch) => string): Promise<Set<string> | undefined> {
     try {
-      const reply = await this.#options.connection.client.xread('COUNT', 1, 'STREAMS', ...names, ...ids)
-      hits = new Set((reply as [string, unknown][] | null)?.map(([name]) => name))
+      const looks = watches.map(watch => ({ stream: watch.member.stream, afterId: afterId(watch) }))
+      return await streamsBeyond(this.#options.connection, looks)
     } catch (error) {
       watches[0]?.member.reportError(toError(error))
-      // One key of another type fails the peek for all: each finds out for itself.
-      if (error instanceof ReplyError) hits = new Set(names)
-    }
-    for (const watch of watches) {
-      // Hot for one read; its result decides whether it stays so. The pause of one that finds nothing goes on growing.
-      if (hits.has(watch.member.stream)) watch.isHot = true
-      else this.#coolDown(watch, watch.pauseMs * 2)
+      return undefined
     }
   }
 
   async #maintain(): Promise<void> {
     const nowMs = performance.now()
-    const members = [...this.#watches.keys()]
-    await this.#checkPauses(members, nowMs)
-    await Promise.all(members.map(member => member.maintain(nowMs).catch(error => member.reportError(toError(error)))))
+    const watches = [...this.#watches.values()]
+    // Side by side: a heartbeat waits for nothing.
+    await Promise.all([
+      this.#checkPauses([...this.#watches.keys()], nowMs),
+      this.#checkEmptiness(watches, nowMs),
+      ...watches.map(({ member, isEmpty }) =>
+        member.maintain(nowMs, isEmpty).catch(error => member.reportError(toError(error))),
+      ),
+    ])
     // Whatever kept a worker from reading may be over.
     this.#scheduleTurn()
+  }
+
+  /** An entry that a dead consumer held is on its stream: where there is none, hundreds of claims are spared. */
+  async #checkEmptiness(watches: readonly Watch[], nowMs: number): Promise<void> {
+    if (!this.#options.connection.isUsable || watches.length === 1) return
+    if (nowMs - this.#emptinessCheckedAtMs < EMPTY_LOOK_INTERVAL_MS) return
+    this.#emptinessCheckedAtMs = nowMs
+    const filled = await this.#look(watches, () => '0-0')
+    for (const watch of watches) watch.isEmpty = filled?.has(watch.member.stream) === false
   }
 
   async #checkPauses(members: readonly PoolMember[], nowMs: number): Promise<void> {

@@ -3,6 +3,7 @@ import { errorLine } from '#runtime/errors.ts'
 import type { StreamConnection } from './connection.ts'
 import { type RawEntry, toEntry } from './entry.ts'
 import { isNoGroup, StreamError } from './errors.ts'
+import { ensureGroup } from './group.ts'
 import { addBulk, removeStream, trimAcknowledged } from './scripts.ts'
 
 export interface HighWaterMark {
@@ -73,8 +74,14 @@ export class StreamQueue<Fields extends Record<string, string> = Record<string, 
 
   /** Adds one entry; resolves with its id. Rejects with `STREAM_ADD_FAILED`, or `STREAM_FULL` (nothing was added). */
   async add(fields: Fields): Promise<string> {
-    const [id] = await this.addBulk([fields])
-    return id as string
+    const { highWaterMark, maxLen } = this.#options
+    if (highWaterMark !== undefined) await this.#waitForRoom(highWaterMark, 1)
+    const trim = maxLen === undefined ? [] : (['MAXLEN', '~', maxLen] as const)
+    try {
+      return (await this.#client.call('XADD', this.name, ...trim, '*', ...Object.entries(fields).flat())) as string
+    } catch (cause) {
+      throw this.#addFailed(cause)
+    }
   }
 
   /** Adds many, in order; resolves with their ids. A rejected call may have added some of them, or all. */
@@ -157,12 +164,8 @@ export class StreamQueue<Fields extends Record<string, string> = Record<string, 
   }
 
   /** Makes stream and group at id 0, so that what was added before is delivered; one that exists is fine. */
-  async ensureGroup(group = this.#group): Promise<void> {
-    try {
-      await this.#client.xgroup('CREATE', this.name, group, '0', 'MKSTREAM')
-    } catch (error) {
-      if (!errorLine(error).includes('BUSYGROUP')) throw error
-    }
+  ensureGroup(group = this.#group): Promise<void> {
+    return ensureGroup(this.#options.connection, this.name, group)
   }
 
   /** Workers of every process stop reading within a second; what they hold they finish. Kept in Redis. */
@@ -212,6 +215,7 @@ export class StreamQueue<Fields extends Record<string, string> = Record<string, 
   async remove(): Promise<boolean> {
     return (await this.#options.connection.run(removeStream, this.name, [this.#group])) === 1
   }
+
   /** Removes stream and group with whatever is left on them, like BullMQ's `obliterate({ force: true })`. */
   async obliterate(): Promise<void> {
     await this.#client.unlink(this.name)

@@ -18,6 +18,8 @@ export interface RecoveryOptions<Fields extends Record<string, string>> {
 const PAGE = 100
 /** A dead consumer's entries are taken at most this long after min-idle. */
 const MAX_CLAIM_INTERVAL_MS = 2000
+/** How much longer the pause between two looks at an empty stream's pending list is. */
+const EMPTY_CLAIM_INTERVAL_MS = 30_000
 /** A consumer that holds nothing and was silent this many min-idles is removed. */
 const SILENT_MIN_IDLES = 10
 const CONSUMER_SWEEP_INTERVAL_MS = 60_000
@@ -51,14 +53,18 @@ export class Recovery<Fields extends Record<string, string>> {
     this.#isLosing = true
   }
 
-  /** One round; `freeSlots` bounds what it takes from others. Rejects with the server's error, to be tried again. */
-  async maintain(nowMs: number, freeSlots: number): Promise<void> {
+  /**
+   * One round; `freeSlots` bounds what it takes from others, `isEmpty` says that there is hardly anything to take: at
+   * most the pending marks of entries that were deleted. Rejects with the server's error, to be tried again.
+   */
+  async maintain(nowMs: number, freeSlots: number, isEmpty: boolean): Promise<void> {
     if (this.#isBusy) return
     this.#isBusy = true
     try {
       await this.#keepAlive(nowMs)
       if (this.#isLosing) await this.#drainOwn()
-      if (nowMs >= this.#claimDueAtMs && freeSlots > 0) await this.#claim(nowMs, freeSlots)
+      const claimDueAtMs = this.#claimDueAtMs + (isEmpty ? EMPTY_CLAIM_INTERVAL_MS : 0)
+      if (nowMs >= claimDueAtMs && freeSlots > 0) await this.#claim(nowMs, freeSlots)
       if (nowMs >= this.#sweepDueAtMs) await this.#sweepConsumers(nowMs)
     } finally {
       this.#isBusy = false
@@ -132,6 +138,7 @@ export class Recovery<Fields extends Record<string, string>> {
       this.#claimCursor = cursor
       if (hasGaps) this.#isLosing = true
       this.#settleDeleted(entries)
+      for (const [id] of entries) this.#regain(id, nowMs)
       const found = entries.filter(([id, fields]) => fields !== null && !held.has(id))
       if (found.length > 0) {
         const ids = found.map(([id]) => id)
@@ -143,6 +150,14 @@ export class Recovery<Fields extends Record<string, string>> {
       if (cursor === '0-0') break
     }
     this.#claimDueAtMs = nowMs + this.#claimIntervalMs * (0.75 + Math.random() / 4)
+  }
+
+  /** One that we had given up and nobody else took: the claim has made it ours again, by the server's word. */
+  #regain(id: string, nowMs: number): void {
+    const entry = this.#options.held.get(id)
+    if (entry === undefined || entry.state === 'acking') return
+    entry.isLost = false
+    entry.aliveAtMs = nowMs
   }
 
   #settleDeleted(entries: readonly RawEntry[]): void {

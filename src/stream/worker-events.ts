@@ -24,6 +24,12 @@ export interface StreamWorkerEvents<Fields extends Record<string, string>> {
   closed: []
 }
 
+/** Tells the worker's listeners; never throws. */
+export type Announce<Fields extends Record<string, string>> = <Name extends keyof StreamWorkerEvents<Fields>>(
+  name: Name,
+  ...payload: StreamWorkerEvents<Fields>[Name]
+) => void
+
 /** An emitter whose listeners cannot harm the worker: one that throws is an error line. */
 export class SafeEmitter<Fields extends Record<string, string>> extends EventEmitter<StreamWorkerEvents<Fields>> {
   protected readonly logger: Logger | undefined

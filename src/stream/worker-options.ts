@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import type { Logger } from '#runtime/logger.ts'
 import type { StreamConnection } from './connection.ts'
 import type { StreamEntry } from './entry.ts'
+import type { LimiterOptions } from './limiter.ts'
 import type { StreamPool } from './pool.ts'
 
 export interface StreamWorkerOptions<Fields extends Record<string, string>> {
@@ -29,15 +30,20 @@ export interface StreamWorkerOptions<Fields extends Record<string, string>> {
   maxBackoffMs?: number
   /** Called before a poisoned entry goes to the dead-letter stream; while it rejects the entry is kept. */
   onPoison?(entry: StreamEntry<Fields>): Promise<void> | void
+  /** At most so many handlers begin in a window, over all workers of all processes that say the same. */
+  limiter?: LimiterOptions
   /** Where dead letters go. Default `{name}:dead-letter`. */
   deadLetterStream?: string
   logger?: Logger
 }
 
 export type ResolvedWorkerOptions<Fields extends Record<string, string>> = Required<
-  Omit<StreamWorkerOptions<Fields>, 'pool' | 'logger' | 'onPoison'>
+  Omit<StreamWorkerOptions<Fields>, 'pool' | 'logger' | 'onPoison' | 'limiter'>
 > &
-  Pick<StreamWorkerOptions<Fields>, 'pool' | 'logger' | 'onPoison'>
+  Pick<StreamWorkerOptions<Fields>, 'pool' | 'logger' | 'onPoison' | 'limiter'> & {
+    /** The consumer's name was given: it may hold entries of the process before. */
+    isNamed: boolean
+  }
 
 /** Options are resolved once, here. Throws a RangeError that names what is wrong. */
 export function resolveWorkerOptions<Fields extends Record<string, string>>(
@@ -55,9 +61,14 @@ export function resolveWorkerOptions<Fields extends Record<string, string>>(
     maxBackoffMs: 30_000,
     deadLetterStream: `${name}:dead-letter`,
     ...options,
+    isNamed: options.consumer !== undefined,
   }
   for (const key of ['concurrency', 'readCount', 'pollIntervalMs', 'claimMinIdleMs', 'maxDeliveries'] as const) {
     assertPositive(key, resolved[key])
+  }
+  if (options.limiter !== undefined) {
+    assertPositive('limiter.max', options.limiter.max)
+    assertPositive('limiter.windowSeconds', options.limiter.windowSeconds ?? 1)
   }
   return resolved
 }

@@ -1,14 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { toError } from '#runtime/errors.ts'
-import { Acker } from './acker.ts'
-import { type RawEntry, type StreamHandler, toEntry } from './entry.ts'
-import { EntryRunner } from './entry-runner.ts'
-import { isNoGroup, StreamError } from './errors.ts'
-import { ConsumerGroup } from './group.ts'
-import { HeldEntries } from './held.ts'
-import { type PoolMember, type ReadResult, StreamPool } from './pool.ts'
-import { StreamQueue } from './queue.ts'
-import { Recovery } from './recovery.ts'
+import { StreamConsumer } from './consumer.ts'
+import type { StreamHandler } from './entry.ts'
+import { StreamError } from './errors.ts'
+import { StreamPool } from './pool.ts'
 import { SafeEmitter } from './worker-events.ts'
 import {
   assertPositive,
@@ -17,11 +12,10 @@ import {
   type StreamWorkerOptions,
 } from './worker-options.ts'
 
+/** `created` → `running` → `closing` → `closed`; one that never ran goes to `closing` at once. */
 type State = 'created' | 'running' | 'closing' | 'closed'
 
 const START_RETRY_MS = 500
-/** What is done but not yet acknowledged may run this far ahead of the server before nothing more is read. */
-const MAX_UNACKED = 5000
 /** After the deadline: how long aborted handlers and the last acknowledgements may still take, in ms. */
 const ABORT_GRACE_MS = 1000
 
@@ -31,86 +25,46 @@ const ABORT_GRACE_MS = 1000
  * over by another once it has been idle for `claimMinIdleMs`.
  */
 export class StreamWorker<Fields extends Record<string, string> = Record<string, string>> extends SafeEmitter<Fields> {
+  /** The stream's key. */
   readonly name: string
   readonly #options: ResolvedWorkerOptions<Fields>
-  readonly #held = new HeldEntries<Fields>()
-  readonly #group: ConsumerGroup
-  readonly #acker: Acker
-  readonly #recovery: Recovery<Fields>
-  readonly #runner: EntryRunner<Fields>
+  readonly #consumer: StreamConsumer<Fields>
   readonly #pool: StreamPool
   readonly #ownsPool: boolean
-  readonly #member: PoolMember
   readonly #abort = new AbortController()
-  #concurrency: number
   #state: State = 'created'
   #running: Promise<void> | undefined
   #closing: Promise<void> | undefined
   readonly #closed = Promise.withResolvers<void>()
   #isPaused = false
-  #isQueuePaused = false
-  #reading = 0
-  #seenId = '0-0'
-  #idle: PromiseWithResolvers<void> | undefined
   #stopReconnect: (() => void) | undefined
-  /** When the stream was last asked for entries, in ms since the epoch; 0 = never. */
-  lastPollAt = 0
 
   constructor(name: string, handler: StreamHandler<Fields>, options: StreamWorkerOptions<Fields>) {
     super(options.logger)
     this.name = name
     this.#options = resolveWorkerOptions(name, options)
-    this.#concurrency = this.#options.concurrency
-    const { connection, group, consumer } = this.#options
-    this.#group = new ConsumerGroup(connection, { stream: name, group, consumer })
-    this.#acker = new Acker({
-      connection,
-      stream: name,
-      group,
-      onAcked: ids => this.#onAcked(ids),
-      onError: error => this.#reportError(error),
-    })
-    this.#recovery = new Recovery({
-      group: this.#group,
-      held: this.#held,
-      minIdleMs: this.#options.claimMinIdleMs,
-      mayInherit: options.consumer !== undefined,
-      accept: (entries, deliveries) => this.#accept(entries, deliveries),
-      settleDeleted: id => this.#acker.add(id),
-      onStalled: id => this.announce('stalled', id),
-    })
-    this.#runner = new EntryRunner({
+    const { connection, pollIntervalMs, pool } = this.#options
+    this.#ownsPool = pool === undefined
+    this.#pool = pool ?? new StreamPool({ connection, maxInFlight: Number.POSITIVE_INFINITY, pollIntervalMs })
+    this.#consumer = new StreamConsumer({
+      name,
       handler,
-      held: this.#held,
-      group: this.#group,
       options: this.#options,
+      pool: this.#pool,
       signal: this.#abort.signal,
-      logger: options.logger,
-      acknowledge: id => this.#acker.add(id),
-      onActive: entry => this.announce('active', entry),
-      onCompleted: entry => this.announce('completed', entry),
-      onFailed: (entry, error) => this.announce('failed', entry, error),
-      onError: error => this.#reportError(error),
-      onFreed: () => this.#freed(),
-      onReady: () => this.#pool.wake(this.#member),
+      announce: (event, ...payload) => this.announce(event, ...payload),
     })
-    this.#ownsPool = this.#options.pool === undefined
-    const { pollIntervalMs } = this.#options
-    this.#pool =
-      this.#options.pool ?? new StreamPool({ connection, maxInFlight: Number.POSITIVE_INFINITY, pollIntervalMs })
-    this.#member = this.#createMember()
     if (this.#options.autorun) void this.run()
   }
 
   /** Handlers at once; settable while it runs, up and down. */
   get concurrency(): number {
-    return this.#concurrency
+    return this.#consumer.concurrency
   }
 
   set concurrency(value: number) {
     assertPositive('concurrency', value)
-    this.#concurrency = value
-    this.#pool.wake(this.#member)
+    this.#consumer.concurrency = value
   }
 
   /** The consumer's name in the group. */
@@ -120,7 +74,12 @@ export class StreamWorker<Fields extends Record<string, string> = Record<string,
 
   /** Handlers at work. */
   get inFlight(): number {
-    return this.#held.count('active')
+    return this.#consumer.inFlight
+  }
+
+  /** When the stream was last asked for entries, in ms since the epoch; 0 = never. */
+  get lastPollAt(): number {
+    return this.#consumer.lastPollAt
   }
 
   isRunning(): boolean {
@@ -143,11 +102,9 @@ export class StreamWorker<Fields extends Record<string, string> = Record<string,
     this.#state = 'running'
     while (this.#state === 'running' && !(await this.#prepare())) await sleep(START_RETRY_MS)
     if (this.#state !== 'running') return
-    this.#stopReconnect = this.#options.connection.onReconnect(() => {
-      this.#recovery.loseTrack()
-      this.#pool.wake(this.#member, true)
-    })
-    this.#pool.add(this.#member)
+    this.#stopReconnect = this.#options.connection.onReconnect(() => this.#consumer.onReconnect())
+    this.#pool.add(this.#consumer)
+    if (!this.#isPaused) this.#consumer.open()
     this.announce('ready')
     await this.#closed.promise
   }
@@ -155,34 +112,29 @@ export class StreamWorker<Fields extends Record<string, string> = Record<string,
   async #prepare(): Promise<boolean> {
     try {
       await this.#options.connection.ready()
-      await this.#ensureGroup()
+      await this.#consumer.ensureGroup()
       return true
     } catch (error) {
-      this.#reportError(toError(error))
+      this.announce('error', toError(error))
       return false
     }
-  }
-
-  async #ensureGroup(): Promise<void> {
-    const { connection, group } = this.#options
-    await new StreamQueue(this.name, { connection }).ensureGroup(group)
-    this.#seenId = '0-0'
   }
 
   /** Reads nothing more; resolves when no handler is at work, or at once with `doNotWaitActive`. */
   async pause(doNotWaitActive = false): Promise<void> {
     if (!this.#isPaused) {
       this.#isPaused = true
+      this.#consumer.shut()
       this.announce('paused')
     }
-    if (!doNotWaitActive) await this.#whenIdle()
+    if (!doNotWaitActive) await this.#consumer.whenIdle()
   }
 
   resume(): void {
     if (!this.#isPaused) return
     this.#isPaused = false
     this.announce('resumed')
-    this.#pool.wake(this.#member, true)
+    if (this.#state === 'running') this.#consumer.open()
   }
 
   /**
@@ -201,19 +153,18 @@ export class StreamWorker<Fields extends Record<string, string> = Record<string,
 
   async #close(deadline: AbortSignal | undefined): Promise<void> {
     this.#state = 'closing'
+    this.#consumer.shut()
     this.announce('closing')
     this.#stopReconnect?.()
     const abort = () => this.#abort.abort()
     if (deadline?.aborted) abort()
     deadline?.addEventListener('abort', abort, { once: true })
-    await this.#untilAborted(this.#whenIdle())
-    await this.#untilAborted(this.#acker.drained())
+    await this.#untilAborted(this.#consumer.whenIdle())
+    await this.#untilAborted(this.#consumer.whenAcknowledged())
     deadline?.removeEventListener('abort', abort)
-    this.#pool.remove(this.#member)
+    this.#pool.remove(this.#consumer)
     if (this.#ownsPool) await this.#pool.close()
-    this.#acker.close()
-    this.#runner.close()
-    await this.#leave()
+    await this.#consumer.leave()
     this.#state = 'closed'
     this.#closed.resolve()
     this.announce('closed')
@@ -228,177 +179,5 @@ export class StreamWorker<Fields extends Record<string, string> = Record<string,
     else signal.addEventListener('abort', onAbort, { once: true })
     await Promise.race([work, late.promise])
     signal.removeEventListener('abort', onAbort)
-  }
-
-  async #leave(): Promise<void> {
-    const left = [...this.#held.values()].map(({ entry }) => entry.id)
-    for (const id of left) this.#held.remove(id)
-    if (!this.#options.connection.isUsable) return
-    try {
-      // No need for others to wait until they look abandoned.
-      if (left.length > 0) await this.#group.touch('release', left, this.#options.claimMinIdleMs)
-      await this.#group.leave()
-    } catch (error) {
-      if (!isNoGroup(error)) this.#reportError(toError(error))
-    }
-  }
-
-  #whenIdle(): Promise<void> {
-    if (this.#held.count('active') === 0 && this.#reading === 0) return Promise.resolve()
-    this.#idle ??= Promise.withResolvers()
-    return this.#idle.promise
-  }
-
-  #createMember(): PoolMember {
-    const worker = this
-    return {
-      get stream() {
-        return worker.name
-      },
-      get active() {
-        return worker.#held.count('active') + worker.#reading
-      },
-      get concurrency() {
-        return worker.#concurrency
-      },
-      get ready() {
-        return worker.#mayBegin ? worker.#held.count('ready') : 0
-      },
-      get free() {
-        return worker.#mayBegin ? worker.#freeSlots : 0
-      },
-      get canRead() {
-        return worker.#mayBegin && worker.#mayRead && worker.#freeSlots > worker.#held.count('ready')
-      },
-      get seenId() {
-        return worker.#seenId
-      },
-      take: slots => worker.#take(slots),
-      setQueuePaused: isPaused => worker.#setQueuePaused(isPaused),
-      maintain: nowMs => worker.#maintain(nowMs),
-      reportError: error => worker.#reportError(error),
-    }
-  }
-
-  get #mayBegin(): boolean {
-    return this.#state === 'running' && !this.#isPaused && !this.#isQueuePaused
-  }
-
-  /** Own pending entries come first, and the server must be there. */
-  get #mayRead(): boolean {
-    return this.#options.connection.isUsable && !this.#recovery.isLosing && this.#held.count('acking') < MAX_UNACKED
-  }
-
-  /** Delayed entries keep their slots: a worker never holds more than it could do at once. */
-  get #freeSlots(): number {
-    return Math.max(0, this.#concurrency - this.#held.count('active') - this.#held.count('delayed') - this.#reading)
-  }
-
-  #setQueuePaused(isPaused: boolean): void {
-    if (this.#isQueuePaused === isPaused) return
-    this.#isQueuePaused = isPaused
-    this.announce(isPaused ? 'paused' : 'resumed')
-    if (!isPaused) this.#pool.wake(this.#member, true)
-  }
-
-  async #take(slots: number): Promise<ReadResult> {
-    let left = slots
-    for (
-      let held = left > 0 ? this.#held.nextReady() : undefined;
-      held !== undefined;
-      held = left > 0 ? this.#held.nextReady() : undefined
-    ) {
-      this.#runner.begin(held)
-      left -= 1
-    }
-    return left > 0 ? this.#read(Math.min(left, this.#options.readCount)) : 'none'
-  }
-
-  async #read(count: number): Promise<ReadResult> {
-    this.#reading = count
-    this.lastPollAt = Date.now()
-    const askedAtMs = performance.now()
-    let entries: RawEntry[] = []
-    try {
-      entries = await this.#group.read(count)
-    } catch (error) {
-      await this.#onReadError(toError(error))
-    } finally {
-      this.#reading = 0
-    }
-    if (entries.length === 0) {
-      this.#settleIdle()
-      return this.#onEmptyRead()
-    }
-    this.#seenId = (entries.at(-1) as RawEntry)[0]
-    for (const [id, fields] of entries) {
-      if (fields === null) this.#acker.add(id)
-      else this.#runner.begin(this.#held.add(toEntry(this.name, id, fields, 1), askedAtMs))
-    }
-    this.#settleIdle()
-    if (entries.length === count) return 'full'
-    this.announce('drained')
-    return 'some'
-  }
-
-  /** A peek had seen entries that others were given: look up how far the group is, or every peek would see them again. */
-  async #onEmptyRead(): Promise<ReadResult> {
-    const seen = await this.#group.lastDeliveredId().catch(() => undefined)
-    if (seen !== undefined) this.#seenId = seen
-    return 'empty'
-  }
-
-  async #onReadError(error: Error): Promise<void> {
-    // Entries may have been handed to us in a reply that never came.
-    this.#recovery.loseTrack()
-    if (!isNoGroup(error)) return this.#reportError(error)
-    try {
-      await this.#ensureGroup()
-      this.logger?.warn({ stream: this.name }, 'the group was gone and has been made again at 0')
-    } catch (thrown) {
-      this.#reportError(toError(thrown))
-    }
-  }
-
-  /** Entries that recovery found: held at once, begun as slots become free. */
-  #accept(entries: readonly RawEntry[], deliveries: ReadonlyMap<string, number>): void {
-    const nowMs = performance.now()
-    for (const [id, fields] of entries) {
-      if (fields !== null && !this.#held.has(id)) {
-        this.#held.add(toEntry(this.name, id, fields, deliveries.get(id) ?? 1), nowMs)
-      }
-    }
-    this.#pool.wake(this.#member)
-  }
-
-  #freed(): void {
-    this.#settleIdle()
-    if (this.#state === 'running') this.#pool.wake(this.#member)
-  }
-
-  #settleIdle(): void {
-    if (this.#idle === undefined || this.#held.count('active') > 0 || this.#reading > 0) return
-    this.#idle.resolve()
-    this.#idle = undefined
-  }
-
-  #onAcked(ids: readonly string[]): void {
-    for (const id of ids) this.#held.remove(id)
-    if (this.#state === 'running') this.#pool.wake(this.#member)
-  }
-
-  async #maintain(nowMs: number): Promise<void> {
-    if (!this.#options.connection.isUsable) return
-    try {
-      await this.#recovery.maintain(nowMs, this.#mayBegin ? this.#freeSlots - this.#held.count('ready') : 0)
-    } catch (error) {
-      if (!isNoGroup(error)) throw error
-      await this.#ensureGroup()
-      this.#pool.wake(this.#member, true)
-    }
-  }
-
-  #reportError(error: Error): void {
-    this.announce('error', error)
   }
 }

@@ -1,0 +1,62 @@
+/** What the pool asks of a worker. */
+export interface PoolMember {
+  readonly stream: string
+  /** Slots in use, those of a read under way included. */
+  readonly active: number
+  readonly concurrency: number
+  /** Could it use a slot if the stream had something? */
+  readonly canRead: boolean
+  /** Entries at hand that only wait for a slot. */
+  readonly ready: number
+  /** Slots it could use beyond `active` while its stream has something. */
+  readonly free: number
+  /** Everything up to this id was delivered to the group, as far as is known. */
+  readonly seenId: string
+  /** Uses up to `slots`: first for what is at hand, then by one read. Resolves with what the read found, if any. */
+  take(slots: number): Promise<ReadResult>
+  setQueuePaused(isPaused: boolean): void
+  /** After a peek that saw what others had been given: looks up how far the group is. */
+  catchUp(): Promise<void>
+  /** Heartbeats, claims, what was lost: called a few times a second. `isEmpty`: there is nothing anyone could claim. */
+  maintain(nowMs: number, isEmpty: boolean): Promise<void>
+  reportError(error: Error): void
+}
+
+/** `failed`: the server refused, or did not answer. */
+export type ReadResult = 'none' | 'empty' | 'some' | 'full' | 'failed'
+
+/** What the pool knows of a member. */
+export interface Watch {
+  member: PoolMember
+  /** The last look found something: look again as soon as there is a slot. */
+  isHot: boolean
+  /** Pause before the next look at an idle stream, in ms; grows. */
+  pauseMs: number
+  dueAtMs: number
+  isReading: boolean
+  readAtMs: number
+  /** A peek has seen an entry after `seenId`. */
+  isHit: boolean
+  /** The last look at the whole stream found no entry, handed out or not. */
+  isEmpty: boolean
+}
+
+const FIRST_PAUSE_MS = 1
+
+export function watchOf(member: PoolMember): Watch {
+  const pauseMs = FIRST_PAUSE_MS
+  return { member, isHot: true, pauseMs, dueAtMs: 0, isReading: false, readAtMs: 0, isHit: false, isEmpty: false }
+}
+
+/** Look again as soon as there is a slot. */
+export function heat(watch: Watch): void {
+  watch.isHot = true
+  watch.pauseMs = FIRST_PAUSE_MS
+}
+
+/** Look again after a pause. */
+export function coolDown(watch: Watch, pauseMs: number, longestMs: number): void {
+  watch.isHot = false
+  watch.pauseMs = Math.min(longestMs, Math.max(FIRST_PAUSE_MS, pauseMs))
+  watch.dueAtMs = performance.now() + watch.pauseMs
+}
