@@ -15,7 +15,7 @@ export interface StreamPoolOptions {
 
 /** After a read that emptied the stream: what trickles in is read in small batches, not one by one. */
 const DRAINED_PAUSE_MS = 5
-/** Slots that trickle free gather this long, unless an eighth of them is free already. */
+/** Slots that trickle free gather this long, unless a sixteenth of them is free already. */
 const GATHER_MS = 1
 const MAINTAIN_INTERVAL_MS = 250
 const PAUSE_CHECK_INTERVAL_MS = 500
@@ -77,7 +77,7 @@ export class StreamPool {
   /** A slot has become free. Many at once are worth a read before the rest of this turn's work is done. */
   freed(member: PoolMember): void {
     if (this.#urgentScheduled) return
-    const isMany = member.free * 8 >= Math.min(member.concurrency, this.#options.maxInFlight)
+    const isMany = member.free * 16 >= Math.min(member.concurrency, this.#options.maxInFlight)
     if (!isMany || this.#watches.get(member)?.isReading !== false) {
       this.#scheduleTurn()
       return
@@ -123,7 +123,7 @@ export class StreamPool {
 
   /** Too few slots, too soon after the last read: a moment later one read serves many of them. */
   #isTooSoon({ member, readAtMs }: Watch, slots: number): boolean {
-    if (slots * 8 >= Math.min(member.concurrency, this.#options.maxInFlight)) return false
+    if (slots * 16 >= Math.min(member.concurrency, this.#options.maxInFlight)) return false
     if (performance.now() - readAtMs >= GATHER_MS) return false
     this.#gatherTimer ??= setTimeout(() => {
       this.#gatherTimer = undefined

@@ -9,12 +9,12 @@ import { median } from './median.ts'
 /**
  * StreamWorker beside BullMQ's Worker and groupmq, alternating in one run, each in a process of its own, on jobs that
  * lie ready: handlers that do nothing, and handlers of 50 ms. Medians over the rounds; the CPU of the worker's process
- * and of Redis for 100,000 jobs. `npm run bench:worker -- --rounds 3 --seconds 4 --concurrency 50,200,1000`
+ * and of Redis for 100,000 jobs. `npm run bench:worker -- --rounds 3 --seconds 5 --concurrency 50,200,1000`
  */
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '3' },
-    seconds: { type: 'string', default: '4' },
+    seconds: { type: 'string', default: '5' },
     concurrency: { type: 'string', default: '50,200,1000' },
     contenders: { type: 'string', default: 'ours,bullmq,groupmq' },
     handlers: { type: 'string', default: 'noop,sleep50' },
