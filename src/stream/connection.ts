@@ -1,3 +1,4 @@
+import type { ConnectionOptions } from 'node:tls'
 import { Cluster, Redis, ReplyError } from 'ioredis'
 import { errorLine } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
@@ -9,6 +10,8 @@ export interface StreamConnectionOptions {
   url: string
   /** Treat the URL as a cluster's seed. */
   cluster?: boolean
+  /** What `tls.connect` takes, for `rediss://`: a CA of one's own, a client's certificate. */
+  tls?: ConnectionOptions
   /** The connection's name, as CLIENT LIST shows it. */
   name?: string
   logger?: Logger
@@ -175,11 +178,19 @@ const MAX_RECONNECT_EXPONENT = 10
 const reconnectPauseMs = (attempt: number) =>
   Math.min(MAX_RECONNECT_PAUSE_MS, 25 * 2 ** Math.min(attempt, MAX_RECONNECT_EXPONENT))
 
+interface Shared {
+  autoResendUnfulfilledCommands: boolean
+  commandTimeout: number
+  connectionName: string
+  tls?: ConnectionOptions
+}
+
 function createClient(options: StreamConnectionOptions): Redis | Cluster {
-  const shared = {
+  const shared: Shared = {
     autoResendUnfulfilledCommands: false,
     commandTimeout: options.commandTimeoutMs ?? 5000,
     connectionName: options.name ?? 'stream',
+    ...(options.tls === undefined ? {} : { tls: options.tls }),
   }
   if (options.cluster === true) return createCluster(options.url, shared)
   return new Redis(options.url, {
@@ -192,7 +203,7 @@ function createClient(options: StreamConnectionOptions): Redis | Cluster {
   })
 }
 
-function createCluster(url: string, shared: { commandTimeout: number; connectionName: string }): Cluster {
+function createCluster(url: string, shared: Shared): Cluster {
   const { username, password, protocol } = new URL(url)
   return new Cluster([url], {
     lazyConnect: true,
@@ -202,7 +213,7 @@ function createCluster(url: string, shared: { commandTimeout: number; connection
       ...shared,
       ...(password === '' ? {} : { password: decodeURIComponent(password) }),
       ...(username === '' ? {} : { username: decodeURIComponent(username) }),
-      ...(protocol === 'rediss:' ? { tls: {} } : {}),
+      ...(protocol === 'rediss:' ? { tls: shared.tls ?? {} } : {}),
     },
   })
 }

@@ -6,7 +6,7 @@ import { Redis } from 'ioredis'
 import { freePort } from '#local/free-port.ts'
 import type { LocalServer } from '#local/local-server.ts'
 import { Progress } from '#local/progress.ts'
-import { redisServer } from '#local/redis.ts'
+import { type RedisServerOptions, redisServer } from '#local/redis.ts'
 
 export interface TestRedis {
   url: string
@@ -17,10 +17,11 @@ export interface TestRedis {
 }
 
 /** A Redis of its own, as the embedded stack starts it. */
-export async function startTestRedis(): Promise<TestRedis> {
+export async function startTestRedis(options: RedisServerOptions = {}): Promise<TestRedis> {
   const folder = mkdtempSync(join(tmpdir(), 'promostream-redis-'))
   const progress = new Progress(() => undefined)
-  const server = redisServer({ env: process.env, folder, keep: false, progress, pickPort: freePort })
+  const context = { env: process.env, folder, keep: false, progress, pickPort: freePort }
+  const server = redisServer(context, options)
   const { REDIS_URL: url } = await server.start()
   const probe = new Redis(url!, { retryStrategy: () => 50 })
   probe.on('error', () => undefined)

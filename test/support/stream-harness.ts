@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, beforeEach, test } from '@jest/globals'
 import {
   createStreamConnection,
   type StreamConnection,
@@ -8,42 +8,82 @@ import {
   StreamWorker,
   type StreamWorkerOptions,
 } from '#stream/index.ts'
-import { startTestRedis, type TestRedis } from './redis.ts'
+import { until } from './redis.ts'
+import { type Flavour, type FlavouredRedis, startFlavour } from './redis-flavours.ts'
 
 /** What the tests of the stream framework share: a Redis a file, a stream name a test, and workers that are closed after it. */
 
 export type Job = { n: string }
 
 export const GROUP = 'workers'
-export let redis: TestRedis
+export let redis: FlavouredRedis
 export let connection: StreamConnection
 /** The stream of the test that runs. */
 export let name = ''
 export let workers: StreamWorker<Job>[] = []
+/** Consumers that were closed with entries in their hands: they stay in the group until they are swept. */
+export const abandoned = new Set<string>()
 let pools: StreamPool[] = []
 let counter = 0
+let flavour: Flavour = 'installed'
 
-/** Called once at the top of a test file. */
-export function useRedis(): void {
+/** Called once at the top of a test file. After each test nothing may be left of it: no timer, no socket, no consumer. */
+export function useRedis(wanted: Flavour = 'installed'): void {
+  flavour = wanted
+  let timers = 0
   beforeAll(async () => {
-    redis = await startTestRedis()
-    connection = createStreamConnection({ url: redis.url })
+    redis = await startFlavour(wanted)
+    connection = createStreamConnection(redis.options)
     await connection.ready()
-  })
+    await redis.probe.ping()
+  }, 120_000)
   afterAll(async () => {
-    await connection.close()
-    await redis.stop()
+    await connection?.close()
+    await redis?.stop()
   })
   beforeEach(() => {
     counter += 1
     name = `stream-${counter}`
+    timers = timersNow()
   })
   afterEach(async () => {
+    const streams = new Set([name, ...workers.map(worker => worker.name)])
     await Promise.all(workers.map(worker => worker.close(true)))
     await Promise.all(pools.map(pool => pool.close()))
     workers = []
     pools = []
+    await until('no timer is left', () => timersNow() <= timers, 6000)
+    await until('no socket is left', async () => (await strangers()) === 0)
+    for (const stream of streams)
+      await until('no idle consumer is left', async () => (await idleConsumers(stream)) === 0)
   })
+}
+
+/** A test of what only one server, reached without TLS, can show. */
+export function testOnSingle(title: string, body: () => Promise<void>): void {
+  if (flavour !== 'cluster' && flavour !== 'tls') test(title, body)
+}
+
+function timersNow(): number {
+  return process.getActiveResourcesInfo().filter(kind => kind === 'Timeout').length
+}
+
+/** Connections to the servers that are neither the shared one nor the probe's. */
+async function strangers(): Promise<number> {
+  let count = 0
+  await redis.onEach(async node => {
+    const clients = String(await node.client('LIST', 'TYPE', 'NORMAL'))
+      .trim()
+      .split('\n')
+    count += clients.filter(line => / name=other/.test(line)).length
+  })
+  return count
+}
+
+async function idleConsumers(stream: string): Promise<number> {
+  const rows = (await redis.probe.xinfo('CONSUMERS', stream, GROUP).catch(() => [])) as unknown[][]
+  const own = rows.filter(row => String(row[1]).includes(`-${process.pid}-`) && !abandoned.has(String(row[1])))
+  return own.filter(row => row[row.indexOf('pending') + 1] === 0).length
 }
 
 export function work(
@@ -70,6 +110,16 @@ export function jobs(count: number, from = 0): Job[] {
   return Array.from({ length: count }, (_, index) => ({ n: String(from + index) }))
 }
 
+/** Another connection to the same servers, whose sockets must be gone when its test is over. */
+export function otherConnection(options: Partial<Parameters<typeof createStreamConnection>[0]> = {}): StreamConnection {
+  return createStreamConnection({ ...redis.options, name: 'other', ...options })
+}
+
 export async function pendingOf(stream = name): Promise<number> {
   return ((await redis.probe.xpending(stream, GROUP).catch(() => [0])) as [number])[0]
+}
+
+/** Every connection to the servers is cut, but the probe's own. */
+export function cutConnections(): Promise<void> {
+  return redis.onEach(node => node.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes'))
 }

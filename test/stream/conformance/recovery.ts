@@ -1,23 +1,22 @@
 import { once } from 'node:events'
 import { describe, expect, test } from '@jest/globals'
-import { createStreamConnection, StreamQueue } from '#stream/index.ts'
-import { until } from '../support/redis.ts'
+import { StreamQueue } from '#stream/index.ts'
+import { until } from '../../support/redis.ts'
 import {
   connection,
+  cutConnections,
   GROUP,
   type Job,
   jobs,
   name,
+  otherConnection,
   pendingOf,
   poolOf,
   queueOf,
   redis,
-  useRedis,
   work,
   workers,
-} from '../support/stream-harness.ts'
-
-useRedis()
+} from '../../support/stream-harness.ts'
 
 describe('recovery', () => {
   test('after FLUSHALL an XADD succeeds without a group: the worker makes it again at 0', async () => {
@@ -26,7 +25,7 @@ describe('recovery', () => {
     await once(worker, 'ready')
     await queueOf().add({ n: '1' })
     await until('1 done', () => done === 1)
-    await redis.probe.flushall()
+    await redis.onEach(node => node.flushall())
     await queueOf().addBulk(jobs(3))
     await until('4 done', () => done === 4)
   })
@@ -110,7 +109,7 @@ describe('recovery', () => {
     await worker.pause(true)
     await redis.probe.xadd(name, '*', 'n', 'lost')
     await redis.probe.xreadgroup('GROUP', GROUP, worker.consumer, 'COUNT', 1, 'STREAMS', name, '>')
-    await redis.probe.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+    await cutConnections()
     worker.resume()
     await until('the lost one', () => seen.includes('lost'))
     gate.resolve()
@@ -128,7 +127,7 @@ describe('recovery', () => {
     worker.on('error', () => undefined)
     await queueOf().addBulk(jobs(20))
     await until('10 running', () => worker.inFlight === 10)
-    await redis.probe.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+    await cutConnections()
     gate.resolve()
     await until('an empty stream', async () => (await redis.probe.xlen(name)) === 0)
     expect(done).toBe(20)
@@ -193,7 +192,7 @@ describe('a shared pool', () => {
       await queueOf(stream).add({ n: '1' })
       await until(`an entry of ${stream}`, () => seen.length === before + 1)
     }
-    await redis.probe.flushall()
+    await redis.onEach(node => node.flushall())
     await queueOf(streams[7]!).add({ n: '1' })
     await until('an entry after FLUSHALL', () => seen.at(-1) === streams[7])
   })
@@ -242,21 +241,21 @@ describe('the queue', () => {
   })
 
   test('an eviction policy that may delete a stream is refused with a clear error; set right, the same connection works', async () => {
-    await redis.probe.config('SET', 'maxmemory-policy', 'allkeys-lru')
-    const other = createStreamConnection({ url: redis.url })
+    await redis.onEach(node => node.config('SET', 'maxmemory-policy', 'allkeys-lru'))
+    const other = otherConnection()
     await expect(other.ready()).rejects.toMatchObject({ code: 'STREAM_EVICTION' })
-    await redis.probe.config('SET', 'maxmemory-policy', 'noeviction')
+    await redis.onEach(node => node.config('SET', 'maxmemory-policy', 'noeviction'))
     await other.ready()
-    await redis.probe.config('SET', 'maxmemory-policy', 'allkeys-lru')
-    const warned = createStreamConnection({ url: redis.url, allowEviction: true })
+    await redis.onEach(node => node.config('SET', 'maxmemory-policy', 'allkeys-lru'))
+    const warned = otherConnection({ allowEviction: true })
     await warned.ready()
-    await redis.probe.config('SET', 'maxmemory-policy', 'noeviction')
+    await redis.onEach(node => node.config('SET', 'maxmemory-policy', 'noeviction'))
     await Promise.all([other.close(), warned.close()])
   })
 
   test('out of memory: an add is refused with a typed error, nothing is lost', async () => {
-    await redis.probe.config('SET', 'maxmemory', '1')
+    await redis.onEach(node => node.config('SET', 'maxmemory', '1'))
     await expect(queueOf().add({ n: '1' })).rejects.toMatchObject({ code: 'STREAM_ADD_FAILED', canRetry: true })
-    await redis.probe.config('SET', 'maxmemory', '0')
+    await redis.onEach(node => node.config('SET', 'maxmemory', '0'))
   })
 })

@@ -1,122 +1,24 @@
 import { once } from 'node:events'
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { createStreamConnection, type StreamConnection, StreamQueue } from '#stream/index.ts'
-import { type LossyProxy, startLossyProxy } from '../support/lossy-proxy.ts'
-import { until } from '../support/redis.ts'
+import { describe, expect, test } from '@jest/globals'
+import { StreamQueue } from '#stream/index.ts'
+import { until } from '../../support/redis.ts'
 import {
   GROUP,
   type Job,
   jobs,
   name,
+  otherConnection,
   pendingOf,
   poolOf,
   queueOf,
   redis,
-  useRedis,
   work,
   workers,
-} from '../support/stream-harness.ts'
+} from '../../support/stream-harness.ts'
 
-useRedis()
-
-/** What acknowledges: a script, or XACKDEL where the server has it. */
-const ACK = /\b(eval|evalsha|xackdel)\b/i
 const isEmptied = async () => (await redis.probe.xlen(name)) === 0
 
-describe('a reply that never came', () => {
-  let proxy: LossyProxy
-  let lossy: StreamConnection
-
-  beforeAll(async () => {
-    proxy = await startLossyProxy(redis.url)
-    lossy = createStreamConnection({ url: proxy.url })
-    await lossy.ready()
-  })
-  afterAll(async () => {
-    await lossy.close()
-    await proxy.stop()
-  })
-
-  test('to XREADGROUP: what it handed out is found at once, and run once', async () => {
-    const seen: string[] = []
-    const worker = work(entry => void seen.push(entry.fields.n), { connection: lossy })
-    await once(worker, 'ready')
-    const lost = proxy.loseReply('reply', /never-heard-of/)
-    await queueOf().addBulk([{ n: 'never-heard-of' }, { n: 'its neighbour' }])
-    await lost
-    const lostAt = performance.now()
-    await until('both done', () => seen.length === 2)
-    // Not only after the read has run into the time-out of a command.
-    expect(performance.now() - lostAt).toBeLessThan(2500)
-    await until('an empty stream', isEmptied)
-    expect([seen.sort(), await pendingOf()]).toEqual([['its neighbour', 'never-heard-of'], 0])
-  })
-
-  test('to XADD: it rejects, and the entry is on the stream once: nothing is sent again behind the caller’s back', async () => {
-    const lost = proxy.loseReply('request', /added-unheard/)
-    const adding = new StreamQueue<Job>(name, { connection: lossy }).add({ n: 'added-unheard' })
-    await expect(adding).rejects.toMatchObject({ code: 'STREAM_ADD_FAILED', canRetry: true })
-    await lost
-    await lossy.client.ping().catch(() => undefined)
-    await until('the connection is back', () => lossy.isUsable)
-    await lossy.client.ping()
-    expect(await redis.probe.xlen(name)).toBe(1)
-  })
-
-  test('to an acknowledgement: it is sent again, the handler is not run again', async () => {
-    let done = 0
-    const gate = Promise.withResolvers<void>()
-    const worker = work(
-      async () => {
-        await gate.promise
-        done += 1
-      },
-      { connection: lossy },
-    )
-    worker.on('error', () => undefined)
-    await queueOf().addBulk(jobs(3))
-    await until('3 running', () => worker.inFlight === 3)
-    const lost = proxy.loseReply('request', ACK)
-    gate.resolve()
-    await lost
-    await until('an empty stream', isEmptied)
-    await worker.close()
-    expect([done, await pendingOf()]).toEqual([3, 0])
-  })
-})
-
 describe('Redis', () => {
-  test('restarted between handler and acknowledgement: the ack is tried again, quietly, and nothing is run twice', async () => {
-    const gates: (() => void)[] = []
-    const seen: string[] = []
-    const worker = work(
-      async entry => {
-        await new Promise<void>(resolve => gates.push(resolve))
-        seen.push(entry.fields.n)
-      },
-      { concurrency: 40 },
-    )
-    let errors = 0
-    worker.on('error', () => void errors++)
-    await queueOf().addBulk(jobs(40))
-    await until('40 running', () => gates.length === 40)
-    await redis.server.stop()
-    try {
-      const startedAt = performance.now()
-      for (const [index, open] of gates.splice(0).entries()) {
-        open()
-        await until('it is through', () => seen.length === index + 1)
-      }
-      await until('a second without Redis', () => performance.now() - startedAt > 1000)
-    } finally {
-      await redis.server.start()
-    }
-    // One attempt each 200 ms, not one for each entry that became done meanwhile.
-    expect(errors).toBeLessThan(25)
-    await until('an empty stream', () => isEmptied().catch(() => false))
-    expect([new Set(seen).size, seen.length, await pendingOf()]).toEqual([40, 40, 0])
-  })
-
   test('an entry deleted by somebody while it was pending is acknowledged, not handled', async () => {
     await queueOf().ensureGroup()
     const [id, other] = await queueOf().addBulk(jobs(2))
@@ -165,7 +67,7 @@ describe('Redis', () => {
   })
 
   test('away while a queue with a highWaterMark looks for room: add rejects with its own error', async () => {
-    const other = createStreamConnection({ url: redis.url })
+    const other = otherConnection()
     await other.ready()
     const mark = { length: 3, onFull: 'refuse' } as const
     const queue = new StreamQueue<Job>(name, { connection: other, group: GROUP, highWaterMark: mark })
@@ -187,7 +89,7 @@ describe('close and pause while a read is under way', () => {
     await once(worker, 'ready')
     await worker.pause()
     await queueOf().addBulk(jobs(3))
-    await redis.probe.call('CLIENT', 'PAUSE', 300, 'ALL')
+    await redis.onEach(node => node.call('CLIENT', 'PAUSE', 300, 'ALL'))
     worker.resume()
     // The read goes out in the next turns of the event loop.
     const { lastPollAt } = worker

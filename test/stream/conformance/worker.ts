@@ -1,10 +1,18 @@
 import { once } from 'node:events'
 import { describe, expect, test } from '@jest/globals'
 import { deadLetter, retryLater, type StreamHandler, type StreamWorker } from '#stream/index.ts'
-import { until } from '../support/redis.ts'
-import { GROUP, type Job, jobs, name, pendingOf, queueOf, redis, useRedis, work } from '../support/stream-harness.ts'
-
-useRedis()
+import { until } from '../../support/redis.ts'
+import {
+  abandoned,
+  GROUP,
+  type Job,
+  jobs,
+  name,
+  pendingOf,
+  queueOf,
+  redis,
+  work,
+} from '../../support/stream-harness.ts'
 
 describe('delivery', () => {
   test('a group at id 0: entries added before there was a group are delivered', async () => {
@@ -215,6 +223,7 @@ describe('life', () => {
     )
     await queueOf().addBulk(jobs(2))
     await until('2 running', () => worker.inFlight === 2)
+    abandoned.add(worker.consumer)
     await worker.close(false, AbortSignal.timeout(50))
     expect(aborted).toHaveLength(2)
     expect(await pendingOf()).toBe(2)

