@@ -108,29 +108,30 @@ export class StreamConsumer<Fields extends Record<string, string>> implements Po
   }
 
   get free(): number {
-    return this.#mayBegin ? this.#freeSlots : 0
+    return this.#mayBegin ? this.#free : 0
+  }
+
+  get #free(): number {
+    return freeSlots(this.#concurrency, this.#held, this.#reading)
   }
 
   get canRead(): boolean {
-    return this.#mayBegin && this.#mayRead && this.#freeSlots > this.#held.count('ready')
+    return this.#mayBegin && this.#mayRead && this.#free > this.#held.count('ready')
   }
 
   get #mayBegin(): boolean {
     return this.#isOpen && !this.#isQueuePaused
   }
 
-  /** Own pending entries come first, and the server must be there. */
+  /** What was lost or abandoned comes first, and the server must be there. */
   get #mayRead(): boolean {
     return (
       this.#options.connection.isUsable &&
       !this.#recovery.isLosing &&
+      !this.#recovery.isOwing &&
       this.#held.count('acking') < MAX_UNACKED &&
       !this.#limiter?.isUsedUp(performance.now())
     )
-  }
-
-  get #freeSlots(): number {
-    return freeSlots(this.#concurrency, this.#held, this.#reading)
   }
 
   /** Makes the group at id 0 where it is missing. */
@@ -175,12 +176,9 @@ export class StreamConsumer<Fields extends Record<string, string>> implements Po
     const left = [...this.#held.values()].map(({ entry }) => entry.id)
     for (const id of left) this.#held.remove(id)
     if (!this.#options.connection.isUsable) return
-    try {
-      if (left.length > 0) await this.#group.touch('release', left, this.#options.claimMinIdleMs)
-      await this.#group.leave()
-    } catch (error) {
+    await this.#group.leave(left, this.#options.claimMinIdleMs).catch(error => {
       if (!isNoGroup(error)) this.reportError(toError(error))
-    }
+    })
   }
 
   setQueuePaused(isPaused: boolean): void {
@@ -247,11 +245,14 @@ export class StreamConsumer<Fields extends Record<string, string>> implements Po
     }
   }
 
+  isDue(nowMs: number, isEmpty: boolean): boolean {
+    return this.#options.connection.isUsable && this.#recovery.isDue(nowMs, isEmpty)
+  }
+
   async maintain(nowMs: number, isEmpty: boolean): Promise<void> {
-    if (!this.#options.connection.isUsable) return
     try {
-      const slots = this.#mayBegin ? this.#freeSlots - this.#held.count('ready') : 0
-      await this.#recovery.maintain(nowMs, slots, isEmpty)
+      const freeSlots = this.#free - this.#held.count('ready')
+      await this.#recovery.maintain(nowMs, { mayClaim: this.#mayBegin, freeSlots, isEmpty })
     } catch (error) {
       if (!isNoGroup(error)) throw error
       await this.ensureGroup()

@@ -77,6 +77,12 @@ export class ConsumerGroup {
     })
   }
 
+  /** Is any entry, of whomever, unacknowledged for that long? */
+  async hasStale(minIdleMs: number): Promise<boolean> {
+    const rows = await this.#client.xpending(this.stream, this.group, 'IDLE', minIdleMs, '-', '+', 1)
+    return rows.length > 0
+  }
+
   /** Takes entries idle for `minIdleMs` from whoever holds them, counting a delivery; `cursor` goes on from a call before. */
   async claim(
     minIdleMs: number,
@@ -110,8 +116,9 @@ export class ConsumerGroup {
     ])) as number
   }
 
-  /** Leaves the group, unless something is still pending on this consumer. */
-  async leave(): Promise<void> {
+  /** Gives up `ids`, so that they look idle for `idleMs`, and leaves the group unless something is still pending on it. */
+  async leave(ids: readonly string[], idleMs: number): Promise<void> {
+    if (ids.length > 0) await this.touch('release', ids, idleMs)
     await this.#connection.run(removeConsumer, this.stream, [this.group, this.consumer])
   }
 }

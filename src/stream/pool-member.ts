@@ -17,7 +17,9 @@ export interface PoolMember {
   setQueuePaused(isPaused: boolean): void
   /** After a peek that saw what others had been given: looks up how far the group is. */
   catchUp(): Promise<void>
-  /** Heartbeats, claims, what was lost: called a few times a second. `isEmpty`: there is nothing anyone could claim. */
+  /** Is there anything to maintain? `isEmpty`: there is nothing on the stream that anyone could claim. */
+  isDue(nowMs: number, isEmpty: boolean): boolean
+  /** Heartbeats, claims, what was lost. */
   maintain(nowMs: number, isEmpty: boolean): Promise<void>
   reportError(error: Error): void
 }
@@ -55,8 +57,8 @@ export function heat(watch: Watch): void {
 }
 
 /** Look again after a pause. */
-export function coolDown(watch: Watch, pauseMs: number, longestMs: number): void {
+export function coolDown(watch: Watch, nowMs: number, pauseMs: number, longestMs: number): void {
   watch.isHot = false
   watch.pauseMs = Math.min(longestMs, Math.max(FIRST_PAUSE_MS, pauseMs))
-  watch.dueAtMs = performance.now() + watch.pauseMs
+  watch.dueAtMs = nowMs + watch.pauseMs
 }

@@ -9,7 +9,7 @@ export interface StreamPoolOptions {
   connection: StreamConnection
   /** Handlers at once, over all workers of the pool. */
   maxInFlight: number
-  /** Longest pause between two looks at an idle stream, in ms. Default 50. */
+  /** Longest pause between two looks at an idle stream, in ms. Default 100. */
   pollIntervalMs?: number
 }
 
@@ -45,7 +45,7 @@ export class StreamPool {
 
   constructor(options: StreamPoolOptions) {
     this.#options = options
-    this.#pollIntervalMs = options.pollIntervalMs ?? 50
+    this.#pollIntervalMs = options.pollIntervalMs ?? 100
   }
 
   /** Workers join and leave while others run. */
@@ -103,22 +103,26 @@ export class StreamPool {
     })
   }
 
+  /** One pass over all members: who gets slots now, and when the next idle one is due for a look. */
   #turn(): void {
     const claimants: { watch: Watch; active: number; wants: number }[] = []
     let inFlight = 0
+    let pollDueAtMs = Number.POSITIVE_INFINITY
     for (const watch of this.#watches.values()) {
-      const { member, isHot, isReading } = watch
+      const { member, isHot, dueAtMs } = watch
       const { active } = member
       inFlight += active
-      const wants = isHot && !isReading && member.canRead ? member.free : Math.min(member.free, member.ready)
+      const canRead = !watch.isReading && member.canRead
+      const wants = canRead && isHot ? member.free : Math.min(member.ready, member.free)
       if (wants > 0) claimants.push({ watch, active, wants })
+      if (canRead && !isHot && dueAtMs < pollDueAtMs) pollDueAtMs = dueAtMs
     }
     const grants = shareFairly(this.#options.maxInFlight - inFlight, claimants)
     for (const [index, { watch }] of claimants.entries()) {
       const slots = grants[index] as number
       if (slots > 0) void this.#take(watch, slots)
     }
-    this.#schedulePoll()
+    this.#schedulePoll(pollDueAtMs)
   }
 
   /** Too few slots, too soon after the last read: a moment later one read serves many of them. */
@@ -149,21 +153,18 @@ export class StreamPool {
   }
 
   #learn(watch: Watch, result: ReadResult): void {
+    const nowMs = performance.now()
     if (result === 'full') heat(watch)
     else if (result === 'some') {
       heat(watch)
       // The stream was drained by this read: what comes next comes in a moment, not in this one.
-      coolDown(watch, DRAINED_PAUSE_MS, this.#pollIntervalMs)
-    } else if (result === 'empty') coolDown(watch, watch.pauseMs * 2, this.#pollIntervalMs)
-    else if (result === 'failed') coolDown(watch, watch.pauseMs * 2, MAX_FAILED_PAUSE_MS)
+      coolDown(watch, nowMs, DRAINED_PAUSE_MS, this.#pollIntervalMs)
+    } else if (result === 'empty') coolDown(watch, nowMs, watch.pauseMs * 2, this.#pollIntervalMs)
+    else if (result === 'failed') coolDown(watch, nowMs, watch.pauseMs * 2, MAX_FAILED_PAUSE_MS)
     this.#scheduleTurn()
   }
 
-  #schedulePoll(): void {
-    let dueAtMs = Number.POSITIVE_INFINITY
-    for (const { isHot, isReading, member, dueAtMs: due } of this.#watches.values()) {
-      if (!isHot && !isReading && member.canRead && due < dueAtMs) dueAtMs = due
-    }
+  #schedulePoll(dueAtMs: number): void {
     if (dueAtMs >= this.#pollDueAtMs || this.#isPeeking) return
     clearTimeout(this.#pollTimer)
     this.#pollDueAtMs = dueAtMs
@@ -185,10 +186,11 @@ export class StreamPool {
     this.#isPeeking = true
     const hits = await this.#look(watches, ({ member }) => member.seenId)
     this.#isPeeking = false
+    const [nowMs, longestMs] = [performance.now(), hits === undefined ? MAX_FAILED_PAUSE_MS : this.#pollIntervalMs]
     for (const watch of watches) {
       // Hot for one read; its result decides whether it stays so. The pause of one that finds nothing goes on growing.
       if (hits?.has(watch.member.stream)) watch.isHot = watch.isHit = true
-      else coolDown(watch, watch.pauseMs * 2, hits === undefined ? MAX_FAILED_PAUSE_MS : this.#pollIntervalMs)
+      else coolDown(watch, nowMs, watch.pauseMs * 2, longestMs)
     }
   }
 
@@ -206,11 +208,12 @@ export class StreamPool {
   async #maintain(): Promise<void> {
     const nowMs = performance.now()
     const watches = [...this.#watches.values()]
+    const due = watches.filter(({ member, isEmpty }) => member.isDue(nowMs, isEmpty))
     // Side by side: a heartbeat waits for nothing.
     await Promise.all([
       this.#checkPauses([...this.#watches.keys()], nowMs),
       this.#checkEmptiness(watches, nowMs),
-      ...watches.map(({ member, isEmpty }) =>
+      ...due.map(({ member, isEmpty }) =>
         member.maintain(nowMs, isEmpty).catch(error => member.reportError(toError(error))),
       ),
     ])

@@ -15,6 +15,16 @@ export interface RecoveryOptions<Fields extends Record<string, string>> {
   onStalled(id: string): void
 }
 
+/** What a round of maintenance has to know. */
+export interface Circumstances {
+  /** The worker runs handlers: it is neither paused nor closing. */
+  mayClaim: boolean
+  /** Bounds what it takes from others. */
+  freeSlots: number
+  /** There is hardly anything to take: at most the pending marks of entries that were deleted. */
+  isEmpty: boolean
+}
+
 const PAGE = 100
 /** A dead consumer's entries are taken at most this long after min-idle. */
 const MAX_CLAIM_INTERVAL_MS = 2000
@@ -32,6 +42,7 @@ export class Recovery<Fields extends Record<string, string>> {
   readonly #options: RecoveryOptions<Fields>
   readonly #claimIntervalMs: number
   #isLosing: boolean
+  #isOwing = false
   #isBusy = false
   #claimCursor = '0-0'
   #claimDueAtMs = 0
@@ -49,22 +60,35 @@ export class Recovery<Fields extends Record<string, string>> {
     return this.#isLosing
   }
 
+  /** Abandoned entries wait, and no slot was free for them: they come before new ones. */
+  get isOwing(): boolean {
+    return this.#isOwing
+  }
+
   loseTrack(): void {
     this.#isLosing = true
   }
 
-  /**
-   * One round; `freeSlots` bounds what it takes from others, `isEmpty` says that there is hardly anything to take: at
-   * most the pending marks of entries that were deleted. Rejects with the server's error, to be tried again.
-   */
-  async maintain(nowMs: number, freeSlots: number, isEmpty: boolean): Promise<void> {
+  /** Is there anything to do? Asked several times a second, of every stream. */
+  isDue(nowMs: number, isEmpty: boolean): boolean {
+    return (
+      this.#options.held.size > 0 || this.#isLosing || nowMs >= this.#claimDue(isEmpty) || nowMs >= this.#sweepDueAtMs
+    )
+  }
+
+  #claimDue(isEmpty: boolean): number {
+    return this.#claimDueAtMs + (isEmpty ? EMPTY_CLAIM_INTERVAL_MS : 0)
+  }
+
+  /** One round. Rejects with the server's error, to be tried again. */
+  async maintain(nowMs: number, { mayClaim, freeSlots, isEmpty }: Circumstances): Promise<void> {
     if (this.#isBusy) return
     this.#isBusy = true
     try {
       await this.#keepAlive(nowMs)
       if (this.#isLosing) await this.#drainOwn()
-      const claimDueAtMs = this.#claimDueAtMs + (isEmpty ? EMPTY_CLAIM_INTERVAL_MS : 0)
-      if (nowMs >= claimDueAtMs && freeSlots > 0) await this.#claim(nowMs, freeSlots)
+      if (mayClaim && nowMs >= this.#claimDue(isEmpty)) await this.#claim(nowMs, freeSlots)
+      else this.#isOwing = false
       if (nowMs >= this.#sweepDueAtMs) await this.#sweepConsumers(nowMs)
     } finally {
       this.#isBusy = false
@@ -131,25 +155,37 @@ export class Recovery<Fields extends Record<string, string>> {
 
   /** Takes abandoned entries, following the cursor to the end as far as slots go; the rest waits for the next round. */
   async #claim(nowMs: number, freeSlots: number): Promise<void> {
-    const { group, minIdleMs, held, accept, onStalled } = this.#options
+    const { group, minIdleMs } = this.#options
+    this.#isOwing = freeSlots <= 0 && (await group.hasStale(minIdleMs))
+    if (this.#isOwing) return
     let left = freeSlots
     for (let page = 0; left > 0 && page < PAGE; page++) {
-      const { cursor, entries, hasGaps } = await group.claim(minIdleMs, this.#claimCursor, Math.min(left, PAGE))
-      this.#claimCursor = cursor
-      if (hasGaps) this.#isLosing = true
-      this.#settleDeleted(entries)
-      for (const [id] of entries) this.#regain(id, nowMs)
-      const found = entries.filter(([id, fields]) => fields !== null && !held.has(id))
-      if (found.length > 0) {
-        const ids = found.map(([id]) => id)
-        const deliveries = await group.deliveries(ids[0] as string, ids.at(-1) as string, 10 * PAGE)
-        for (const id of ids) onStalled(id)
-        accept(found, deliveries)
-        left -= found.length
-      }
-      if (cursor === '0-0') break
+      left -= await this.#claimPage(nowMs, Math.min(left, PAGE))
+      if (this.#claimCursor === '0-0') break
     }
-    this.#claimDueAtMs = nowMs + this.#claimIntervalMs * (0.75 + Math.random() / 4)
+    // What did not fit into the free slots goes first into the next ones.
+    this.#isOwing = this.#claimCursor !== '0-0'
+    if (!this.#isOwing) this.#claimDueAtMs = nowMs + this.#claimIntervalMs * (0.75 + Math.random() / 4)
+  }
+
+  /** @returns how many entries it took that were not held already. */
+  async #claimPage(nowMs: number, count: number): Promise<number> {
+    const { group, minIdleMs, held, accept, onStalled } = this.#options
+    const { cursor, entries, hasGaps } = await group.claim(minIdleMs, this.#claimCursor, count)
+    this.#claimCursor = cursor
+    if (hasGaps) this.#isLosing = true
+    this.#settleDeleted(entries)
+    for (const [id] of entries) this.#regain(id, nowMs)
+    const ids = entries.filter(([id, fields]) => fields !== null && !held.has(id)).map(([id]) => id)
+    if (ids.length === 0) return 0
+    const deliveries = await group.deliveries(ids[0] as string, ids.at(-1) as string, 10 * PAGE)
+    for (const id of ids) onStalled(id)
+    const found = new Set(ids)
+    accept(
+      entries.filter(([id]) => found.has(id)),
+      deliveries,
+    )
+    return ids.length
   }
 
   /** One that we had given up and nobody else took: the claim has made it ours again, by the server's word. */

@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { parseArgs, promisify } from 'node:util'
-import type { Redis } from 'ioredis'
 import { startTestRedis } from '../support/redis.ts'
 import { CONTENDERS, type ContenderName } from './contenders.ts'
 import { median } from './median.ts'
+import { redisCpuSeconds } from './redis-cpu.ts'
 
 /**
  * StreamWorker beside BullMQ's Worker and groupmq, alternating in one run, each in a process of its own, on jobs that
@@ -69,7 +69,7 @@ async function measure(handler: Handler, contender: ContenderName, concurrency: 
   const name = `bench-${handler}-${concurrency}`
   await redis.probe.flushall()
   await CONTENDERS[contender].fill(redis.url, name, jobs)
-  const before = await redisCpu(redis.probe)
+  const before = await redisCpuSeconds(redis.probe)
   const jobMs = handler === 'noop' ? 0 : JOB_MS
   const { stdout } = await run(
     process.execPath,
@@ -81,14 +81,8 @@ async function measure(handler: Handler, contender: ContenderName, concurrency: 
   return {
     perSecond: jobs / seconds,
     nodeCpu: cpuSeconds * scale,
-    redisCpu: ((await redisCpu(redis.probe)) - before) * scale,
+    redisCpu: ((await redisCpuSeconds(redis.probe)) - before) * scale,
   }
-}
-
-async function redisCpu(probe: Redis): Promise<number> {
-  const info = await probe.info('cpu')
-  const of = (field: string) => Number(new RegExp(`^${field}:(\\S+)`, 'm').exec(info)?.[1])
-  return of('used_cpu_user') + of('used_cpu_sys')
 }
 
 function describe({ perSecond, nodeCpu, redisCpu }: Sample): string {
