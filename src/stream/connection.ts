@@ -2,7 +2,7 @@ import type { ConnectionOptions } from 'node:tls'
 import { Cluster, Redis, ReplyError } from 'ioredis'
 import { errorLine } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
-import { StreamError } from './errors.ts'
+import { StreamError, withoutCommand } from './errors.ts'
 import { SCRIPTS, type Script } from './scripts.ts'
 
 export interface StreamConnectionOptions {
@@ -47,7 +47,9 @@ export class StreamConnection {
   constructor(options: StreamConnectionOptions) {
     this.#options = options
     this.client = createClient(options)
-    this.client.on('error', (error: Error) => options.logger?.debug({ err: error }, `redis: ${errorLine(error)}`))
+    this.client.on('error', (error: Error) =>
+      options.logger?.debug({ err: withoutCommand(error) }, `redis: ${errorLine(error)}`),
+    )
     for (const { name, lua } of SCRIPTS) this.client.defineCommand(name, { numberOfKeys: 1, lua })
   }
 

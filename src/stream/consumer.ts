@@ -2,7 +2,7 @@ import { toError } from '#runtime/errors.ts'
 import { Acker } from './acker.ts'
 import { type RawEntry, type StreamHandler, toEntry } from './entry.ts'
 import { EntryRunner } from './entry-runner.ts'
-import { isNoGroup } from './errors.ts'
+import { isNoGroup, withoutCommand } from './errors.ts'
 import { ConsumerGroup } from './group.ts'
 import { freeSlots, HeldEntries } from './held.ts'
 import { QueueLimiter } from './limiter.ts'
@@ -261,7 +261,7 @@ export class StreamConsumer<Fields extends Record<string, string>> implements Po
   }
 
   reportError(error: Error): void {
-    this.#announce('error', error)
+    this.#announce('error', withoutCommand(error))
   }
 
   /** Entries that recovery found: held at once, begun as slots become free. */

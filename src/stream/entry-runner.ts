@@ -1,7 +1,7 @@
 import { toError } from '#runtime/errors.ts'
 import { failureBackoffMs, isPoison } from './delivery.ts'
 import type { HandlerResult, StreamEntry, StreamHandler } from './entry.ts'
-import { StreamError } from './errors.ts'
+import { StreamError, withoutCommand } from './errors.ts'
 import type { ConsumerGroup } from './group.ts'
 import type { Held, HeldEntries } from './held.ts'
 import type { QueueLimiter } from './limiter.ts'
@@ -105,7 +105,9 @@ export class EntryRunner<Fields extends Record<string, string>> {
     const { group, options } = this.#o
     this.#o.announce('failed', held.entry, error)
     // Counted on the server too: a process that dies meanwhile must not start the count anew.
-    void group.touch('count', [held.entry.id]).catch(thrown => this.#o.announce('error', toError(thrown)))
+    void group
+      .touch('count', [held.entry.id])
+      .catch(thrown => this.#o.announce('error', withoutCommand(toError(thrown))))
     const deliveries = held.entry.deliveries + 1
     held.entry = { ...held.entry, deliveries }
     this.#delay(held, failureBackoffMs(deliveries, options.maxBackoffMs))

@@ -6,9 +6,18 @@ import { CodedError, errorLine } from '#runtime/errors.ts'
  */
 export class StreamError extends CodedError {
   constructor(code: string, message: string, options: { cause?: unknown; canRetry?: boolean } = {}) {
-    super(code, message, options)
+    super(code, message, { ...options, cause: withoutCommand(options.cause) })
     this.name = 'StreamError'
   }
+}
+
+/**
+ * ioredis hangs the command on its errors, AUTH's password and an entry's payload included: nobody shall print them by
+ * accident. Changes the error and answers it.
+ */
+export function withoutCommand<T>(thrown: T): T {
+  if (thrown instanceof Error && 'command' in thrown) delete thrown.command
+  return thrown
 }
 
 /** The group (or the stream with it) is gone: FLUSHALL, DEL, a failover that lost it. */

@@ -28,7 +28,22 @@ export interface FlavouredRedis {
   stop(): Promise<void>
 }
 
+let version = 0
+
+/** Of the server that was started last, as `major.minor`. */
+export function redisVersion(): number {
+  return version
+}
+
 export async function startFlavour(flavour: Flavour): Promise<FlavouredRedis> {
+  const redis = await start(flavour)
+  await redis.onEach(async node => {
+    version = Number(/^redis_version:(\d+\.\d+)/m.exec(await node.info('server'))?.[1])
+  })
+  return redis
+}
+
+async function start(flavour: Flavour): Promise<FlavouredRedis> {
   if (flavour === 'cluster') return startCluster()
   if (flavour === 'tls') return startTls()
   const find = { installed: undefined, '6.2': redisFromJar, '8.2': redisFromWheel }[flavour]

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, test } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, beforeEach } from '@jest/globals'
 import {
   createStreamConnection,
   type StreamConnection,
@@ -25,11 +25,9 @@ export let workers: StreamWorker<Job>[] = []
 export const abandoned = new Set<string>()
 let pools: StreamPool[] = []
 let counter = 0
-let flavour: Flavour = 'installed'
 
 /** Called once at the top of a test file. After each test nothing may be left of it: no timer, no socket, no consumer. */
 export function useRedis(wanted: Flavour = 'installed'): void {
-  flavour = wanted
   let timers = 0
   beforeAll(async () => {
     redis = await startFlavour(wanted)
@@ -57,11 +55,6 @@ export function useRedis(wanted: Flavour = 'installed'): void {
     for (const stream of streams)
       await until('no idle consumer is left', async () => (await idleConsumers(stream)) === 0)
   })
-}
-
-/** A test of what only one server, reached without TLS, can show. */
-export function testOnSingle(title: string, body: () => Promise<void>): void {
-  if (flavour !== 'cluster' && flavour !== 'tls') test(title, body)
 }
 
 function timersNow(): number {

@@ -50,8 +50,8 @@ describe('hundreds of idle streams', () => {
   })
 })
 
-describe('an entry that went past min-idle', () => {
-  test('and that nobody took is run again by its own worker, without losing its place in a slot', async () => {
+describe('`>` never gives back own pending entries', () => {
+  test('a consumer with a name of its own looks for those of the process before it at its start', async () => {
     await queueOf().ensureGroup()
     const id = await queueOf().add({ n: '1' })
     await redis.probe.xreadgroup('GROUP', GROUP, 'frozen', 'COUNT', 1, 'STREAMS', name, '>')
@@ -59,5 +59,24 @@ describe('an entry that went past min-idle', () => {
     work(entry => void seen.push(entry.id), { consumer: 'frozen', claimMinIdleMs: 300 })
     await until('it is done', isEmptied)
     expect([seen, await pendingOf()]).toEqual([[id], 0])
+  })
+})
+
+describe('abandoned entries', () => {
+  test('come before new ones, although no slot is ever free', async () => {
+    await queueOf().ensureGroup()
+    const abandonedIds = await queueOf().addBulk(jobs(4))
+    await redis.probe.xreadgroup('GROUP', GROUP, 'dead', 'COUNT', 4, 'STREAMS', name, '>')
+    await queueOf().addBulk(jobs(3000, 4))
+    const seen: string[] = []
+    work(
+      async entry => {
+        seen.push(entry.id)
+        await new Promise(resolve => setTimeout(resolve, 5))
+      },
+      { concurrency: 2, claimMinIdleMs: 500 },
+    )
+    await until('all four', () => abandonedIds.every(id => seen.includes(id)))
+    expect(seen.length).toBeLessThan(2500)
   })
 })
