@@ -2,7 +2,8 @@ import { CodedError, errorLine } from '#runtime/errors.ts'
 
 /**
  * Errors of the framework. Codes: `STREAM_UNREACHABLE`, `STREAM_EVICTION` (the server may delete a whole stream),
- * `STREAM_FULL`, `STREAM_ADD_FAILED` (the entry may be on the stream or not), `STREAM_CLOSED`, `STREAM_BUSY`.
+ * `STREAM_FULL` (nothing was added), `STREAM_ADD_FAILED` (the entry may be on the stream or not), `STREAM_NO_GROUP`,
+ * `STREAM_CLOSED`; and those that come with the event `failed`: `STREAM_DEAD_LETTER`, `STREAM_POISON`.
  */
 export class StreamError extends CodedError {
   constructor(code: string, message: string, options: { cause?: unknown; canRetry?: boolean } = {}) {

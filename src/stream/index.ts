@@ -5,8 +5,9 @@ export {
   StreamConnection,
   type StreamConnectionOptions,
 } from './connection.ts'
-export type { StreamEntry, StreamHandler } from './entry.ts'
+export type { HandlerResult, StreamEntry, StreamHandler } from './entry.ts'
 export { StreamError } from './errors.ts'
+export type { LimiterOptions } from './limiter.ts'
 export { type DeadLetter, deadLetter, type Outcome, type RetryLater, retryLater } from './outcome.ts'
 export { StreamPool, type StreamPoolOptions } from './pool.ts'
 export { type HighWaterMark, type StreamCounts, StreamQueue, type StreamQueueOptions } from './queue.ts'

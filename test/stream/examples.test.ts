@@ -22,3 +22,11 @@ test('examples/mails.ts does what docs/stream.md says of it', async () => {
   ])
   expect(await redis.probe.xlen('example:mails')).toBe(0)
 })
+
+test('examples/many-streams.ts: a shared pool, a rate limit, producers that wait', async () => {
+  const { stdout } = await promisify(execFile)(process.execPath, ['examples/many-streams.ts', redis.url])
+  expect(stdout).toBe('150 pictures of 3 customers\n')
+  for (const customer of ['ada', 'grace', 'linus']) {
+    expect(await redis.probe.xlen(`example:resize:${customer}`)).toBe(0)
+  }
+})

@@ -79,4 +79,17 @@ describe('abandoned entries', () => {
     await until('all four', () => abandonedIds.every(id => seen.includes(id)))
     expect(seen.length).toBeLessThan(2500)
   })
+
+  test('behind more live ones than a claim looks at are found: its cursor is followed to the end', async () => {
+    await queueOf().ensureGroup()
+    await queueOf().addBulk(jobs(1500))
+    await redis.probe.xreadgroup('GROUP', GROUP, 'live', 'COUNT', 1500, 'STREAMS', name, '>')
+    const ids = await queueOf().addBulk(jobs(3))
+    await redis.probe.xreadgroup('GROUP', GROUP, 'dead', 'COUNT', 3, 'STREAMS', name, '>')
+    for (const id of ids) await redis.probe.xclaim(name, GROUP, 'dead', 0, id, 'IDLE', 3_600_000, 'JUSTID')
+    const seen: string[] = []
+    work(entry => void seen.push(entry.id))
+    await until('the abandoned three', () => seen.length === 3)
+    expect(seen.sort()).toEqual([...ids].sort())
+  })
 })

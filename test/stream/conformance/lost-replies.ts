@@ -3,7 +3,17 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { type StreamConnection, StreamQueue } from '#stream/index.ts'
 import { type LossyProxy, startLossyProxy } from '../../support/lossy-proxy.ts'
 import { until } from '../../support/redis.ts'
-import { type Job, jobs, name, otherConnection, pendingOf, queueOf, redis, work } from '../../support/stream-harness.ts'
+import {
+  connection,
+  type Job,
+  jobs,
+  name,
+  otherConnection,
+  pendingOf,
+  queueOf,
+  redis,
+  work,
+} from '../../support/stream-harness.ts'
 
 /** What acknowledges: a script, or XACKDEL where the server has it. */
 const ACK = /\b(eval|evalsha|xackdel)\b/i
@@ -101,5 +111,20 @@ describe('Redis', () => {
     expect(errors).toBeLessThan(25)
     await until('an empty stream', () => isEmptied().catch(() => false))
     expect([new Set(seen).size, seen.length, await pendingOf()]).toEqual([40, 40, 0])
+  })
+
+  test('away: an add rejects at once, and no offline queue runs it later', async () => {
+    await redis.server.stop()
+    try {
+      await until('the connection is lost', () => !connection.isUsable)
+      const startedAt = performance.now()
+      await expect(queueOf().add({ n: 'late' })).rejects.toMatchObject({ code: 'STREAM_ADD_FAILED', canRetry: true })
+      expect(performance.now() - startedAt).toBeLessThan(1000)
+    } finally {
+      await redis.server.start()
+    }
+    await until('the connection is back', () => connection.isUsable)
+    await connection.client.ping()
+    expect(await redis.probe.exists(name)).toBe(0)
   })
 })
