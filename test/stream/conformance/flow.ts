@@ -92,4 +92,29 @@ describe('abandoned entries', () => {
     await until('the abandoned three', () => seen.length === 3)
     expect(seen.sort()).toEqual([...ids].sort())
   })
+
+  test('that nobody else took are their worker’s own again, and kept alive', async () => {
+    const gate = Promise.withResolvers<void>()
+    let [first, second] = [0, 0]
+    const options = { claimMinIdleMs: 600 }
+    const worker = work(async () => {
+      first += 1
+      await gate.promise
+    }, options)
+    await queueOf().add({ n: '1' })
+    await until('it runs', () => first === 1)
+    const stalled = once(worker, 'stalled')
+    const frozenUntil = performance.now() + 700
+    while (performance.now() < frozenUntil);
+    await stalled
+    const deliveriesOf = async () =>
+      ((await redis.probe.xpending(name, GROUP, '-', '+', 1)) as [string, string, number, number][])[0]?.[3]
+    await until('it has been claimed back', async () => (await deliveriesOf()) === 2)
+    work(() => void second++, options)
+    const startedAt = Date.now()
+    await until('three min-idles', () => Date.now() - startedAt > 1800)
+    expect([first, second, await deliveriesOf()]).toEqual([1, 0, 2])
+    gate.resolve()
+    await until('an empty stream', isEmptied)
+  })
 })

@@ -255,8 +255,21 @@ describe('life', () => {
     expect(Date.now() - startedAt).toBeLessThan(1500)
     await queueOf().addBulk(jobs(5))
     expect(await queueOf().isPaused()).toBe(true)
+    const pausedAt = Date.now()
+    await until('many of the longest pauses between two reads', () => Date.now() - pausedAt > 300)
     expect(done).toBe(0)
     await queueOf().resume()
     await until('5 done', () => done === 5)
+  })
+
+  test('`await using` closes it at the end of its block', async () => {
+    let worker: StreamWorker<Job>
+    {
+      await using inner = work(() => undefined)
+      worker = inner
+      await once(worker, 'ready')
+    }
+    expect(worker.isRunning()).toBe(false)
+    await expect(worker.run()).rejects.toMatchObject({ code: 'STREAM_CLOSED' })
   })
 })
