@@ -4,18 +4,21 @@ import { TopicConsumer } from '#kafka/topic-consumer.ts'
 import { ensureTopics } from '#kafka/topics.ts'
 import { campaignPromotionStartedListener } from '#listeners/campaign-promotion-started-listener.ts'
 import { PromotionConsumerRegistry } from '#promotion/consumer-registry.ts'
+import { createInstanceReporter } from '#promotion/instances.ts'
 import { PromotionReconciler } from '#promotion/reconciler.ts'
 import { createRetryJobs } from '#promotion/retry-jobs.ts'
 import {
   CampaignPromotionPointRetryProcessor,
   CampaignPromotionVoucherRetryProcessor,
 } from '#promotion/retry-processor.ts'
+import type { StartedDeps } from '#promotion/started.ts'
 import { PromotionStreamManager } from '#promotion/stream-manager.ts'
 import type { UpkeepDeps } from '#promotion/upkeep.ts'
 import { pointQueue } from '#queues/point.queue.ts'
 import { voucherQueue } from '#queues/voucher.queue.ts'
 import type { Logger } from '#runtime/logger.ts'
 import { createProbeServer } from '#runtime/probe-server.ts'
+import type { ProcessLife } from '#runtime/process-life.ts'
 import { service } from '#runtime/service.ts'
 import { StreamPool } from '#stream/index.ts'
 import { pointWorker } from '#workers/point.worker.ts'
@@ -31,7 +34,7 @@ const RECONCILE_INTERVAL_MS = 2000
 /** Stream → Money API → result row → ack; retries; upkeep; started events. Scales with load. */
 await runProcess('worker', workerSchema, async (config, { logger, fatal, assertStarted }) => {
   const foundation = await foundationOf('worker', config, logger)
-  const { metrics, database, kafka, promotions, streamProducer, processorDeps, services } = foundation
+  const { metrics, database, promotions, streamProducer, processorDeps, services } = foundation
   const redis = retryRedisOf(config, logger)
 
   const handlers = { VOUCHER: voucherWorker(processorDeps), POINT: pointWorker(processorDeps) }
@@ -66,40 +69,25 @@ await runProcess('worker', workerSchema, async (config, { logger, fatal, assertS
       logger,
     },
   })
-  const topics = service('topics', {
-    start: () =>
-      ensureTopics(
-        kafka,
-        [
-          config.KAFKA_TOPIC_STARTED,
-          config.KAFKA_TOPIC_VOUCHER_RETRY,
-          config.KAFKA_TOPIC_POINT_RETRY,
-          config.KAFKA_TOPIC_COMPLETED,
-        ],
-        config.KAFKA_TOPIC_PARTITIONS,
-      ),
-    stop: async () => undefined,
+  const instance = createInstanceReporter({
+    redis: redis.client,
+    registry,
+    money: () => ({
+      breaker: 'closed',
+      breakerSince: new Date().toISOString(),
+      credentialsRefused: false,
+      credentialsRefusedSince: null,
+      rateLimited: false,
+    }),
+    slotsMax: config.WORKER_MAX_IN_FLIGHT,
+    logger,
   })
-  // The spec's @ConditionalOnProperty: the started listener exists only while the toggle is on.
-  const started = config.REDIS_STREAM_ENABLED
-    ? [
-        new TopicConsumer({
-          kafka,
-          groupId: `${config.KAFKA_GROUP_ID}-started-${hostname()}-${process.pid}`,
-          topics: [config.KAFKA_TOPIC_STARTED],
-          handleBatch: campaignPromotionStartedListener({
-            promotions,
-            reconciler,
-            metrics: processorDeps.metrics,
-            logger,
-            retryer: retryerOf(logger),
-          }),
-          logger,
-          onFatal: fatal,
-          isPrivateGroup: true,
-        }),
-      ]
-    : []
+  const started = startedConsumersOf(config, foundation, {
+    reconciler,
+    logger,
+    fatal,
+    onAnswered: instance.startedEvent,
+  })
   const probes = createProbeServer({
     host: config.PROBE_HOST,
     port: config.WORKER_PORT,
@@ -112,8 +100,52 @@ await runProcess('worker', workerSchema, async (config, { logger, fatal, assertS
       ...started.map(consumer => ({ name: consumer.name, check: () => consumer.assertAlive() })),
     ],
   })
-  return [probes, ...services, redis.service, topics, consumers, retryJobs, retryWorker, upkeep, ...started]
+  return [
+    probes,
+    ...services,
+    redis.service,
+    topicsOf(config, foundation),
+    consumers,
+    retryJobs,
+    retryWorker,
+    upkeep,
+    ...started,
+    instance,
+  ]
 })
+
+function topicsOf(config: WorkerConfig, { kafka }: Foundation) {
+  const names = [
+    config.KAFKA_TOPIC_STARTED,
+    config.KAFKA_TOPIC_VOUCHER_RETRY,
+    config.KAFKA_TOPIC_POINT_RETRY,
+    config.KAFKA_TOPIC_COMPLETED,
+  ]
+  return service('topics', {
+    start: () => ensureTopics(kafka, names, config.KAFKA_TOPIC_PARTITIONS),
+    stop: async () => undefined,
+  })
+}
+
+/** The spec's @ConditionalOnProperty: the started listener exists only while the toggle is on. */
+function startedConsumersOf(
+  config: WorkerConfig,
+  { kafka, promotions, processorDeps: { metrics } }: Foundation,
+  { fatal, ...parts }: Pick<StartedDeps, 'reconciler' | 'logger' | 'onAnswered'> & Pick<ProcessLife, 'fatal'>,
+): TopicConsumer[] {
+  if (!config.REDIS_STREAM_ENABLED) return []
+  const { logger } = parts
+  const consumer = new TopicConsumer({
+    kafka,
+    groupId: `${config.KAFKA_GROUP_ID}-started-${hostname()}-${process.pid}`,
+    topics: [config.KAFKA_TOPIC_STARTED],
+    handleBatch: campaignPromotionStartedListener({ promotions, metrics, retryer: retryerOf(logger), ...parts }),
+    logger,
+    onFatal: fatal,
+    isPrivateGroup: true,
+  })
+  return [consumer]
+}
 
 /** The consumers of this process: their slots, who starts and stops them, and what the database wants of them. */
 function streamPartsOf(config: WorkerConfig, foundation: Foundation, handlers: UpkeepDeps['handlers'], logger: Logger) {

@@ -15,6 +15,7 @@ export interface ConsumerContext {
 /** The spec's `PromotionConsumerRegistry`: which promotions this process consumes, one context each. */
 export class PromotionConsumerRegistry {
   readonly #contexts = new Map<string, Promise<ConsumerContext>>()
+  readonly #running = new Map<string, ConsumerContext>()
   readonly #logger: Logger
 
   constructor(logger: Logger) {
@@ -24,6 +25,11 @@ export class PromotionConsumerRegistry {
   /** Ids of the promotions that are registered or about to be. */
   get promotionIds(): string[] {
     return [...this.#contexts.keys()]
+  }
+
+  /** Those whose consumers are up. */
+  get contexts(): ConsumerContext[] {
+    return [...this.#running.values()]
   }
 
   get(promotionId: string): Promise<ConsumerContext> | undefined {
@@ -36,7 +42,12 @@ export class PromotionConsumerRegistry {
     if (known !== undefined) return known
     const context = create()
     this.#contexts.set(promotionId, context)
-    context.catch(() => this.#contexts.delete(promotionId))
+    context.then(
+      made => {
+        if (this.#contexts.get(promotionId) === context) this.#running.set(promotionId, made)
+      },
+      () => this.#contexts.delete(promotionId),
+    )
     return context
   }
 
@@ -49,7 +60,10 @@ export class PromotionConsumerRegistry {
     } catch (error) {
       this.#logger.error({ err: toError(error), promotionId }, `consumers did not close: ${errorLine(error)}`)
     } finally {
-      if (this.#contexts.get(promotionId) === context) this.#contexts.delete(promotionId)
+      if (this.#contexts.get(promotionId) === context) {
+        this.#contexts.delete(promotionId)
+        this.#running.delete(promotionId)
+      }
     }
   }
 

@@ -10,6 +10,8 @@ export interface StartedDeps {
   reconciler: Pick<PromotionReconciler, 'reconcileOne'>
   metrics: PromotionMetrics
   logger: Logger
+  /** Called when this process has done what an event asks for. */
+  onAnswered?(promotionId: string): void
 }
 
 /**
@@ -22,6 +24,7 @@ export async function handlePromotionStarted(json: string, deps: StartedDeps): P
   if (!parsed.ok) return refuse(deps, 'invalid', parsed.reason)
   const reason = await startPromotion(parsed.message, deps)
   if (reason !== undefined) refuse(deps, reason, `promotion ${parsed.message.promotionId}`)
+  else deps.onAnswered?.(parsed.message.promotionId)
 }
 
 async function startPromotion(
