@@ -44,7 +44,7 @@ const MAX_STARTED_EVENTS = 1000
 
 /** The worker processes that have reported within the last 10 s, in the order of their names. */
 export async function listInstances(redis: Redis | Cluster): Promise<InstanceRecord[]> {
-  const names = await redis.zrange(INDEX_KEY, 0, -1)
+  const names = await redis.zrange(INDEX_KEY, '0', '-1')
   const texts = await Promise.all(names.map(name => redis.get(recordKey(name))))
   const records = texts.filter(text => text !== null).map(text => JSON.parse(text) as InstanceRecord)
   return records.sort((one, other) => (one.instance < other.instance ? -1 : 1))
