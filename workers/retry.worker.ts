@@ -32,8 +32,13 @@ class RetryLaterError extends Error {
   }
 }
 
+export interface RetryWorker extends Service {
+  /** With true no job is begun: the Money API is not to be called. */
+  hold(isHeld: boolean): void
+}
+
 /** The handler of `queues/retry.queue.ts`. At least once: a job that ran twice repeats a call with the same key. */
-export function createRetryWorker(options: RetryWorkerOptions): Service {
+export function createRetryWorker(options: RetryWorkerOptions): RetryWorker {
   const { connection, prefix, policy, processors, logger } = options
   const abort = new AbortController()
 
@@ -60,7 +65,12 @@ export function createRetryWorker(options: RetryWorkerOptions): Service {
   }
 
   let worker: Worker<RetryJobData> | undefined
-  return service('retry-worker', {
+  let isHeld = false
+  const follow = () => {
+    if (isHeld) void worker?.pause(true)
+    else worker?.resume()
+  }
+  const life = service('retry-worker', {
     start: async () => {
       worker = new Worker<RetryJobData>(RETRY_QUEUE_NAME, handle, {
         connection,
@@ -73,6 +83,7 @@ export function createRetryWorker(options: RetryWorkerOptions): Service {
       })
       worker.on('error', error => logger.debug({ err: error }, `retry worker: ${errorLine(error)}`))
       await worker.waitUntilReady()
+      follow()
     },
     stop: async deadline => {
       const giveUp = () => abort.abort()
@@ -80,4 +91,11 @@ export function createRetryWorker(options: RetryWorkerOptions): Service {
       await worker?.close()
     },
   })
+  return {
+    ...life,
+    hold: shouldHold => {
+      isHeld = shouldHold
+      follow()
+    },
+  }
 }

@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander'
 import { errorLine } from '#runtime/errors.ts'
 import { createCommand } from './commands/create.ts'
+import { resumeCallsCommand } from './commands/resume-calls.ts'
 import { startCommand } from './commands/start.ts'
 import { statusCommand } from './commands/status.ts'
 
@@ -10,7 +11,8 @@ const program = new Command('promostream')
   .description('steer and look at promotions; settings come from the environment (DATABASE_URL, KAFKA_BROKERS, …)')
   .showHelpAfterError('(see --help)')
 
-for (const command of [createCommand, startCommand, statusCommand]) program.addCommand(command.exitOverride())
+for (const command of [createCommand, startCommand, statusCommand, resumeCallsCommand])
+  program.addCommand(command.exitOverride())
 
 try {
   await program.exitOverride().parseAsync()

@@ -5,17 +5,18 @@ import { createGiftResultRepositories } from '#database/results.ts'
 import { createSkippedRepository } from '#database/skipped.ts'
 import { createKafka, type KafkaClient } from '#kafka/client.ts'
 import { createEventProvider } from '#kafka/event-provider.ts'
-import { createMoneyCampaignChargeApi, type MoneyCampaignChargeApi } from '#money/charge-api.ts'
+import { createMoneyCampaignChargeApi, lookupPath } from '#money/charge-api.ts'
+import { MoneyGate } from '#money/gate.ts'
 import { HttpPool } from '#money/http.ts'
 import { InvalidMessageReporter } from '#promotion/invalid-messages.ts'
-import { createPromotionMetrics, type PromotionMetrics } from '#promotion/metrics.ts'
+import { createPromotionMetrics, exposeMoneyStatus, type PromotionMetrics } from '#promotion/metrics.ts'
 import type { ProcessorDeps, ProcessorSettings } from '#promotion/processing.ts'
 import { CampaignPromotionResultUpdateService } from '#promotion/result-update.ts'
 import { CampaignPromotionStatusCacheService } from '#promotion/status-cache.ts'
 import { PromotionStreamProducer } from '#promotion/stream-producer.ts'
 import type { Logger } from '#runtime/logger.ts'
 import { createMetrics } from '#runtime/metrics.ts'
-import { connectRedis, createRedisClient } from '#runtime/redis.ts'
+import { connectRedis, createHastyRedisClient, createRedisClient } from '#runtime/redis.ts'
 import { createRetryer } from '#runtime/retryer.ts'
 import { type Service, service } from '#runtime/service.ts'
 import { createStreamConnection } from '#stream/index.ts'
@@ -84,7 +85,8 @@ export function retryPolicyOf(config: GiftConfig) {
   }
 }
 
-function moneyApiOf(config: GiftConfig, metrics: PromotionMetrics, logger: Logger): MoneyCampaignChargeApi {
+/** What stands before the Money API, and the connection by which all instances agree on it. */
+function moneyPartsOf(config: GiftConfig, metrics: PromotionMetrics, logger: Logger) {
   const http = new HttpPool({
     // Without the toggle's direct way a listener never calls it.
     baseUrl: config.MONEY_API_URL ?? 'http://127.0.0.1:9',
@@ -92,15 +94,25 @@ function moneyApiOf(config: GiftConfig, metrics: PromotionMetrics, logger: Logge
     timeoutMs: config.MONEY_API_TIMEOUT_MS,
     connections: config.WORKER_MAX_IN_FLIGHT,
   })
-  return createMoneyCampaignChargeApi({
+  const cache = createHastyRedisClient({ url: config.REDIS_URL, cluster: config.REDIS_CLUSTER, logger })
+  const gate = new MoneyGate({
     http,
-    onCredentials: (areRefused, code) => {
-      if (areRefused)
-        logger.error({ code }, 'the Money API refuses our credentials (MONEY_API_TOKEN): calls are held back')
-      else logger.info('the Money API takes our credentials again')
-    },
+    redis: cache,
+    rateLimit: config.MONEY_API_RATE_LIMIT,
+    probePath: lookupPath,
+    logger,
+  })
+  const moneyCampaignChargeApi = createMoneyCampaignChargeApi({
+    gate,
     onExchange: (method, meaning, seconds) => metrics.moneyCalls.observe({ method, meaning }, seconds),
   })
+  const services: Service[] = [
+    // It goes on trying by itself; `redis` says when there is none at all.
+    service('cache', { start: () => cache.connect().catch(() => undefined), stop: async () => cache.disconnect() }),
+    service('money-api', { start: async () => undefined, stop: () => http.close() }),
+    gate.service,
+  ]
+  return { cache, gate, moneyCampaignChargeApi, services }
 }
 
 function processorSettingsOf(config: GiftConfig): ProcessorSettings {
@@ -120,7 +132,7 @@ export async function foundationOf(name: string, config: GiftConfig, logger: Log
   const kafka = kafkaOf(config, logger)
   const eventProviderService = createEventProvider(kafka)
   const stream = streamConnectionOf(config, logger)
-  const moneyCampaignChargeApi = moneyApiOf(config, promotionMetrics, logger)
+  const money = moneyPartsOf(config, promotionMetrics, logger)
   const promotions = createPromotionRepository(database.kysely)
   const results = createGiftResultRepositories(database.kysely)
   const streamProducer = new PromotionStreamProducer({
@@ -134,14 +146,16 @@ export async function foundationOf(name: string, config: GiftConfig, logger: Log
     promotionStatusCacheService: new CampaignPromotionStatusCacheService(promotions),
     eventProviderService,
     streamProducer,
-    moneyCampaignChargeApi,
+    moneyCampaignChargeApi: money.moneyCampaignChargeApi,
     invalidMessages: new InvalidMessageReporter(eventProviderService, config.KAFKA_TOPIC_INVALID),
     metrics: promotionMetrics,
     logger,
     settings: processorSettingsOf(config),
   }
-  const services: Service[] = [database, stream.service, moneyCampaignChargeApi, eventProviderService]
-  return { metrics, database, kafka, stream, promotions, streamProducer, processorDeps, services }
+  const paysItself = name === 'worker' || !config.REDIS_STREAM_ENABLED
+  if (paysItself) exposeMoneyStatus(metrics, () => money.gate.status)
+  const services: Service[] = [database, stream.service, ...(paysItself ? money.services : []), eventProviderService]
+  return { metrics, database, kafka, stream, money, promotions, streamProducer, processorDeps, services }
 }
 
 export type Foundation = Awaited<ReturnType<typeof foundationOf>>

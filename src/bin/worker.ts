@@ -34,7 +34,7 @@ const RECONCILE_INTERVAL_MS = 2000
 /** Stream → Money API → result row → ack; retries; upkeep; started events. Scales with load. */
 await runProcess('worker', workerSchema, async (config, { logger, fatal, assertStarted }) => {
   const foundation = await foundationOf('worker', config, logger)
-  const { metrics, database, promotions, streamProducer, processorDeps, services } = foundation
+  const { metrics, database, money, promotions, streamProducer, processorDeps, services } = foundation
   const redis = retryRedisOf(config, logger)
 
   const handlers = { VOUCHER: voucherWorker(processorDeps), POINT: pointWorker(processorDeps) }
@@ -48,6 +48,11 @@ await runProcess('worker', workerSchema, async (config, { logger, fatal, assertS
       POINT: new CampaignPromotionPointRetryProcessor(processorDeps),
     },
     logger,
+  })
+  money.gate.onHold(isHeld => {
+    if (isHeld) registry.hold('money-api')
+    else registry.release('money-api')
+    retryWorker.hold(isHeld)
   })
   const retryJobs = createRetryJobs({ connection: redis.client, prefix: redis.prefix, policy: retryPolicyOf(config) })
   const upkeep = createUpkeepWorker({
@@ -70,15 +75,9 @@ await runProcess('worker', workerSchema, async (config, { logger, fatal, assertS
     },
   })
   const instance = createInstanceReporter({
-    redis: redis.client,
+    redis: money.cache,
     registry,
-    money: () => ({
-      breaker: 'closed',
-      breakerSince: new Date().toISOString(),
-      credentialsRefused: false,
-      credentialsRefusedSince: null,
-      rateLimited: false,
-    }),
+    money: () => money.gate.status,
     slotsMax: config.WORKER_MAX_IN_FLIGHT,
     logger,
   })

@@ -129,6 +129,13 @@ export const cliSchema = withCrossChecks(
   z.object({ ...database.shape, ...kafka.partial({ KAFKA_BROKERS: true }).shape, ...life.shape }),
 )
 
+/** Commands that need nothing but the Redis of all instances. */
+export const redisCliSchema = z.object({
+  REDIS_URL: redis.shape.REDIS_URL,
+  REDIS_CLUSTER: redis.shape.REDIS_CLUSTER,
+  ...life.shape,
+})
+
 export type ListenerConfig = Readonly<z.infer<typeof listenerSchema>>
 export type WorkerConfig = Readonly<z.infer<typeof workerSchema>>
 export type CliConfig = Readonly<z.infer<typeof cliSchema>>

@@ -1,14 +1,15 @@
-import { type Service, service } from '#runtime/service.ts'
 import {
   type ChargeRequest,
   classifyLookup,
   classifyPost,
+  type HttpAnswer,
   idempotencyKey,
   type LookupMeaning,
   type PostMeaning,
   type Unsettled,
 } from './charge.ts'
-import type { HttpPool } from './http.ts'
+import type { Held, MoneyGate } from './gate.ts'
+import type { HttpCall } from './http.ts'
 
 /**
  * How one attempt to pay ended; `posts` = POSTs sent in it.
@@ -16,6 +17,7 @@ import type { HttpPool } from './http.ts'
  * - `failed`: it refused, and its GET confirms that it holds none.
  * - `unsettled`: nobody knows, or it asked for another try; the next one uses the same key.
  * - `unauthorized`: our credentials are refused; nothing about the gift has changed.
+ * - `held`: it is down, or refuses our credentials: nothing was called.
  * - `aborted`: a stopping process gave the call up; the gift stays as it is.
  */
 export type ChargeOutcome = (
@@ -23,6 +25,7 @@ export type ChargeOutcome = (
   | { kind: 'failed'; code: string; message: string }
   | { kind: 'unauthorized'; code: string; message: string }
   | { kind: 'aborted' }
+  | Held
   | Unsettled
 ) & { posts: number }
 
@@ -33,7 +36,7 @@ export interface ChargeOptions {
 }
 
 /** The spec's `MoneyCampaignChargeApi`: at least one POST reaches the Money API per `charged`; its key makes it once. */
-export interface MoneyCampaignChargeApi extends Service {
+export interface MoneyCampaignChargeApi {
   /** Never rejects for what the Money API does or fails to do. */
   charge(request: ChargeRequest, options?: ChargeOptions): Promise<ChargeOutcome>
   /** GET by key: is there a charge? */
@@ -41,105 +44,71 @@ export interface MoneyCampaignChargeApi extends Service {
 }
 
 export interface ChargeApiOptions {
-  http: HttpPool
+  gate: Pick<MoneyGate, 'exchange'>
   now?: () => number
-  /** Our credentials are refused (true), or are taken again (false): somebody has to know. */
-  onCredentials?(areRefused: boolean, code: string): void
   /** Called after each exchange, for metrics. */
   onExchange?(method: 'GET' | 'POST', meaning: PostMeaning['kind'] | LookupMeaning['kind'], seconds: number): void
 }
 
 const CHARGES_PATH = '/v1/campaign-charges'
-/** While our credentials are refused, one call in this many ms finds out whether they still are. */
-const UNAUTHORIZED_PROBE_INTERVAL_MS = 5000
+
+/** The path of the GET by key. Letters, a colon and digits: a path segment as it stands (RFC 3986 §3.3). */
+export function lookupPath(key: string): string {
+  return `${CHARGES_PATH}/${key}`
+}
 
 export function createMoneyCampaignChargeApi(options: ChargeApiOptions): MoneyCampaignChargeApi {
+  const { gate, onExchange } = options
   const now = options.now ?? Date.now
-  const latch = new CredentialsLatch(now, (areRefused, code) => options.onCredentials?.(areRefused, code))
 
-  const timed = async <Meaning extends PostMeaning | LookupMeaning>(
-    method: 'GET' | 'POST',
-    exchange: () => Promise<Meaning>,
-  ): Promise<Meaning> => {
-    const startedAt = performance.now()
-    const meaning = await exchange()
-    options.onExchange?.(method, meaning.kind, (performance.now() - startedAt) / 1000)
-    latch.learn(meaning)
+  const send = async <Meaning extends PostMeaning | LookupMeaning>(
+    gift: string,
+    call: HttpCall,
+    classify: (answer: HttpAnswer, nowMs: number) => Meaning,
+  ): Promise<Meaning | Held> => {
+    const answer = await gate.exchange(gift, call)
+    if (answer.kind === 'held') return answer
+    const meaning = classify(answer, now())
+    onExchange?.(call.method, meaning.kind, answer.seconds)
     return meaning
   }
-  const lookup: MoneyCampaignChargeApi['lookup'] = (request, signal) =>
-    timed('GET', async () => {
-      // Letters, a colon and digits: a path segment as it stands (RFC 3986 §3.3).
-      const path = `${CHARGES_PATH}/${idempotencyKey(request)}`
-      return classifyLookup(await options.http.exchange({ method: 'GET', path, signal }), now())
-    })
-  const post = (request: ChargeRequest, signal: AbortSignal | undefined) =>
-    timed('POST', async () => {
-      const headers = { 'content-type': 'application/json', 'idempotency-key': idempotencyKey(request) }
-      const { type, promotionId, targetId, memberId, amount } = request
-      const body = JSON.stringify({ type, promotionId, targetId, memberId, amount })
-      return classifyPost(
-        await options.http.exchange({ method: 'POST', path: CHARGES_PATH, headers, body, signal }),
-        now(),
-      )
-    })
+  const get = (key: string, signal: AbortSignal | undefined) =>
+    send(key, { method: 'GET', path: lookupPath(key), signal }, classifyLookup)
+  const post = (key: string, request: ChargeRequest, signal: AbortSignal | undefined) => {
+    const headers = { 'content-type': 'application/json', 'idempotency-key': key }
+    const { type, promotionId, targetId, memberId, amount } = request
+    const body = JSON.stringify({ type, promotionId, targetId, memberId, amount })
+    return send(key, { method: 'POST', path: CHARGES_PATH, headers, body, signal }, classifyPost)
+  }
 
   return {
-    ...service('money-api', { start: async () => undefined, stop: () => options.http.close() }),
-    lookup,
+    lookup: async (request, signal) => asUnsettled(await get(idempotencyKey(request), signal)),
     charge: async (request, { signal, lookFirst } = {}) => {
-      const closed = latch.closed()
-      if (closed !== undefined) return { ...closed, posts: 0 }
+      const key = idempotencyKey(request)
       if (lookFirst) {
-        const found = await lookup(request, signal)
+        const found = await get(key, signal)
         if (found.kind !== 'no-charge') return abortedOr(found, signal, 0)
       }
-      const posted = await post(request, signal)
+      const posted = await post(key, request, signal)
+      if (posted.kind === 'held') return { ...posted, posts: 0 }
       if (posted.kind !== 'refused') return abortedOr(posted, signal, 1)
       // A refusal may answer a repeated key whose first call was applied and its reply lost: only the GET tells.
-      const found = await lookup(request, signal)
+      const found = asUnsettled(await get(key, signal))
       if (found.kind === 'no-charge') return { kind: 'failed', code: posted.code, message: posted.message, posts: 1 }
       return abortedOr(found, signal, 1)
     },
   }
 }
 
+/** A GET that was held after a POST: that POST's outcome is not known. */
+function asUnsettled(meaning: LookupMeaning | Held): LookupMeaning {
+  return meaning.kind === 'held' ? { kind: 'unsettled', code: 'HELD', message: meaning.reason } : meaning
+}
+
 function abortedOr(
-  meaning: Exclude<PostMeaning, { kind: 'refused' }> | Exclude<LookupMeaning, { kind: 'no-charge' }>,
+  meaning: Exclude<PostMeaning, { kind: 'refused' }> | Exclude<LookupMeaning, { kind: 'no-charge' }> | Held,
   signal: AbortSignal | undefined,
   posts: number,
 ): ChargeOutcome {
   return signal?.aborted && meaning.kind === 'unsettled' ? { kind: 'aborted', posts } : { ...meaning, posts }
-}
-
-/** After a 401 or 403 nothing is called but a probe now and then; an answer that is neither opens it again. */
-class CredentialsLatch {
-  readonly #now: () => number
-  readonly #onChange: (areRefused: boolean, code: string) => void
-  #refusal: { kind: 'unauthorized'; code: string; message: string } | undefined
-  #nextProbeAt = 0
-
-  constructor(now: () => number, onChange: (areRefused: boolean, code: string) => void) {
-    this.#now = now
-    this.#onChange = onChange
-  }
-
-  /** The refusal that forbids a call now, or undefined: go ahead. */
-  closed() {
-    if (this.#refusal === undefined || this.#now() < this.#nextProbeAt) return this.#refusal
-    this.#nextProbeAt = this.#now() + UNAUTHORIZED_PROBE_INTERVAL_MS
-    return undefined
-  }
-
-  learn(meaning: PostMeaning | LookupMeaning): void {
-    if (meaning.kind === 'unauthorized') {
-      const isNew = this.#refusal === undefined
-      if (isNew) this.#nextProbeAt = this.#now() + UNAUTHORIZED_PROBE_INTERVAL_MS
-      this.#refusal = meaning
-      if (isNew) this.#onChange(true, meaning.code)
-    } else if (this.#refusal !== undefined && meaning.kind !== 'unsettled') {
-      this.#refusal = undefined
-      this.#onChange(false, meaning.kind)
-    }
-  }
 }

@@ -49,6 +49,20 @@ export type LookupMeaning =
 
 const MESSAGE_LENGTH = 500
 
+/**
+ * Does the answer say that the Money API as a whole is in trouble: a 5xx, a time-out, a connection that broke? Its own
+ * refusals, 409 and 429 included, show that it lives; an unreadable reply is that gift's trouble.
+ */
+export function isOutage(answer: HttpAnswer): boolean {
+  if (answer.kind === 'reply') return answer.status >= 500
+  const { code } = answer.error as { code?: unknown }
+  return code !== 'ABORTED' && code !== 'REPLY_TOO_LARGE'
+}
+
+export function isRefusedCredentials(answer: HttpAnswer): boolean {
+  return answer.kind === 'reply' && (answer.status === 401 || answer.status === 403)
+}
+
 export function classifyPost(answer: HttpAnswer, nowMs: number): PostMeaning {
   if (answer.kind === 'no-reply') return silence(answer.error)
   switch (answer.status) {

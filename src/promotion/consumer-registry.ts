@@ -12,10 +12,15 @@ export interface ConsumerContext {
   queue: StreamQueue<PromotionEntry>
 }
 
+/** Why a promotion's consumers wait. Each reason is taken back by whoever gave it; the last one taken back resumes. */
+export type HoldReason = 'promotion-paused' | 'money-api'
+
 /** The spec's `PromotionConsumerRegistry`: which promotions this process consumes, one context each. */
 export class PromotionConsumerRegistry {
   readonly #contexts = new Map<string, Promise<ConsumerContext>>()
   readonly #running = new Map<string, ConsumerContext>()
+  readonly #holds = new Map<string, Set<HoldReason>>()
+  readonly #holdsOfAll = new Set<HoldReason>()
   readonly #logger: Logger
 
   constructor(logger: Logger) {
@@ -44,11 +49,43 @@ export class PromotionConsumerRegistry {
     this.#contexts.set(promotionId, context)
     context.then(
       made => {
-        if (this.#contexts.get(promotionId) === context) this.#running.set(promotionId, made)
+        if (this.#contexts.get(promotionId) !== context) return
+        this.#running.set(promotionId, made)
+        this.#follow(made)
       },
       () => this.#contexts.delete(promotionId),
     )
     return context
+  }
+
+  /** What is in hand stays in hand, nothing new is begun. Without an id: all promotions, also those to come. */
+  hold(reason: HoldReason, promotionId?: string): void {
+    this.#reasons(promotionId).add(reason)
+    this.#followAll(promotionId)
+  }
+
+  release(reason: HoldReason, promotionId?: string): void {
+    this.#reasons(promotionId).delete(reason)
+    this.#followAll(promotionId)
+  }
+
+  #reasons(promotionId: string | undefined): Set<HoldReason> {
+    if (promotionId === undefined) return this.#holdsOfAll
+    const reasons = this.#holds.get(promotionId) ?? new Set()
+    this.#holds.set(promotionId, reasons)
+    return reasons
+  }
+
+  #followAll(promotionId: string | undefined): void {
+    for (const context of this.contexts) {
+      if (promotionId === undefined || context.promotionId === promotionId) this.#follow(context)
+    }
+  }
+
+  #follow({ promotionId, worker }: ConsumerContext): void {
+    const isHeld = this.#holdsOfAll.size > 0 || this.#reasons(promotionId).size > 0
+    if (!isHeld) worker.resume()
+    else if (!worker.isPaused()) void worker.pause(true)
   }
 
   /** Stops reading, lets handlers finish until the deadline, leaves the rest pending for other instances. */
@@ -63,6 +100,7 @@ export class PromotionConsumerRegistry {
       if (this.#contexts.get(promotionId) === context) {
         this.#contexts.delete(promotionId)
         this.#running.delete(promotionId)
+        this.#holds.delete(promotionId)
       }
     }
   }

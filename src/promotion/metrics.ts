@@ -1,6 +1,24 @@
+import type { MoneyStatus } from '#money/status.ts'
 import type { Metrics } from '#runtime/metrics.ts'
 
 const LATENCY_BUCKETS_SECONDS = [0.01, 0.025, 0.05, 0.075, 0.1, 0.2, 0.5, 1, 2, 5]
+
+const BREAKER_LEVELS = { closed: 0, 'half-open': 1, open: 2 } as const
+
+/** Whether the Money API may be called, as this process sees it. */
+export function exposeMoneyStatus(metrics: Metrics, status: () => MoneyStatus): void {
+  metrics.gauge(
+    'promostream_money_breaker_state',
+    'Circuit breaker of the Money API: 0 closed, 1 half-open, 2 open',
+    () => BREAKER_LEVELS[status().breaker],
+  )
+  metrics.gauge('promostream_money_credentials_refused', 'The Money API refuses our credentials: 1, else 0', () =>
+    Number(status().credentialsRefused),
+  )
+  metrics.gauge('promostream_money_rate_limited', 'Calls wait for MONEY_API_RATE_LIMIT: 1, else 0', () =>
+    Number(status().rateLimited),
+  )
+}
 
 /** What the domain counts. Conservation: consumed = inserted + duplicate + skipped + invalid. */
 export function createPromotionMetrics(metrics: Metrics) {

@@ -15,7 +15,7 @@ import type { CampaignPromotionResultUpdateService } from './result-update.ts'
 
 export type GiftMessage = z.infer<typeof giftFields>
 
-/** How long an entry waits that must not be paid now: its promotion is paused, or our credentials are refused. */
+/** How long an entry waits that must not be paid now: its promotion is paused, or the Money API is not to be called. */
 const NOT_NOW_DELAY_MS = 1000
 
 /**
@@ -195,6 +195,8 @@ export abstract class AbstractCampaignPromotionProcessor<Message extends GiftMes
           reason: `Money API refuses our credentials (${outcome.code})`,
           delayMs: NOT_NOW_DELAY_MS,
         }
+      case 'held':
+        return { kind: 'not-now', reason: outcome.reason, delayMs: NOT_NOW_DELAY_MS }
       case 'aborted':
         return { kind: 'not-now', reason: 'stopping', delayMs: NOT_NOW_DELAY_MS }
     }

@@ -72,6 +72,8 @@ export abstract class AbstractCampaignPromotionRetryProcessor {
         return this.#handleFailure(type, row, outcome)
       case 'unauthorized':
         return { kind: 'not-now', reason: `Money API refuses our credentials (${outcome.code})` }
+      case 'held':
+        return { kind: 'not-now', reason: outcome.reason }
       case 'aborted':
         return { kind: 'not-now', reason: 'stopping' }
     }

@@ -54,13 +54,13 @@ export class PromotionStreamManager {
     const count = calculateConsumerCountPerInstance(totalCount || Number.POSITIVE_INFINITY, maxConsumersPerInstance)
     const { worker } = await this.#deps.registry.register(promotionId, () => this.#create(promotionId, type, count))
     if (worker.concurrency !== count) worker.concurrency = count
-    if (worker.isPaused()) worker.resume()
+    this.#deps.registry.release('promotion-paused', promotionId)
   }
 
   /** What is in hand stays in hand, nothing new is begun; the consumers stay for the resume. */
   async pauseConsumers(promotionId: string): Promise<void> {
-    const context = await this.#deps.registry.get(promotionId)
-    if (context !== undefined && !context.worker.isPaused()) await context.worker.pause(true)
+    const { registry } = this.#deps
+    if ((await registry.get(promotionId)) !== undefined) registry.hold('promotion-paused', promotionId)
   }
 
   async stopConsumers(promotionId: string, deadline?: AbortSignal): Promise<void> {

@@ -21,6 +21,26 @@ export function createRedisClient({ url, cluster, logger }: RedisOptions): Redis
   return client
 }
 
+const HASTY_COMMAND_MS = 1000
+
+/**
+ * A connection for what is better not done than done late: a command fails within a second, and at once while Redis is
+ * away. Connects when it is told to.
+ */
+export function createHastyRedisClient({ url, cluster, logger }: RedisOptions): Redis | Cluster {
+  const redisOptions = {
+    maxRetriesPerRequest: 0,
+    commandTimeout: HASTY_COMMAND_MS,
+    autoResendUnfulfilledCommands: false,
+  }
+  const hasty = { enableOfflineQueue: false, lazyConnect: true }
+  const client = cluster
+    ? new Cluster([url], { redisOptions, ...hasty })
+    : new Redis(url, { ...redisOptions, ...hasty })
+  client.on('error', (error: Error) => logger.debug({ err: error }, `redis: ${errorLine(error)}`))
+  return client
+}
+
 /** Connects, or says in one line that Redis does not answer. */
 export async function connectRedis(client: Redis | Cluster, timeoutMs: number): Promise<void> {
   const failure = Promise.withResolvers<never>()

@@ -1,0 +1,36 @@
+import { Command } from 'commander'
+import { processEnvironment } from '#config/environment.ts'
+import { loadConfig } from '#config/load.ts'
+import { redisCliSchema } from '#config/schemas.ts'
+import { type CredentialsRefusal, clearCredentialsLatch } from '#money/credentials-latch.ts'
+import { createLogger } from '#runtime/logger.ts'
+import { connectRedis, createRedisClient } from '#runtime/redis.ts'
+import { print } from './output.ts'
+
+const CONNECT_TIMEOUT_MS = 5000
+
+export const resumeCallsCommand = new Command('resume-calls')
+  .description('call the Money API again after it refused our credentials: every instance, within two seconds')
+  .option('--json', 'print one JSON object')
+  .addHelpText('after', '\nExample:\n  promostream resume-calls')
+  .action(async (options: { json?: boolean }) => {
+    const refusal = await clear()
+    const value = { wasRefused: refusal !== undefined, since: refusal?.since ?? null, code: refusal?.code ?? null }
+    print(options, value, () => [
+      refusal === undefined
+        ? 'calls were not held back: no instance has reported refused credentials'
+        : `calls go on; they were held back since ${refusal.since} (${refusal.code})`,
+    ])
+  })
+
+async function clear(): Promise<CredentialsRefusal | undefined> {
+  const config = loadConfig(redisCliSchema, processEnvironment())
+  const logger = createLogger('cli', 'silent')
+  const redis = createRedisClient({ url: config.REDIS_URL, cluster: config.REDIS_CLUSTER, logger })
+  try {
+    await connectRedis(redis, CONNECT_TIMEOUT_MS)
+    return await clearCredentialsLatch(redis)
+  } finally {
+    redis.disconnect()
+  }
+}
