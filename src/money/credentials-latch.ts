@@ -17,17 +17,34 @@ const MAX_PROBE_INTERVAL_MS = 60_000
 /** Refused again this soon after a probe was let in: GETs are allowed and POSTs are not. */
 const RELAPSE_MS = 10_000
 
+/** What the key says when the refusal was lifted: without it a wiped Redis would look the same. */
+interface Lifted {
+  liftedAt: string
+}
+
+const LIFTED_TTL_MS = 3_600_000
+
 /** The latch as all instances see it; undefined: our credentials are taken. */
 export async function readCredentialsLatch(redis: Redis | Cluster): Promise<CredentialsRefusal | undefined> {
-  const text = await redis.get(LATCH_KEY)
-  return text === null ? undefined : (JSON.parse(text) as CredentialsRefusal)
+  const told = await read(redis)
+  return told !== undefined && 'since' in told ? told : undefined
 }
 
 /** For an operator: every instance calls again within two seconds. One that is refused again latches again. */
 export async function clearCredentialsLatch(redis: Redis | Cluster): Promise<CredentialsRefusal | undefined> {
   const refusal = await readCredentialsLatch(redis)
-  await redis.del(LATCH_KEY)
+  await lift(redis)
   return refusal
+}
+
+async function read(redis: Redis | Cluster): Promise<CredentialsRefusal | Lifted | undefined> {
+  const text = await redis.get(LATCH_KEY)
+  return text === null ? undefined : (JSON.parse(text) as CredentialsRefusal | Lifted)
+}
+
+async function lift(redis: Redis | Cluster): Promise<void> {
+  const lifted: Lifted = { liftedAt: new Date().toISOString() }
+  await redis.set(LATCH_KEY, JSON.stringify(lifted), 'PX', LIFTED_TTL_MS)
 }
 
 export interface CredentialsLatchOptions {
@@ -110,24 +127,24 @@ export class CredentialsLatch {
     }
   }
 
-  /** What the instances know is what the key says, but for what we have not told yet. */
+  /** What an instance knows is what the key says, but for what it has not told yet, or what a wiped Redis forgot. */
   async #agree(): Promise<void> {
     const { redis } = this.#options
-    if (this.#isUntold && this.#refusal !== undefined) {
-      await redis.set(LATCH_KEY, JSON.stringify(this.#refusal), 'NX')
+    const told = await read(redis)
+    if (this.#refusal !== undefined && (this.#isUntold || told === undefined)) {
+      const text = JSON.stringify(this.#refusal)
+      if (told === undefined) await redis.set(LATCH_KEY, text, 'NX')
+      else if (!('since' in told)) await redis.set(LATCH_KEY, text)
       this.#isUntold = false
-    }
-    const told = await readCredentialsLatch(redis)
-    if (this.#isUntold) return
-    if (told !== undefined && this.#refusal === undefined) this.#latch(told)
-    if (told === undefined && this.#refusal !== undefined) this.#release()
+    } else if (told !== undefined && 'since' in told && this.#refusal === undefined) this.#latch(told)
+    else if (told !== undefined && !('since' in told) && this.#refusal !== undefined) this.#release()
   }
 
   async #probe(): Promise<void> {
     if (!(await this.#isMyTurn())) return
     this.#probeDueAtMs = performance.now() + this.#probeIntervalMs
     if (!(await this.#options.probe())) return
-    await this.#options.redis.del(LATCH_KEY).catch(() => undefined)
+    await lift(this.#options.redis).catch(() => undefined)
     if (this.#refusal !== undefined) this.#release()
   }
 
