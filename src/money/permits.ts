@@ -15,11 +15,13 @@ export interface PermitsOptions {
 
 const KEY_PREFIX = 'promostream:money:permits'
 const CALLERS_KEY = 'promostream:money:callers'
-/** A second is cut into so many windows: whoever comes first takes a tenth of the limit at most. */
+/** A second is cut into so many windows, each with a counter of its own. */
 const WINDOWS_PER_SECOND = 10
 /** An instance takes so much of a window at once. */
 const CHUNKS_PER_WINDOW = 5
-/** What gathers in this time is asked for at once, in ms. */
+/** Left out, so that no second has more than the limit where calls arrive unevenly. */
+const SHARE_USED = 0.98
+/** Between two questions to Redis at least, in ms: what gathers meanwhile is one question. */
 const GATHER_MS = 4
 /** A window's counter outlives it by as much as the clocks of two instances may differ, in s. */
 const COUNTER_TTL_SECONDS = 60
@@ -33,9 +35,15 @@ interface Waiting {
   signal: AbortSignal | undefined
 }
 
+/** Permits in hand, and from when on they may be spent: the n-th of a window when its n-th part has passed. */
+interface Chunk {
+  granted: number
+  dueAtMs: number
+}
+
 /**
  * `MONEY_API_RATE_LIMIT`: permits are taken in chunks from counters in Redis, one a window of a tenth of a second, first
- * come first served. Without Redis each instance gets an equal share of the limit, by the last known number of them.
+ * come first served, and spent evenly over the window. Without Redis each instance gets an equal share of the limit, by the last known number of them.
  */
 export class Permits {
   readonly #options: PermitsOptions
@@ -47,8 +55,9 @@ export class Permits {
   readonly #own: RateLimiterMemory
   readonly #waiting: Waiting[] = []
   #stock = 0
-  #stockWindow = 0
+  #stockEndsAtMs = 0
   #isRefilling = false
+  #askedAtMs = Number.NEGATIVE_INFINITY
   #isShort = false
   #callers = 1
   #redisDueAtMs = 0
@@ -57,8 +66,8 @@ export class Permits {
   constructor(options: PermitsOptions) {
     const { limit, redis } = options
     this.#options = options
-    this.#perWindow = Math.max(1, Math.floor(limit / WINDOWS_PER_SECOND))
-    this.#windowMs = (1000 * this.#perWindow) / limit
+    this.#perWindow = Math.max(1, Math.floor((limit * SHARE_USED) / WINDOWS_PER_SECOND))
+    this.#windowMs = (1000 * this.#perWindow) / (limit * SHARE_USED)
     this.#chunk = Math.ceil(this.#perWindow / CHUNKS_PER_WINDOW)
     this.#shared = new RateLimiterRedis({
       storeClient: redis,
@@ -67,7 +76,7 @@ export class Permits {
       duration: COUNTER_TTL_SECONDS,
       rejectIfRedisNotReady: true,
     })
-    this.#own = new RateLimiterMemory({ keyPrefix: KEY_PREFIX, points: limit, duration: 1 })
+    this.#own = new RateLimiterMemory({ keyPrefix: KEY_PREFIX, points: limit, duration: 2 })
   }
 
   /** Do calls wait for a permit because the limit is reached? */
@@ -94,12 +103,8 @@ export class Permits {
     return waiting.promise
   }
 
-  #window(): number {
-    return Math.floor(Date.now() / this.#windowMs)
-  }
-
   #spend(): boolean {
-    if (this.#stock === 0 || this.#stockWindow !== this.#window()) return false
+    if (this.#stock === 0 || Date.now() > this.#stockEndsAtMs) return false
     this.#stock -= 1
     return true
   }
@@ -110,12 +115,13 @@ export class Permits {
     this.#isRefilling = true
     try {
       while (this.#serve() > 0) {
-        const window = this.#window()
-        const granted = await this.#ask(window, Math.min(this.#waiting.length, this.#chunk))
-        this.#isShort = granted === 0
+        await pause(this.#askedAtMs + GATHER_MS - performance.now())
+        this.#askedAtMs = performance.now()
+        const { granted, dueAtMs } = await this.#ask(Math.min(this.#waiting.length, this.#chunk))
+        this.#isShort = dueAtMs > Date.now()
+        await pause(dueAtMs - Date.now())
         this.#stock = granted
-        this.#stockWindow = this.#window()
-        if (this.#serve() > 0) await pause(granted === 0 ? this.#msToNextWindow(window) : GATHER_MS)
+        this.#stockEndsAtMs = Date.now() + this.#windowMs
       }
     } finally {
       this.#isRefilling = false
@@ -133,21 +139,18 @@ export class Permits {
     return this.#waiting.length
   }
 
-  #msToNextWindow(window: number): number {
-    return Math.max(1, Math.ceil((window + 1) * this.#windowMs - Date.now()))
-  }
-
-  async #ask(window: number, wanted: number): Promise<number> {
+  /** With nothing granted, `dueAtMs` is when it is worth asking again. */
+  async #ask(wanted: number): Promise<Chunk> {
     if (performance.now() >= this.#redisDueAtMs) {
       try {
-        return await consume(this.#shared, String(window), wanted)
+        return await consume(this.#shared, this.#windowMs, wanted)
       } catch (error) {
         this.#redisDueAtMs = performance.now() + REDIS_PAUSE_MS
         this.#options.logger.debug({ err: toError(error) }, `permits: Redis is away: ${errorLine(error)}`)
       }
     }
-    this.#own.points = Math.max(1, Math.floor(this.#options.limit / this.#callers))
-    return consume(this.#own, 'own', wanted)
+    this.#own.points = Math.max(1, Math.floor((this.#options.limit * SHARE_USED) / this.#callers))
+    return consume(this.#own, 1000, wanted)
   }
 
   async #countCallers(): Promise<void> {
@@ -163,17 +166,23 @@ export class Permits {
   }
 }
 
-/** How many of the wanted permits there were: also the last few of a window are used. Rejects when the store fails. */
-async function consume(limiter: RateLimiterRedis | RateLimiterMemory, key: string, wanted: number): Promise<number> {
-  try {
-    await limiter.consume(key, wanted)
-    return wanted
-  } catch (refusal) {
-    if (!(refusal instanceof RateLimiterRes)) throw refusal
-    return Math.max(0, limiter.points - (refusal.consumedPoints - wanted))
-  }
+/** Takes what the present window still has, its last few too. Rejects when the store fails. */
+async function consume(
+  limiter: RateLimiterRedis | RateLimiterMemory,
+  windowMs: number,
+  wanted: number,
+): Promise<Chunk> {
+  const window = Math.floor(Date.now() / windowMs)
+  const { consumedPoints } = await limiter.consume(String(window), wanted).catch(refusal => {
+    if (refusal instanceof RateLimiterRes) return refusal
+    throw refusal
+  })
+  const taken = consumedPoints - wanted
+  const granted = Math.max(0, Math.min(wanted, limiter.points - taken))
+  return { granted, dueAtMs: (window + Math.min(1, taken / limiter.points)) * windowMs }
 }
 
 function pause(ms: number): Promise<void> {
+  if (ms <= 0) return Promise.resolve()
   return new Promise(resolve => setTimeout(resolve, ms))
 }
