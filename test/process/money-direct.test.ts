@@ -1,0 +1,57 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { sql } from 'kysely'
+import { kafkaMissing, uniqueId } from '../support/stack-env.ts'
+import { giftJson, TestSystem } from '../support/system.ts'
+
+const withKafka = kafkaMissing === undefined ? describe : describe.skip
+/** Enough to open the breaker; all of them are tried. */
+const FIRST = 100
+const GIFTS = 600
+
+withKafka('a listener that pays by itself (REDIS_STREAM_ENABLED=false), the Money API down', () => {
+  let system: TestSystem
+  let listener: Awaited<ReturnType<TestSystem['start']>>
+
+  beforeAll(async () => {
+    system = await TestSystem.create({ REDIS_STREAM_ENABLED: 'false', SWEEP_AGE_MS: '60000' })
+    ;[listener] = await Promise.all([system.start('listener'), system.start('worker')])
+  })
+  afterAll(() => system.stop())
+
+  test('the topic waits, longer than a session of its group; then every gift is paid, once', async () => {
+    await system.control({ down: true })
+    const promotionId = await system.promotion('POINT', 'IN_PROGRESS')
+    const first = uniqueId() * 10_000n
+    const values = Array.from({ length: GIFTS }, (_, index) =>
+      giftJson('POINT', { promotionId, targetId: String(first + BigInt(index)) }),
+    )
+    await system.publish('POINT', values.slice(0, FIRST))
+    await system.until('the listener’s breaker to open', async () => {
+      const metrics = await (await fetch(`${listener.url}/metrics`)).text()
+      return /^promostream_money_breaker_state\{[^}]*\} 2$/m.test(metrics)
+    })
+    await system.publish('POINT', values.slice(FIRST))
+    await system.until('all rows', async () => {
+      const { PENDING, RETRYING } = await system.countByStatus(promotionId, 'POINT')
+      return PENDING + RETRYING === GIFTS
+    })
+    // The session of a consumer that does not heartbeat is over after 15 s.
+    await sleep(17_000)
+    expect(await system.lag('point', 'POINT')).toBeGreaterThan(0)
+    const { rows } = await sql<{ untried: number }>`
+      select count(*)::float8 as untried from campaign_promotion_point_result
+      where promotion_id = ${promotionId}::bigint and attempts = 0`.execute(system.kysely)
+    expect(rows[0]?.untried).toBe(GIFTS - FIRST)
+    expect((await fetch(`${listener.url}/ready`)).status).toBe(200)
+
+    await system.control({ down: false })
+    await system.until(
+      'all paid',
+      async () => (await system.countByStatus(promotionId, 'POINT')).SUCCESS === GIFTS,
+      30_000,
+    )
+    await system.until('no lag', async () => (await system.lag('point', 'POINT')) === 0)
+    expect(await system.charges(promotionId)).toHaveLength(GIFTS)
+  }, 90_000)
+})
