@@ -1,22 +1,10 @@
-import { mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { Redis } from 'ioredis'
-import { migrate, openDatabase } from '#database/database.ts'
-import { createPromotionRepository } from '#database/promotions.ts'
-import { describeAccount, isBalanced, takeAccount } from '#demo/account.ts'
-import { type Child, startChild } from '#demo/children.ts'
+import { describeAccount, isBalanced } from '#demo/account.ts'
+import type { Child } from '#demo/children.ts'
 import { publishGifts } from '#demo/gifts.ts'
-import { planPromotions } from '#demo/run.ts'
-import { watchUntilFinal } from '#demo/watch.ts'
-import { createKafka } from '#kafka/client.ts'
-import { createEventProvider } from '#kafka/event-provider.ts'
-import { countRecords } from '#kafka/offsets.ts'
-import { ensureTopics } from '#kafka/topics.ts'
-import { startStack } from '#local/stack.ts'
-import { createLogger } from '#runtime/logger.ts'
+import { openInstallation } from './installation.ts'
 
 /**
  * Kills a listener or a worker at random with SIGKILL, again and again, while gifts are paid by a Money API that fails;
@@ -36,53 +24,16 @@ const [messages, kills, faults, flushes] = [values.messages, values.kills, value
 ) as [number, number, number, number]
 const say = (line: string) => process.stderr.write(`${line}\n`)
 
-const stack = await startStack({
-  env: process.env,
-  money: { latencyMs: 50, faultPercent: faults, seed: 7 },
-  onProgress: say,
-})
-const env: Record<string, string> = {
-  PATH: process.env.PATH ?? '',
-  ...stack.env,
-  MONEY_API_TIMEOUT_MS: '1000',
-  DATABASE_TIMEOUT_MS: '1000',
-  REDIS_STREAM_CLAIM_MIN_IDLE_MS: '10000',
-  SWEEP_AGE_MS: '15000',
-  SWEEP_INTERVAL_MS: '5000',
-  RETRY_BACKOFF_MAX_MS: '5000',
-  REDIS_STREAM_MAX_CONSUMERS_PER_INSTANCE: '64',
-}
-const TOPICS = ['started', 'voucher', 'point', 'voucher-retry', 'point-retry', 'invalid', 'completed']
-const topic = (name: string) => `prepay-campaign-promotion-${name}`
-const databaseOptions = { url: env.DATABASE_URL ?? '', poolMax: 4, timeoutMs: 30_000 }
-await migrate(databaseOptions)
-const database = await openDatabase(databaseOptions)
-const brokers = (env.KAFKA_BROKERS ?? '').split(',')
-const kafka = createKafka({ brokers, clientId: 'chaos', ssl: false, logger: createLogger('chaos', 'silent') })
-await ensureTopics(kafka, TOPICS.map(topic), 4)
-const events = createEventProvider(kafka)
-await events.start()
-
-const logFolder = mkdtempSync(join(tmpdir(), 'promostream-chaos-'))
-let started = 0
-const start = (kind: 'listener' | 'worker') =>
-  startChild({ kind, name: `${kind}-${started++}`, env, logFolder, keep: false })
+const installation = await openInstallation({ money: { latencyMs: 50, faultPercent: faults, seed: 7 }, say })
+const { start } = installation
 const children = new Map<Child, 'listener' | 'worker'>()
 for (const kind of ['listener', 'worker', 'worker', 'worker'] as const) children.set(await start(kind), kind)
 
-const promotions = planPromotions(messages, {
-  started: topic('started'),
-  voucher: topic('voucher'),
-  point: topic('point'),
-})
-const repository = createPromotionRepository(database.kysely)
-for (const { id, type, gifts } of promotions) {
-  await repository.create({ id, type, name: 'chaos', totalCount: gifts })
-  await repository.start(id, gifts)
-}
-const publishing = Promise.all(promotions.map(promotion => publishGifts(events, promotion)))
+const promotions = await installation.plan(messages)
+for (const { id, gifts } of promotions) await installation.repository.start(id, gifts)
+const publishing = Promise.all(promotions.map(promotion => publishGifts(installation.events, promotion)))
 
-const redis = new Redis(env.REDIS_URL ?? '')
+const redis = new Redis(installation.env.REDIS_URL ?? '')
 for (let kill = 1; kill <= kills; kill++) {
   await sleep(700)
   const victims = [...children.keys()]
@@ -99,25 +50,13 @@ redis.disconnect()
 await publishing
 
 const lastFaultAt = Date.now()
-const progress = { update: () => undefined, stop: () => undefined }
-const countInvalid = () => countRecords(kafka, topic('invalid'))
-const { kysely } = database
-await watchUntilFinal({ kysely, promotions, messages, progress, isPublished: () => true, countInvalid })
+const account = await installation.drain(promotions, messages)
 const drainedSeconds = Math.round((Date.now() - lastFaultAt) / 1000)
-const account = await takeAccount({
-  kysely,
-  promotions,
-  messages,
-  invalid: await countInvalid(),
-  moneyUrl: env.MONEY_API_URL ?? '',
-})
 for (const line of describeAccount(account)) process.stdout.write(`${line}\n`)
 const isGood = isBalanced(account)
 process.stdout.write(
   `${kills} kills, ${flushes} FLUSHALLs; drained ${drainedSeconds} s after the last; ${isGood ? 'the account balances' : 'IT DOES NOT BALANCE'}\n`,
 )
 await Promise.all([...children.keys()].map(child => child.stop()))
-await events.stop()
-await database.stop()
-await stack.close()
+await installation.close()
 process.exitCode = isGood ? 0 : 1
