@@ -15,7 +15,7 @@ import { runProcess } from './run-process.ts'
 
 /** Kafka → result row → stream. Scales with Kafka partitions. */
 await runProcess('listener', listenerSchema, async (config, { logger, fatal, assertStarted }) => {
-  const { metrics, database, kafka, processorDeps, services } = await foundationOf('listener', config, logger)
+  const { metrics, database, kafka, money, processorDeps, services } = await foundationOf('listener', config, logger)
   const redis = retryRedisOf(config, logger)
   const retryJobs = createRetryJobs({ connection: redis.client, prefix: redis.prefix, policy: retryPolicyOf(config) })
 
@@ -71,5 +71,5 @@ await runProcess('listener', listenerSchema, async (config, { logger, fatal, ass
     start: async () => void (await Promise.all(consumers.map(consumer => consumer.start()))),
     stop: async deadline => void (await Promise.all(consumers.map(consumer => consumer.stop(deadline)))),
   })
-  return [probes, ...services, redis.service, retryJobs, topicsReady, joined]
+  return [probes, ...services, redis.service, retryJobs, topicsReady, joined, money.gate.waiting]
 })

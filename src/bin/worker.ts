@@ -110,6 +110,7 @@ await runProcess('worker', workerSchema, async (config, { logger, fatal, assertS
     upkeep,
     ...started,
     instance,
+    money.gate.waiting,
   ]
 })
 

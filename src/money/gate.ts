@@ -42,6 +42,8 @@ export class MoneyGate {
   readonly #permits: Permits | undefined
   readonly #listeners: ((isHeld: boolean) => void)[] = []
   readonly service: Service
+  /** Stopped first: whoever waits for a permit is told so, and a stop does not wait for the rate limit. */
+  readonly waiting: Service
   #breakerSinceMs = Date.now()
   /** The breaker has opened, and no GET has been answered since. */
   #isDown = false
@@ -65,6 +67,10 @@ export class MoneyGate {
     this.service = service('money-gate', {
       start: async () => void (await Promise.all([this.#latch.start(), this.#permits?.start()])),
       stop: async () => this.#stop(),
+    })
+    this.waiting = service('money-permits', {
+      start: async () => undefined,
+      stop: async () => this.#permits?.close(),
     })
   }
 

@@ -28,7 +28,7 @@ const COUNTER_TTL_SECONDS = 60
 const CALLERS_INTERVAL_MS = 2000
 const CALLER_TTL_MS = 10_000
 /** Pause before Redis is asked again after an error, in ms. */
-const REDIS_PAUSE_MS = 1000
+const REDIS_PAUSE_MS = 3000
 
 interface Waiting {
   resolve(isGranted: boolean): void
@@ -56,6 +56,7 @@ export class Permits {
   readonly #waiting: Waiting[] = []
   #stock = 0
   #stockEndsAtMs = 0
+  #isClosed = false
   #isRefilling = false
   #askedAtMs = Number.NEGATIVE_INFINITY
   #isShort = false
@@ -91,12 +92,22 @@ export class Permits {
 
   stop(): void {
     clearInterval(this.#timer)
+    this.close()
+  }
+
+  /** From now on nobody waits. */
+  close(): void {
+    this.#isClosed = true
     for (const { resolve } of this.#waiting.splice(0)) resolve(false)
   }
 
-  /** Resolves with true when one call may be made, in the order of asking; with false when `signal` has aborted. */
+  /**
+   * Resolves with true when one call may be made, in the order of asking; with false when `signal` has aborted, or when
+   * it was closed.
+   */
   take(signal?: AbortSignal): Promise<boolean> {
     if (this.#waiting.length === 0 && this.#spend()) return Promise.resolve(true)
+    if (this.#isClosed) return Promise.resolve(false)
     const waiting = Promise.withResolvers<boolean>()
     this.#waiting.push({ resolve: waiting.resolve, signal })
     void this.#refill()

@@ -54,4 +54,19 @@ withKafka('a listener that pays by itself (REDIS_STREAM_ENABLED=false), the Mone
     await system.until('no lag', async () => (await system.lag('point', 'POINT')) === 0)
     expect(await system.charges(promotionId)).toHaveLength(GIFTS)
   }, 90_000)
+  test('a stop while the topic waits is clean', async () => {
+    await system.control({ down: true })
+    const promotionId = await system.promotion('POINT', 'IN_PROGRESS')
+    const first = uniqueId() * 10_000n
+    const values = Array.from({ length: GIFTS }, (_, index) =>
+      giftJson('POINT', { promotionId, targetId: String(first + BigInt(index)) }),
+    )
+    await system.publish('POINT', values)
+    await system.until('all rows', async () => {
+      const { PENDING, RETRYING } = await system.countByStatus(promotionId, 'POINT')
+      return PENDING + RETRYING === GIFTS
+    })
+    await listener.stop()
+    expect(await listener.ended).toBe(0)
+  }, 60_000)
 })

@@ -8,6 +8,7 @@ const GIFTS = 4000
 
 withKafka('MONEY_API_RATE_LIMIT, two workers', () => {
   let system: TestSystem
+  let workers: Awaited<ReturnType<TestSystem['start']>>[]
 
   beforeAll(async () => {
     system = await TestSystem.create({
@@ -17,18 +18,24 @@ withKafka('MONEY_API_RATE_LIMIT, two workers', () => {
       REDIS_STREAM_CLAIM_MIN_IDLE_MS: '4600',
       REDIS_STREAM_MAX_DELIVERIES: '1',
     })
-    await Promise.all([system.start('listener'), system.start('worker'), system.start('worker')])
+    workers = await Promise.all([system.start('worker'), system.start('worker')])
+    await system.start('listener')
   })
   afterAll(() => system.stop())
 
-  test('holds over both together; who waits longer than a time-out loses neither attempt nor delivery', async () => {
-    await system.control({ latencyMs: 20, recordRequests: true })
+  async function publish(): Promise<string> {
     const promotionId = await system.promotion('VOUCHER', 'IN_PROGRESS')
     const first = uniqueId() * 10_000n
     const values = Array.from({ length: GIFTS }, (_, index) =>
       giftJson('VOUCHER', { promotionId, targetId: String(first + BigInt(index)) }),
     )
     await system.publish('VOUCHER', values)
+    return promotionId
+  }
+
+  test('holds over both together; who waits longer than a time-out loses neither attempt nor delivery', async () => {
+    await system.control({ latencyMs: 20, recordRequests: true })
+    const promotionId = await publish()
     await system.until(
       'all paid',
       async () => (await system.countByStatus(promotionId, 'VOUCHER')).SUCCESS === GIFTS,
@@ -45,6 +52,19 @@ withKafka('MONEY_API_RATE_LIMIT, two workers', () => {
     expect(GIFTS / spanSeconds).toBeGreaterThan(LIMIT * 0.7)
     // Counted where they were answered: some were sent earlier than others.
     expect(busiest).toBeLessThanOrEqual(LIMIT * 1.3)
+  })
+
+  test('a stop does not wait for permits', async () => {
+    await Promise.all(workers.map(worker => worker.stop()))
+    const worker = await system.start('worker', { MONEY_API_RATE_LIMIT: '10' })
+    const promotionId = await publish()
+    await system.until('the first ones', async () => (await system.countByStatus(promotionId, 'VOUCHER')).SUCCESS > 0)
+    // 200 and more slots wait by now: twice as long as a stop may take, if they were to have their turn.
+    await worker.stop()
+    expect(await worker.ended).toBe(0)
+    const { SUCCESS, RETRYING } = await system.countByStatus(promotionId, 'VOUCHER')
+    expect(SUCCESS).toBeLessThan(100)
+    expect(RETRYING).toBe(0)
   })
 })
 

@@ -1,0 +1,68 @@
+import { expect, test } from '@jest/globals'
+import type { ChargeRequest, HttpAnswer } from '#money/charge.ts'
+import { createMoneyCampaignChargeApi } from '#money/charge-api.ts'
+import type { Held } from '#money/gate.ts'
+import { isKeyOld } from '#promotion/processor.ts'
+
+const REQUEST: ChargeRequest = { type: 'VOUCHER', promotionId: '1', targetId: '7', memberId: '3', amount: '500' }
+const HELD: Held = { kind: 'held', reason: 'the Money API is down' }
+const reply = (status: number, body = '{"transactionKey":"tx-7"}'): HttpAnswer => ({
+  kind: 'reply',
+  status,
+  body,
+  retryAfter: undefined,
+})
+
+/** An API whose exchanges are answered in this order. */
+function create(...answers: (HttpAnswer | Held)[]) {
+  const calls: string[] = []
+  const api = createMoneyCampaignChargeApi({
+    gate: {
+      exchange: async (_gift, { method, path, headers }) => {
+        calls.push(`${method} ${path} ${headers?.['idempotency-key'] ?? ''}`.trim())
+        const answer = answers.shift() ?? reply(500)
+        return answer.kind === 'held' ? answer : { ...answer, seconds: 0 }
+      },
+    },
+  })
+  return { api, calls }
+}
+
+const POST = 'POST /v1/campaign-charges VOUCHER:7'
+const GET = 'GET /v1/campaign-charges/VOUCHER:7'
+
+test.each<[name: string, answers: (HttpAnswer | Held)[], lookFirst: boolean, calls: string[], outcome: object]>([
+  ['young and paid', [reply(200)], false, [POST], { kind: 'charged', transactionKey: 'tx-7', posts: 1 }],
+  ['old and paid before', [reply(200)], true, [GET], { kind: 'charged', transactionKey: 'tx-7', posts: 0 }],
+  ['old and not paid', [reply(404), reply(200)], true, [GET, POST], { kind: 'charged', posts: 1 }],
+  ['old, and nobody says', [reply(500)], true, [GET], { kind: 'unsettled', code: 'HTTP_500', posts: 0 }],
+  ['old and refused', [reply(404), reply(422), reply(404)], true, [GET, POST, GET], { kind: 'failed', posts: 1 }],
+  ['refused, no charge', [reply(400), reply(404)], false, [POST, GET], { kind: 'failed', code: 'HTTP_400', posts: 1 }],
+  ['refused, and paid before', [reply(404), reply(200)], false, [POST, GET], { kind: 'charged', posts: 1 }],
+  ['refused, and nobody says', [reply(422), reply(503)], false, [POST, GET], { kind: 'unsettled', posts: 1 }],
+  ['refused, the GET held', [reply(422), HELD], false, [POST, GET], { kind: 'unsettled', code: 'HELD', posts: 1 }],
+  ['held', [HELD], false, [POST], { ...HELD, posts: 0 }],
+  ['old and held', [HELD], true, [GET], { ...HELD, posts: 0 }],
+  ['old, held after the GET', [reply(404), HELD], true, [GET, POST], { ...HELD, posts: 0 }],
+  ['credentials refused', [reply(401)], false, [POST], { kind: 'unauthorized', posts: 1 }],
+  ['old, credentials refused', [reply(403)], true, [GET], { kind: 'unauthorized', posts: 0 }],
+])('%s', async (_name, answers, lookFirst, expectedCalls, outcome) => {
+  const { api, calls } = create(...answers)
+  expect(await api.charge(REQUEST, { lookFirst })).toMatchObject(outcome)
+  expect(calls).toEqual(expectedCalls)
+})
+
+test('a reconciliation that is held knows nothing', async () => {
+  const { api } = create(HELD)
+  expect(await api.lookup(REQUEST)).toEqual({ kind: 'unsettled', code: 'HELD', message: HELD.reason })
+})
+
+test.each([
+  [900, false],
+  [901, true],
+  [86_400_000, true],
+  [0, false],
+])('a row %d ms old, a key remembered for 1,000 ms: GET first is %p', (ageMs, expected) => {
+  const nowMs = 1_700_000_000_000
+  expect(isKeyOld({ createdAtMs: nowMs - ageMs }, 1000, nowMs)).toBe(expected)
+})
