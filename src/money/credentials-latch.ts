@@ -131,13 +131,18 @@ export class CredentialsLatch {
   async #agree(): Promise<void> {
     const { redis } = this.#options
     const told = await read(redis)
-    if (this.#refusal !== undefined && (this.#isUntold || told === undefined)) {
+    const isLifted = told !== undefined && !('since' in told)
+    if (told !== undefined && !isLifted) {
+      if (this.#refusal === undefined) this.#latch(told)
+      // Who was refused first is what all instances say.
+      else this.#refusal = told
+    } else if (this.#refusal !== undefined) {
+      if (isLifted && !this.#isUntold) return this.#release()
       const text = JSON.stringify(this.#refusal)
-      if (told === undefined) await redis.set(LATCH_KEY, text, 'NX')
-      else if (!('since' in told)) await redis.set(LATCH_KEY, text)
-      this.#isUntold = false
-    } else if (told !== undefined && 'since' in told && this.#refusal === undefined) this.#latch(told)
-    else if (told !== undefined && !('since' in told) && this.#refusal !== undefined) this.#release()
+      if (isLifted) await redis.set(LATCH_KEY, text)
+      else await redis.set(LATCH_KEY, text, 'NX')
+    }
+    this.#isUntold = false
   }
 
   async #probe(): Promise<void> {
