@@ -105,6 +105,25 @@ withKafka('trouble with the Money API, two workers', () => {
     await untilInstances('closed', ({ breaker }) => breaker === 'closed')
     expect(new Set((await system.charges(promotionId)).map(({ key }) => key)).size).toBe(2000)
   })
+  test('GETs are answered and every POST fails: a handful of calls now and then, and no more', async () => {
+    await system.control({ faultPercent: 100, faults: ['error-503', 'timeout-after'] })
+    const promotionId = await publish(1000)
+    await untilInstances('open', ({ breaker }) => breaker !== 'closed')
+    await system.until('1000 rows', async () => {
+      const { PENDING, RETRYING } = await counts(promotionId)
+      return PENDING + RETRYING === 1000
+    })
+    await sleep(1500)
+    const callsThen = await requestCount()
+    await sleep(10_000)
+    // Five calls after 1, 2, 4 and 5 s, two instances; and the GETs between.
+    expect((await requestCount()) - callsThen).toBeLessThan(80)
+    expect((await attempts(promotionId)).untried).toBeGreaterThan(700)
+    await system.control({ faultPercent: 0 })
+    await untilAll(promotionId, 1000)
+    expect(await system.charges(promotionId)).toHaveLength(1000)
+  })
+
   test('a gift whose every call fails opens nothing', async () => {
     const promotionId = await system.promotion('VOUCHER', 'IN_PROGRESS')
     const first = uniqueId() * 10_000n
