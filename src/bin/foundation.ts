@@ -5,11 +5,11 @@ import { createGiftResultRepositories } from '#database/results.ts'
 import { createSkippedRepository } from '#database/skipped.ts'
 import { createKafka, type KafkaClient } from '#kafka/client.ts'
 import { createEventProvider } from '#kafka/event-provider.ts'
-import { createMoneyCampaignChargeApi, lookupPath } from '#money/charge-api.ts'
+import { type ChargeApiOptions, createMoneyCampaignChargeApi, lookupPath } from '#money/charge-api.ts'
 import { MoneyGate } from '#money/gate.ts'
 import { HttpPool } from '#money/http.ts'
 import { InvalidMessageReporter } from '#promotion/invalid-messages.ts'
-import { createPromotionMetrics, exposeMoneyStatus, type PromotionMetrics } from '#promotion/metrics.ts'
+import { createPromotionMetrics, exposeMoneyStatus } from '#promotion/metrics.ts'
 import type { ProcessorDeps, ProcessorSettings } from '#promotion/processing.ts'
 import { CampaignPromotionResultUpdateService } from '#promotion/result-update.ts'
 import { CampaignPromotionStatusCacheService } from '#promotion/status-cache.ts'
@@ -85,8 +85,22 @@ export function retryPolicyOf(config: GiftConfig) {
   }
 }
 
-/** What stands before the Money API, and the connection by which all instances agree on it. */
-function moneyPartsOf(config: GiftConfig, metrics: PromotionMetrics, logger: Logger) {
+type MoneySettings = Pick<
+  GiftConfig,
+  | 'MONEY_API_URL'
+  | 'MONEY_API_TOKEN'
+  | 'MONEY_API_TIMEOUT_MS'
+  | 'MONEY_API_RATE_LIMIT'
+  | 'WORKER_MAX_IN_FLIGHT'
+  | 'REDIS_URL'
+  | 'REDIS_CLUSTER'
+>
+
+/**
+ * The Money API, the gate before it, and the connection by which all instances agree on it; `services` in the order
+ * they start. Whoever calls it goes through the gate: the limit is one for all.
+ */
+function moneyPartsOf(config: MoneySettings, logger: Logger, onExchange?: ChargeApiOptions['onExchange']) {
   const http = new HttpPool({
     // Without the toggle's direct way a listener never calls it.
     baseUrl: config.MONEY_API_URL ?? 'http://127.0.0.1:9',
@@ -104,7 +118,7 @@ function moneyPartsOf(config: GiftConfig, metrics: PromotionMetrics, logger: Log
   })
   const moneyCampaignChargeApi = createMoneyCampaignChargeApi({
     gate,
-    onExchange: (method, meaning, seconds) => metrics.moneyCalls.observe({ method, meaning }, seconds),
+    ...(onExchange === undefined ? {} : { onExchange }),
   })
   const services: Service[] = [
     // It goes on trying by itself; `redis` says when there is none at all.
@@ -132,7 +146,9 @@ export async function foundationOf(name: string, config: GiftConfig, logger: Log
   const kafka = kafkaOf(config, logger)
   const eventProviderService = createEventProvider(kafka)
   const stream = streamConnectionOf(config, logger)
-  const money = moneyPartsOf(config, promotionMetrics, logger)
+  const money = moneyPartsOf(config, logger, (method, meaning, seconds) =>
+    promotionMetrics.moneyCalls.observe({ method, meaning }, seconds),
+  )
   const promotions = createPromotionRepository(database.kysely)
   const results = createGiftResultRepositories(database.kysely)
   const streamProducer = new PromotionStreamProducer({
