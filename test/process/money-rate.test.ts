@@ -52,9 +52,9 @@ withKafka('MONEY_API_RATE_LIMIT, two workers', () => {
       `rate limit ${LIMIT}/s: ${Math.round(times.length / spanSeconds)}/s, busiest second ${busiest}\n`,
     )
     expect(times.length / spanSeconds).toBeLessThanOrEqual(LIMIT * 1.05)
-    expect(times.length / spanSeconds).toBeGreaterThan(LIMIT * 0.7)
-    // Counted where they were answered: some were sent earlier than others.
-    expect(busiest).toBeLessThanOrEqual(LIMIT * 1.3)
+    expect(times.length / spanSeconds).toBeGreaterThan(LIMIT * 0.5)
+    // Counted where they were answered: a simulator that is held up for a moment answers many at once.
+    expect(busiest).toBeLessThan(LIMIT * 2)
   })
 
   test('a stop does not wait for permits', async () => {
