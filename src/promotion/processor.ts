@@ -147,7 +147,7 @@ export abstract class AbstractCampaignPromotionProcessor<Message extends GiftMes
       return { kind: 'done' }
     }
     if (!(await this.deps.promotionStatusCacheService.isPromotionInProgress(row.promotionId))) {
-      return { kind: 'not-now', reason: 'promotion-not-in-progress', delayMs: NOT_NOW_DELAY_MS }
+      return notNow('promotion-not-in-progress')
     }
     return this.executeMoneyApi(json, row, signal)
   }
@@ -190,15 +190,11 @@ export abstract class AbstractCampaignPromotionProcessor<Message extends GiftMes
         await this.handleFailure(json, row, outcome)
         return { kind: 'done' }
       case 'unauthorized':
-        return {
-          kind: 'not-now',
-          reason: `Money API refuses our credentials (${outcome.code})`,
-          delayMs: NOT_NOW_DELAY_MS,
-        }
+        return notNow(`Money API refuses our credentials (${outcome.code})`)
       case 'held':
-        return { kind: 'not-now', reason: outcome.reason, delayMs: NOT_NOW_DELAY_MS }
+        return notNow(outcome.reason)
       case 'aborted':
-        return { kind: 'not-now', reason: 'stopping', delayMs: NOT_NOW_DELAY_MS }
+        return notNow('stopping')
     }
   }
 
@@ -295,6 +291,10 @@ export abstract class AbstractCampaignPromotionProcessor<Message extends GiftMes
     }
     return this.deps.logger.child(bindings)
   }
+}
+
+function notNow(reason: string): StreamOutcome {
+  return { kind: 'not-now', reason, delayMs: NOT_NOW_DELAY_MS }
 }
 
 /** Older than 90 % of what the Money API remembers: a POST could be a second charge, so the GET goes first. */
