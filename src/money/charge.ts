@@ -138,3 +138,8 @@ export function parseRetryAfter(value: string | undefined, nowMs: number): numbe
   const at = /[a-z]/i.test(text) ? Date.parse(text) : Number.NaN
   return Number.isNaN(at) ? undefined : Math.max(0, at - nowMs)
 }
+
+/** Older than 90 % of what the Money API remembers: a POST could be a second charge, so the GET goes first. */
+export function isKeyOld(row: { createdAtMs: number }, keyTtlMs: number, nowMs = Date.now()): boolean {
+  return nowMs - row.createdAtMs > 0.9 * keyTtlMs
+}

@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import type { GiftRow, InsertOutcome } from '#database/gift.ts'
 import { isContentError } from '#database/sql-errors.ts'
+import { isKeyOld } from '#money/charge.ts'
 import type { ChargeOutcome } from '#money/charge-api.ts'
 import { toChargeRequest } from '#money/charge-request-mapper.ts'
 import type { giftFields } from '#queues/gift-message.ts'
@@ -295,9 +296,4 @@ export abstract class AbstractCampaignPromotionProcessor<Message extends GiftMes
 
 function notNow(reason: string): StreamOutcome {
   return { kind: 'not-now', reason, delayMs: NOT_NOW_DELAY_MS }
-}
-
-/** Older than 90 % of what the Money API remembers: a POST could be a second charge, so the GET goes first. */
-export function isKeyOld(row: Pick<GiftRow, 'createdAtMs'>, keyTtlMs: number, nowMs = Date.now()): boolean {
-  return nowMs - row.createdAtMs > 0.9 * keyTtlMs
 }

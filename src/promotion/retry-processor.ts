@@ -1,11 +1,11 @@
 import type { GiftRow } from '#database/gift.ts'
 import type { GiftResultRepositories } from '#database/results.ts'
+import { isKeyOld } from '#money/charge.ts'
 import type { ChargeOutcome, MoneyCampaignChargeApi } from '#money/charge-api.ts'
 import { toChargeRequest } from '#money/charge-request-mapper.ts'
 import type { PromotionType } from '#queues/promotion-type.ts'
 import type { Logger } from '#runtime/logger.ts'
 import type { ProcessorSettings } from './processing.ts'
-import { isKeyOld } from './processor.ts'
 import type { CampaignPromotionResultUpdateService } from './result-update.ts'
 import type { CampaignPromotionStatusCacheService } from './status-cache.ts'
 

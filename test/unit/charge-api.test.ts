@@ -1,8 +1,7 @@
 import { expect, test } from '@jest/globals'
-import type { ChargeRequest, HttpAnswer } from '#money/charge.ts'
+import { type ChargeRequest, type HttpAnswer, isKeyOld } from '#money/charge.ts'
 import { createMoneyCampaignChargeApi } from '#money/charge-api.ts'
 import type { Held } from '#money/gate.ts'
-import { isKeyOld } from '#promotion/processor.ts'
 
 const REQUEST: ChargeRequest = { type: 'VOUCHER', promotionId: '1', targetId: '7', memberId: '3', amount: '500' }
 const HELD: Held = { kind: 'held', reason: 'the Money API is down' }
