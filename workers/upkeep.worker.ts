@@ -1,5 +1,5 @@
 import type { PromotionReconciler } from '#promotion/reconciler.ts'
-import { completionRound, sweepRound, type UpkeepDeps } from '#promotion/upkeep.ts'
+import { completionRound, reconciliationRound, sweepRound, type UpkeepDeps } from '#promotion/upkeep.ts'
 import { CodedError, errorLine, toError } from '#runtime/errors.ts'
 import { type Service, service } from '#runtime/service.ts'
 
@@ -17,26 +17,34 @@ export interface UpkeepWorker extends Service {
 }
 
 const STALE_AFTER_MS = 15_000
+/** How soon a stream that has drained is filled again, in ms; without rows that wait for it this costs nothing. */
+const REFILL_INTERVAL_MS = 200
 
 /** Timers, not a BullMQ scheduler: the medic must not die with the patient. The first reconcile is part of the start. */
 export function createUpkeepWorker(options: UpkeepWorkerOptions): UpkeepWorker {
   const { reconciler, upkeep, reconcileIntervalMs, sweepIntervalMs } = options
   let lastRoundAt = 0
+  let isStopping = false
   const reconcile = async () => {
     await reconciler.reconcile()
     lastRoundAt = Date.now()
   }
   const rounds = [
     createRound('reconcile', reconcileIntervalMs, upkeep, reconcile),
+    createRound('refill', REFILL_INTERVAL_MS, upkeep, () => reconciler.refill()),
     createRound('completion', reconcileIntervalMs, upkeep, () => completionRound(upkeep)),
     createRound('sweep', sweepIntervalMs, upkeep, () => sweepRound(upkeep)),
+    createRound('reconciliation', sweepIntervalMs, upkeep, () => reconciliationRound(upkeep, () => !isStopping)),
   ] as const
   const life = service('upkeep', {
     start: async () => {
       const [first] = rounds.map(round => round.run())
       await first
     },
-    stop: async () => void (await Promise.all(rounds.map(round => round.stop()))),
+    stop: async () => {
+      isStopping = true
+      await Promise.all(rounds.map(round => round.stop()))
+    },
   })
   const assertAlive = (nowMs = Date.now()) => {
     const ageMs = nowMs - lastRoundAt

@@ -1,4 +1,11 @@
-import type { DatabaseConfig, KafkaConfig, ListenerConfig, WorkerConfig } from '#config/schemas.ts'
+import type {
+  CliConfig,
+  DatabaseConfig,
+  KafkaConfig,
+  ListenerConfig,
+  RedisConfig,
+  WorkerConfig,
+} from '#config/schemas.ts'
 import { type Database, openDatabase } from '#database/database.ts'
 import { createPromotionRepository } from '#database/promotions.ts'
 import { createGiftResultRepositories } from '#database/results.ts'
@@ -42,7 +49,7 @@ export function kafkaOf(config: KafkaConfig, logger: Logger): KafkaClient {
 }
 
 /** BullMQ's connection; in a cluster its keys need a hash tag. */
-export function retryRedisOf(config: GiftConfig, logger: Logger) {
+export function retryRedisOf(config: RedisConfig, logger: Logger) {
   const client = createRedisClient({ url: config.REDIS_URL, cluster: config.REDIS_CLUSTER, logger })
   return {
     client,
@@ -56,7 +63,7 @@ export function retryRedisOf(config: GiftConfig, logger: Logger) {
   }
 }
 
-export function streamConnectionOf(config: GiftConfig, logger: Logger) {
+export function streamConnectionOf(config: RedisConfig, logger: Logger) {
   const connection = createStreamConnection({
     url: config.REDIS_STREAM_URL ?? config.REDIS_URL,
     cluster: config.REDIS_CLUSTER,
@@ -77,7 +84,7 @@ export function retryerOf(logger: Logger) {
   })
 }
 
-export function retryPolicyOf(config: GiftConfig) {
+export function retryPolicyOf(config: GiftConfig | CliConfig) {
   return {
     maxAttempts: config.RETRY_MAX_ATTEMPTS,
     baseMs: config.RETRY_BACKOFF_BASE_MS,
@@ -100,7 +107,7 @@ type MoneySettings = Pick<
  * The Money API, the gate before it, and the connection by which all instances agree on it; `services` in the order
  * they start. Whoever calls it goes through the gate: the limit is one for all.
  */
-function moneyPartsOf(config: MoneySettings, logger: Logger, onExchange?: ChargeApiOptions['onExchange']) {
+export function moneyPartsOf(config: MoneySettings, logger: Logger, onExchange?: ChargeApiOptions['onExchange']) {
   const http = new HttpPool({
     // Without the toggle's direct way a listener never calls it.
     baseUrl: config.MONEY_API_URL ?? 'http://127.0.0.1:9',

@@ -6,14 +6,13 @@ import { campaignPromotionStartedListener } from '#listeners/campaign-promotion-
 import { PromotionConsumerRegistry } from '#promotion/consumer-registry.ts'
 import { createInstanceReporter } from '#promotion/instances.ts'
 import { PromotionReconciler } from '#promotion/reconciler.ts'
-import { createRetryJobs } from '#promotion/retry-jobs.ts'
+import { createRetryJobs, type RetryJobs } from '#promotion/retry-jobs.ts'
 import {
   CampaignPromotionPointRetryProcessor,
   CampaignPromotionVoucherRetryProcessor,
 } from '#promotion/retry-processor.ts'
 import type { StartedDeps } from '#promotion/started.ts'
-import { PromotionStreamManager } from '#promotion/stream-manager.ts'
-import type { UpkeepDeps } from '#promotion/upkeep.ts'
+import { PromotionStreamManager, type StreamManagerDeps } from '#promotion/stream-manager.ts'
 import { pointQueue } from '#queues/point.queue.ts'
 import { voucherQueue } from '#queues/voucher.queue.ts'
 import type { Logger } from '#runtime/logger.ts'
@@ -65,12 +64,12 @@ await runProcess('worker', workerSchema, async (config, { logger, fatal, assertS
       registry,
       producer: streamProducer,
       streams: { VOUCHER: voucherQueue, POINT: pointQueue },
-      handlers,
       retryJobs,
       events: processorDeps.eventProviderService,
       topic: config.KAFKA_TOPIC_COMPLETED,
       quietMs: config.COMPLETION_QUIET_MS,
       sweepAgeMs: config.SWEEP_AGE_MS,
+      unknown: unknownPartsOf(config, foundation, retryJobs),
       logger,
     },
   })
@@ -148,7 +147,12 @@ function startedConsumersOf(
 }
 
 /** The consumers of this process: their slots, who starts and stops them, and what the database wants of them. */
-function streamPartsOf(config: WorkerConfig, foundation: Foundation, handlers: UpkeepDeps['handlers'], logger: Logger) {
+function streamPartsOf(
+  config: WorkerConfig,
+  foundation: Foundation,
+  handlers: StreamManagerDeps['handlers'],
+  logger: Logger,
+) {
   const { database, stream, promotions, streamProducer, processorDeps } = foundation
   const registry = new PromotionConsumerRegistry(logger)
   const pool = new StreamPool({
@@ -182,6 +186,12 @@ function streamPartsOf(config: WorkerConfig, foundation: Foundation, handlers: U
     },
   })
   return { reconciler, registry, consumers }
+}
+
+/** What asks about UNKNOWN gifts. */
+function unknownPartsOf(config: WorkerConfig, { database, processorDeps }: Foundation, retryJobs: RetryJobs) {
+  const { moneyCampaignChargeApi: moneyApi, resultUpdateService, logger } = processorDeps
+  return { kysely: database.kysely, moneyApi, resultUpdateService, retryJobs, recheckMs: config.SWEEP_AGE_MS, logger }
 }
 
 function streamSettingsOf(config: WorkerConfig) {

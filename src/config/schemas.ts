@@ -125,8 +125,19 @@ export const adminSchema = withCrossChecks(
   }),
 )
 export const migrateSchema = z.object({ ...database.shape, ...life.shape })
+/** A command says itself what is missing for what it was asked. */
 export const cliSchema = withCrossChecks(
-  z.object({ ...database.shape, ...kafka.partial({ KAFKA_BROKERS: true }).shape, ...life.shape }),
+  z.object({
+    ...database.shape,
+    ...redis.partial({ REDIS_URL: true }).shape,
+    REDIS_STREAM_MAX_LEN: stream.shape.REDIS_STREAM_MAX_LEN,
+    ...kafka.partial({ KAFKA_BROKERS: true }).shape,
+    ...money.partial({ MONEY_API_URL: true }).shape,
+    RETRY_MAX_ATTEMPTS: recovery.shape.RETRY_MAX_ATTEMPTS,
+    RETRY_BACKOFF_BASE_MS: recovery.shape.RETRY_BACKOFF_BASE_MS,
+    RETRY_BACKOFF_MAX_MS: recovery.shape.RETRY_BACKOFF_MAX_MS,
+    ...life.shape,
+  }),
 )
 
 /** Commands that need nothing but the Redis of all instances. */
@@ -139,5 +150,6 @@ export const redisCliSchema = z.object({
 export type ListenerConfig = Readonly<z.infer<typeof listenerSchema>>
 export type WorkerConfig = Readonly<z.infer<typeof workerSchema>>
 export type CliConfig = Readonly<z.infer<typeof cliSchema>>
+export type RedisConfig = Readonly<z.infer<typeof redis>>
 export type KafkaConfig = Readonly<z.infer<typeof kafka>>
 export type DatabaseConfig = Readonly<z.infer<typeof database>>

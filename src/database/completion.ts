@@ -54,6 +54,55 @@ export async function complete(kysely: Kysely<unknown>, promotion: Promotion, qu
   }
 }
 
+/** What an explicit finish came to. `difference` = rows − `total_count`. */
+export type FinishOutcome =
+  | { kind: 'finished'; difference: number }
+  | { kind: 'unfinished'; pending: number; retrying: number }
+  | { kind: 'wrong-state' }
+
+/** Thrown to roll back; never leaves this file. */
+class Unfinished extends Error {
+  readonly pending: number
+  readonly retrying: number
+
+  constructor({ pending, retrying }: { pending: number; retrying: number }) {
+    super()
+    this.pending = pending
+    this.retrying = retrying
+  }
+}
+
+/**
+ * IN_PROGRESS, PAUSED or STOPPED → COMPLETED because a person says so, whatever `total_count` is: unless gifts are PENDING
+ * or RETRYING. Under the same lock as {@link complete}; the difference to the total is recorded on the promotion.
+ */
+export async function finish(
+  kysely: Kysely<unknown>,
+  { id, type }: Pick<Promotion, 'id' | 'type'>,
+): Promise<FinishOutcome> {
+  try {
+    return await kysely.transaction().execute(async transaction => {
+      const { rows: changed } = await sql`
+        update campaign_promotion set status = 'COMPLETED', finished_at = now()
+        where id = ${id}::bigint and status in ('IN_PROGRESS', 'PAUSED', 'STOPPED') returning id`.execute(transaction)
+      if (changed.length === 0) return { kind: 'wrong-state' }
+      const { rows } = await sql<{ pending: number; retrying: number; count: number }>`
+        select (count(*) filter (where process_status = 'PENDING'))::float8 as pending,
+          (count(*) filter (where process_status = 'RETRYING'))::float8 as retrying, count(*)::float8 as count
+        from ${sql.table(RESULT_TABLES[type].name)} where promotion_id = ${id}::bigint`.execute(transaction)
+      const counts = rows[0] ?? { pending: 0, retrying: 0, count: 0 }
+      if (counts.pending + counts.retrying > 0) throw new Unfinished(counts)
+      const { rows: recorded } = await sql<{ difference: number }>`
+        update campaign_promotion set finish_difference = ${counts.count}::bigint - coalesce(total_count, 0)
+        where id = ${id}::bigint returning finish_difference::float8 as difference`.execute(transaction)
+      return { kind: 'finished', difference: recorded[0]?.difference ?? 0 }
+    })
+  } catch (error) {
+    if (error instanceof Unfinished) return { kind: 'unfinished', pending: error.pending, retrying: error.retrying }
+    throw error
+  }
+}
+
 /** Those completed at least `restMs` ago whose event has still to be published. */
 export async function listUnannounced(
   kysely: Kysely<unknown>,

@@ -6,6 +6,7 @@ import { CampaignPromotionSkippedEntity } from './entities/campaign-promotion-sk
 import { CampaignPromotionSummaryEntity } from './entities/campaign-promotion-summary.entity.ts'
 import { CampaignPromotionVoucherResultEntity } from './entities/campaign-promotion-voucher-result.entity.ts'
 import { CreateTables } from './migrations/migration-20261121-create-tables.ts'
+import { UnknownChecks } from './migrations/migration-20261124-unknown-checks.ts'
 
 export interface DatabaseOptions {
   url: string
@@ -37,7 +38,13 @@ export function ormOptions({ url, poolMax, timeoutMs }: DatabaseOptions) {
       keepAlive: true,
     },
     extensions: [Migrator],
-    migrations: { migrationsList: [{ name: '20261121-create-tables', class: CreateTables }], snapshot: false },
+    migrations: {
+      migrationsList: [
+        { name: '20261121-create-tables', class: CreateTables },
+        { name: '20261124-unknown-checks', class: UnknownChecks },
+      ],
+      snapshot: false,
+    },
     // The embedded client logs through pino, at the edges; its own printing would break JSON output.
     logger: () => undefined,
   })

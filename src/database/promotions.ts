@@ -30,10 +30,19 @@ export interface PromotionRepository {
    * when there is none.
    */
   start(promotionId: string, totalCount: number): Promise<{ promotion: Promotion; changed: boolean } | undefined>
-  /** PAUSED or STOPPED → IN_PROGRESS; false when it was in another state. */
-  resume(promotionId: string): Promise<boolean>
+  /**
+   * To another status, by compare-and-set: only from one of `from`. IN_PROGRESS sets `started_at` once and clears
+   * `finished_at`, STOPPED sets it. Answers like `start`. COMPLETED is not reached by this way.
+   */
+  move(
+    promotionId: string,
+    from: readonly PromotionStatus[],
+    to: 'IN_PROGRESS' | 'PAUSED' | 'STOPPED',
+  ): Promise<{ promotion: Promotion; changed: boolean } | undefined>
   /** Those whose consumers should run, or wait with what they hold. */
   listActive(): Promise<Promotion[]>
+  /** Those STOPPED within the last `withinMs`: entries may still have come to their streams. */
+  listStopped(withinMs: number): Promise<Promotion[]>
   list(limit: number): Promise<Promotion[]>
   /** How many gifts stand in each state. Reads every row of the promotion: for people, not for loops. */
   countByStatus(promotion: Pick<Promotion, 'id' | 'type'>): Promise<Record<ProcessStatus, number>>
@@ -63,13 +72,18 @@ export function createPromotionRepository(kysely: Kysely<unknown>): PromotionRep
       const promotion = await find(promotionId)
       return promotion === undefined ? undefined : { promotion, changed: false }
     },
-    resume: async promotionId => {
-      const { rows } = await sql`
-        update campaign_promotion set status = 'IN_PROGRESS', started_at = coalesce(started_at, now()), finished_at = null
-        where id = ${promotionId}::bigint and status in ('PAUSED', 'STOPPED') returning id`.execute(kysely)
-      return rows.length > 0
+    move: async (promotionId, from, to) => {
+      const { rows } = await sql<Promotion>`
+        update campaign_promotion set status = ${to},
+          started_at = case when ${to} = 'IN_PROGRESS' then coalesce(started_at, now()) else started_at end,
+          finished_at = case ${to} when 'STOPPED' then now() when 'IN_PROGRESS' then null else finished_at end
+        where id = ${promotionId}::bigint and status = any (${[...from]}::text[]) returning ${COLUMNS}`.execute(kysely)
+      const promotion = rows[0] ?? (await find(promotionId))
+      return promotion === undefined ? undefined : { promotion, changed: rows.length > 0 }
     },
     listActive: () => select(sql`status in ('IN_PROGRESS', 'PAUSED')`),
+    listStopped: withinMs =>
+      select(sql`status = 'STOPPED' and finished_at > now() - ${withinMs}::float8 * interval '1 millisecond'`),
     list: limit => select(sql`true`, limit),
     countByStatus: promotion => countByStatus(kysely, promotion),
   }

@@ -13,31 +13,42 @@ interface CandidateRow extends RefillRow {
   pending: boolean
 }
 
+/** What a batch of refill came to: `busy` when another process is at this promotion's. */
+export type RefillOutcome = { kind: 'taken'; rows: number; limit: number } | { kind: 'busy' }
+
 /**
- * Hands up to `limit` rows that never had an entry to `enqueue`, in row order, and marks them when it has resolved.
- * The rows are locked meanwhile and skipped by others, so that two workers refill different rows. A crash between
- * `enqueue` and the commit leaves them unmarked: they get a second entry, which is harmless through the row.
- * @returns how many were handed over.
+ * Hands as many rows as there is `room` for to `enqueue`, in row order, of those that never had an entry while their
+ * promotion is IN_PROGRESS, and marks them when it has resolved. One process at a time, and the room is asked for under
+ * that lock: two that saw the same room would fill it twice. A crash between `enqueue` and the commit leaves the rows
+ * unmarked: they get a second entry, which is harmless through the row.
  */
 export function takeUnqueuedRows(
   kysely: Kysely<unknown>,
   promotion: Pick<Promotion, 'id' | 'type'>,
-  limit: number,
+  room: () => Promise<number>,
   enqueue: (rows: readonly RefillRow[]) => Promise<void>,
-): Promise<number> {
+): Promise<RefillOutcome> {
   const results = sql.table(RESULT_TABLES[promotion.type].name)
   return kysely.transaction().execute(async transaction => {
+    const { rows: locks } = await sql<{ locked: boolean }>`
+      select pg_try_advisory_xact_lock(hashtextextended(${`promostream refill ${promotion.id}`}, 0)) as locked`.execute(
+      transaction,
+    )
+    if (locks[0]?.locked !== true) return { kind: 'busy' }
+    const limit = await room()
+    if (limit === 0) return { kind: 'taken', rows: 0, limit }
     const { rows } = await sql<CandidateRow>`
       select id, partition_key as "partitionKey", message, process_status = 'PENDING' as pending from ${results}
       where promotion_id = ${promotion.id}::bigint and not enqueued
+        and (select status from campaign_promotion where id = ${promotion.id}::bigint) = 'IN_PROGRESS'
       order by id limit ${limit} for no key update skip locked`.execute(transaction)
-    if (rows.length === 0) return 0
+    if (rows.length === 0) return { kind: 'taken', rows: 0, limit }
     const pending = rows.filter(row => row.pending)
     if (pending.length > 0) await enqueue(pending)
     await sql`
       update ${results} set enqueued = true, updated_at = now() where id = any (${rows.map(row => row.id)}::bigint[])`.execute(
       transaction,
     )
-    return rows.length
+    return { kind: 'taken', rows: rows.length, limit }
   })
 }

@@ -13,7 +13,8 @@ interface TransitionAnswer {
 /**
  * Moves many rows in one statement and one commit. Rows are locked in the order of their target ids, then summaries by
  * id, so that two batches never deadlock. Only PENDING and RETRYING rows move, and UNKNOWN ones to SUCCESS or FAILED:
- * nothing leaves SUCCESS or FAILED. A summary counter moves with its row, once; a missing summary row is made.
+ * nothing leaves SUCCESS or FAILED. A summary counter moves with its row, once; a missing summary row is made. What
+ * becomes UNKNOWN is put on the list of what reconciliation asks about.
  */
 export async function moveGifts(
   kysely: Kysely<unknown>,
@@ -84,6 +85,10 @@ async function runMove(
       group by promotion_summary_id order by promotion_summary_id
       on conflict (id) do update set success_count = s.success_count + excluded.success_count,
         failed_count = s.failed_count + excluded.failed_count
+    ), to_check as (
+      insert into campaign_promotion_unknown_check (type, target_id, promotion_id)
+      select ${table.type}, target_id, promotion_id from changed where process_status = 'UNKNOWN' order by target_id
+      on conflict (type, target_id) do update set checks = 0, next_check_at = now()
     )
     select l.target_id as "targetId", l.process_status as "processStatus", l.money_key as "moneyKey",
       c.target_id is not null as changed

@@ -8,15 +8,15 @@ export interface DemoProgress {
 const PLAIN_INTERVAL_MS = 2000
 
 /** Done, rate and ETA: a bar on a terminal, a line every two seconds elsewhere; always on stderr. */
-export function startProgress(total: number): DemoProgress {
-  return process.stderr.isTTY ? barProgress(total) : lineProgress(total)
+export function startProgress(total: number, verb = 'paid'): DemoProgress {
+  return process.stderr.isTTY ? barProgress(total, verb) : lineProgress(total, verb)
 }
 
-function barProgress(total: number): DemoProgress {
+function barProgress(total: number, verb: string): DemoProgress {
   const startedAt = performance.now()
   const bar = new SingleBar(
     {
-      format: 'paid {bar} {percentage}%  {value}/{total}  {rate}/s  ETA {eta_formatted}',
+      format: `${verb} {bar} {percentage}%  {value}/{total}  {rate}/s  ETA {eta_formatted}`,
       stream: process.stderr,
       hideCursor: true,
       etaBuffer: 20,
@@ -30,14 +30,14 @@ function barProgress(total: number): DemoProgress {
   }
 }
 
-function lineProgress(total: number): DemoProgress {
+function lineProgress(total: number, verb: string): DemoProgress {
   const startedAt = performance.now()
   let lastLineAt = 0
   let lastDone = 0
   const print = (done: number) => {
     const rate = rateOf(done, startedAt)
     const eta = rate === 0 ? '?' : `${Math.ceil((total - done) / rate)}s`
-    process.stderr.write(`paid ${done}/${total}  ${rate}/s  ETA ${eta}\n`)
+    process.stderr.write(`${verb} ${done}/${total}  ${rate}/s  ETA ${eta}\n`)
   }
   return {
     update: done => {

@@ -1,4 +1,7 @@
 import type { z } from 'zod'
+import { pointMessage } from '#queues/point.queue.ts'
+import type { PromotionType } from '#queues/promotion-type.ts'
+import { voucherMessage } from '#queues/voucher.queue.ts'
 import { errorLine } from '#runtime/errors.ts'
 import { parseExact, rawNumber } from '#runtime/exact-json.ts'
 
@@ -19,6 +22,16 @@ export function parseMessage<Schema extends z.ZodType>(schema: Schema, json: str
   if (parsed.success) return { ok: true, message: parsed.data }
   const reasons = parsed.error.issues.map(issue => `${issue.path.join('.')} ${issue.message}`)
   return { ok: false, reason: reasons.join('; ') }
+}
+
+/** Which target an entry's message speaks of; undefined when it cannot be read. */
+export function targetIdOf(type: PromotionType, json: string): string | undefined {
+  if (type === 'VOUCHER') {
+    const parsed = parseMessage(voucherMessage, json)
+    return parsed.ok ? parsed.message.voucherTargetId : undefined
+  }
+  const parsed = parseMessage(pointMessage, json)
+  return parsed.ok ? parsed.message.pointTargetId : undefined
 }
 
 /**

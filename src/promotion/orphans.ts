@@ -2,15 +2,14 @@ import type { Kysely } from 'kysely'
 import type { Promotion } from '#database/promotions.ts'
 import { countExpectedEntries, listLeftRows } from '#database/sweep-rows.ts'
 import type { PromotionStream } from '#queues/promotion-stream.ts'
-import type { StreamMessageProcessor } from './stream-consumer.ts'
+import { targetIdOf } from './gift-message.ts'
 import type { PromotionStreamProducer } from './stream-producer.ts'
 
 export interface OrphanDeps {
   kysely: Kysely<unknown>
   producer: PromotionStreamProducer
   stream: PromotionStream
-  processor: Pick<StreamMessageProcessor, 'targetIdOf'>
-  /** A row younger than this may be on its way to the stream, in ms. */
+  /** A row younger than this may be on its way to the stream, in ms; 0 takes all, and gives those a second entry. */
   ageMs: number
 }
 
@@ -26,7 +25,7 @@ export async function requeueOrphans(promotion: Promotion, deps: OrphanDeps): Pr
   const { kysely, producer, stream, ageMs } = deps
   const streamKey = stream.streamKey(promotion.id)
   if ((await countExpectedEntries(kysely, promotion)) <= (await producer.queue(streamKey).length())) return 0
-  const onStream = await targetsOnStream(streamKey, deps)
+  const onStream = await targetsOnStream(promotion, deps)
   let requeued = 0
   for (let afterId = '0'; ; ) {
     const limit = Math.min(PAGE_SIZE, await producer.room(streamKey))
@@ -44,10 +43,10 @@ export async function requeueOrphans(promotion: Promotion, deps: OrphanDeps): Pr
 }
 
 /** Targets that have an entry, pending ones included. The stream is bounded, and so is this. */
-async function targetsOnStream(streamKey: string, { producer, processor }: OrphanDeps): Promise<Set<string>> {
+async function targetsOnStream({ id, type }: Promotion, { producer, stream }: OrphanDeps): Promise<Set<string>> {
   const targets = new Set<string>()
-  for await (const { message } of producer.queue(streamKey).entries()) {
-    const targetId = processor.targetIdOf(message)
+  for await (const { message } of producer.queue(stream.streamKey(id)).entries()) {
+    const targetId = targetIdOf(type, message)
     if (targetId !== undefined) targets.add(targetId)
   }
   return targets

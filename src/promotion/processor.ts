@@ -153,12 +153,6 @@ export abstract class AbstractCampaignPromotionProcessor<Message extends GiftMes
     return this.executeMoneyApi(json, row, signal)
   }
 
-  /** Which target an entry or a row's message speaks of; undefined when it cannot be read. */
-  targetIdOf(json: string): string | undefined {
-    const parsed = this.parseMessage(json)
-    return parsed.ok ? this.getTargetId(parsed.message) : undefined
-  }
-
   /** An entry whose deliveries killed their processes: nobody may put it back, a person has to look. */
   async markPoison(json: string, deliveries: number): Promise<void> {
     const parsed = this.parseMessage(json)

@@ -21,10 +21,13 @@ export interface ReconcilerDeps {
 
 /**
  * Makes this process do what the database says: consumers of IN_PROGRESS promotions run and their streams are filled,
- * those of PAUSED ones wait, all others stop. Started events only make it faster.
+ * those of PAUSED ones wait, all others stop. Started events only make it faster. Refill has rounds of its own, so that
+ * filling a big promotion's window does not keep the others from following their status.
  */
 export class PromotionReconciler {
   readonly #deps: ReconcilerDeps
+  /** Promotions that may have rows without an entry. */
+  readonly #backlog = new Map<string, Promotion>()
 
   constructor(deps: ReconcilerDeps) {
     this.#deps = deps
@@ -35,6 +38,8 @@ export class PromotionReconciler {
     const { promotions, registry, manager } = this.#deps
     const active = await promotions.listActive()
     const activeIds = new Set(active.map(promotion => promotion.id))
+    const runningIds = new Set(active.filter(({ status }) => status === 'IN_PROGRESS').map(({ id }) => id))
+    for (const id of this.#backlog.keys()) if (!runningIds.has(id)) this.#backlog.delete(id)
     await Promise.all([
       ...active.map(promotion => this.#guard(promotion.id, () => this.reconcileOne(promotion))),
       ...registry.promotionIds
@@ -43,13 +48,27 @@ export class PromotionReconciler {
     ])
   }
 
-  /** Starts or pauses the consumers of one promotion and refills its stream. */
+  /** Starts or pauses the consumers of one promotion; its stream is refilled by the next refill round. */
   async reconcileOne(promotion: Promotion): Promise<void> {
-    const { manager, kysely, producer, streams, logger } = this.#deps
+    const { manager } = this.#deps
     if (promotion.status === 'PAUSED') return manager.pauseConsumers(promotion.id)
     await manager.startConsumers(promotion.id, promotion.totalCount, promotion.type)
-    const moved = await refill(promotion, streams[promotion.type], { kysely, producer })
-    if (moved > 0) logger.info({ promotionId: promotion.id, moved }, 'stream refilled from rows')
+    this.#backlog.set(promotion.id, promotion)
+  }
+
+  /** A turn for every promotion that may have rows without an entry; bounded, so that none waits long for its own. */
+  async refill(): Promise<void> {
+    await Promise.all(
+      [...this.#backlog.values()].map(promotion => this.#guard(promotion.id, () => this.#fill(promotion))),
+    )
+  }
+
+  async #fill(promotion: Promotion): Promise<void> {
+    const { kysely, producer, streams, logger } = this.#deps
+    const { moved, isMoreLeft } = await refill(promotion, streams[promotion.type], { kysely, producer })
+    // A status that has changed meanwhile moves nothing; the next reconcile round puts a running promotion back here.
+    if (!isMoreLeft && this.#backlog.get(promotion.id) === promotion) this.#backlog.delete(promotion.id)
+    if (moved > 0) logger.debug({ promotionId: promotion.id, moved }, 'stream refilled from rows')
   }
 
   async #guard(promotionId: string, work: () => Promise<void>): Promise<void> {

@@ -4,30 +4,49 @@ import { takeUnqueuedRows } from '#database/refill-rows.ts'
 import type { PromotionStream } from '#queues/promotion-stream.ts'
 import type { PromotionStreamProducer } from './stream-producer.ts'
 
+export interface RefillDeps {
+  kysely: Kysely<unknown>
+  producer: PromotionStreamProducer
+}
+
+export interface Refilled {
+  /** Rows that got their entry. */
+  moved: number
+  /** Others may be waiting for room, or another process is at it. */
+  isMoreLeft: boolean
+}
+
 const BATCH_SIZE = 500
+/** One turn: nobody else's promotion waits long behind it. */
+const MAX_ROWS = 20_000
 
 /**
  * Puts rows that never had an entry on the promotion's stream, in row order, while it has room (DESIGN «The stream is
  * a window over the rows»). The one implementation, used by start, resume, rebuild and upkeep; any number may run.
- * @returns how many rows it moved.
  */
 export async function refill(
   promotion: Pick<Promotion, 'id' | 'type'>,
   stream: PromotionStream,
-  deps: { kysely: Kysely<unknown>; producer: PromotionStreamProducer },
-): Promise<number> {
+  { kysely, producer }: RefillDeps,
+  maxRows = MAX_ROWS,
+): Promise<Refilled> {
   const streamKey = stream.streamKey(promotion.id)
   let moved = 0
-  for (;;) {
-    const limit = Math.min(BATCH_SIZE, await deps.producer.room(streamKey))
-    if (limit === 0) return moved
-    const taken = await takeUnqueuedRows(deps.kysely, promotion, limit, rows =>
-      deps.producer.enqueueAll(
-        streamKey,
-        rows.map(({ partitionKey: key, message }) => ({ key, message })),
-      ),
+  while (moved < maxRows) {
+    const batch = await takeUnqueuedRows(
+      kysely,
+      promotion,
+      async () => Math.min(BATCH_SIZE, await producer.room(streamKey)),
+      rows =>
+        producer.enqueueAll(
+          streamKey,
+          rows.map(({ partitionKey: key, message }) => ({ key, message })),
+        ),
     )
-    moved += taken
-    if (taken < limit) return moved
+    if (batch.kind === 'busy') return { moved, isMoreLeft: true }
+    moved += batch.rows
+    if (batch.rows < batch.limit) return { moved, isMoreLeft: false }
+    if (batch.limit < BATCH_SIZE) return { moved, isMoreLeft: true }
   }
+  return { moved, isMoreLeft: true }
 }

@@ -28,7 +28,12 @@ export class CampaignPromotionResultUpdateService {
   }
 
   /** A 200 may overwrite PENDING, RETRYING and UNKNOWN; met by a final state it changes nothing. */
-  async updateSuccess(type: PromotionType, row: GiftRow, moneyKey: string, posts: number): Promise<void> {
+  async updateSuccess(
+    type: PromotionType,
+    row: Pick<GiftRow, 'targetId'>,
+    moneyKey: string,
+    posts: number,
+  ): Promise<void> {
     const { targetId } = row
     const outcome = await this.#results[type].move({ targetId, to: 'SUCCESS', moneyKey, posts })
     if (outcome.changed) {

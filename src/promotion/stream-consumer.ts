@@ -8,7 +8,6 @@ import type { StreamOutcome } from './processing.ts'
 export interface StreamMessageProcessor {
   processStreamMessage(json: string, signal?: AbortSignal): Promise<StreamOutcome>
   markPoison(json: string, deliveries: number): Promise<void>
-  targetIdOf(json: string): string | undefined
 }
 
 /** Pause before an entry is tried again whose processing failed for no fault of its own, in ms: jittered. */

@@ -1,29 +1,41 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Promotion, PromotionRepository } from '#database/promotions.ts'
 import { withAdvisoryLock } from '#database/sweep-rows.ts'
-import type { PromotionType } from '#queues/promotion-type.ts'
 import { errorLine, toError } from '#runtime/errors.ts'
 import { announceCompleted, type CompletionDeps, completeIfDone } from './completion.ts'
 import { reviveLostRetries } from './lost-retries.ts'
 import { requeueOrphans } from './orphans.ts'
 import type { RetryJobs } from './retry-jobs.ts'
-import type { StreamHandlerParts } from './stream-manager.ts'
+import { reconcileDue, type UnknownRoundDeps } from './unknown-gifts.ts'
 
 export interface UpkeepDeps extends CompletionDeps {
   promotions: PromotionRepository
-  handlers: Readonly<Record<PromotionType, StreamHandlerParts>>
   retryJobs: Pick<RetryJobs, 'revive'>
+  unknown: UnknownRoundDeps
   /** When a row left behind is put back, in ms. */
   sweepAgeMs: number
 }
 
-/** Both rounds exclude each other over all instances, each by a lock of its own. */
+/** Each round is one instance's at a time, by a lock of its own. */
 const COMPLETION_LOCK = 2
 const SWEEP_LOCK = 3
+const RECONCILIATION_LOCK = 4
+/** An entry may come late to a STOPPED promotion's stream, from a listener that hung: so long it is looked for. */
+const STOPPED_WATCH_MS = 24 * 3_600_000
+/** UNKNOWN gifts asked about in one turn, and the pause until the next: a bounded pace, over all instances. */
+const CHECKS_PER_TURN = 50
+const CHECK_TURN_MS = 1000
+/** A round gives the lock back after this long. */
+const RECONCILIATION_ROUND_MS = 60_000
 
-/** Every few seconds, on one instance: promotions that are done are completed, and it is announced. */
+/**
+ * Every few seconds, on one instance: promotions that are done are completed, and it is announced; entries of STOPPED
+ * ones are removed.
+ */
 export async function completionRound(deps: UpkeepDeps): Promise<void> {
   await withAdvisoryLock(deps.kysely, COMPLETION_LOCK, async () => {
     await forEachRunning(deps, promotion => completeIfDone(promotion, deps, false))
+    await removeStoppedEntries(deps)
     await announceCompleted(deps)
   })
 }
@@ -33,10 +45,37 @@ export async function sweepRound(deps: UpkeepDeps): Promise<void> {
   await withAdvisoryLock(deps.kysely, SWEEP_LOCK, () => forEachRunning(deps, promotion => sweepOne(promotion, deps)))
 }
 
+/**
+ * Every `SWEEP_INTERVAL_MS`, on one instance: UNKNOWN gifts whose turn has come are asked about. Without `hasTime` (the
+ * process stops) it ends after the turn under way.
+ */
+export async function reconciliationRound(deps: UpkeepDeps, hasTime: () => boolean): Promise<void> {
+  await withAdvisoryLock(deps.kysely, RECONCILIATION_LOCK, async () => {
+    const endMs = performance.now() + RECONCILIATION_ROUND_MS
+    while ((await reconcileDue(deps.unknown, CHECKS_PER_TURN)) === CHECKS_PER_TURN) {
+      if (!hasTime() || performance.now() > endMs) return
+      await sleep(CHECK_TURN_MS)
+    }
+  })
+}
+
+/**
+ * Again in every round: a consumer that had not heard of the stop yet makes the group anew, and a listener's entry may
+ * come late. Starting the promotion puts its rows back.
+ */
+async function removeStoppedEntries({ promotions, producer, registry, streams, logger }: UpkeepDeps): Promise<void> {
+  for (const { id, type } of await promotions.listStopped(STOPPED_WATCH_MS)) {
+    const queue = producer.queue(streams[type].streamKey(id))
+    const length = await queue.length()
+    await registry.cleanupStream(queue)
+    if (length > 0) logger.info({ promotionId: id, removed: length }, 'entries of a STOPPED promotion removed')
+  }
+}
+
 async function sweepOne(promotion: Promotion, deps: UpkeepDeps): Promise<void> {
-  const { kysely, producer, handlers, retryJobs, sweepAgeMs, logger } = deps
+  const { kysely, producer, streams, retryJobs, sweepAgeMs, logger } = deps
   const { id: promotionId, type } = promotion
-  const requeued = await requeueOrphans(promotion, { kysely, producer, ...handlers[type], ageMs: sweepAgeMs })
+  const requeued = await requeueOrphans(promotion, { kysely, producer, stream: streams[type], ageMs: sweepAgeMs })
   if (requeued > 0) logger.warn({ promotionId, requeued }, 'rows without an entry were put back on the stream')
   const revived = await reviveLostRetries(promotion, { kysely, retryJobs, ageMs: sweepAgeMs })
   if (revived > 0) logger.warn({ promotionId, revived }, 'RETRYING rows without a live job got one again')

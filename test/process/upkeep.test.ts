@@ -123,7 +123,7 @@ withKafka('upkeep: what falls between two steps is found again', () => {
     await system.until('10 rows', async () => (await system.countByStatus(promotionId, 'VOUCHER')).PENDING === 10)
     await system.until('2 s more', async () => Date.now() - pausedAt > 7000)
     expect(await system.charges(promotionId)).toHaveLength(10)
-    await system.promotions.resume(promotionId)
+    await system.promotions.move(promotionId, ['PAUSED'], 'IN_PROGRESS')
     await untilPaid(promotionId, 20)
   })
 })

@@ -9,7 +9,7 @@ function consumerOf(processStreamMessage: (json: string) => Promise<StreamOutcom
   const onDead = jest.fn<(reason: string) => void>()
   const markPoison = jest.fn(async () => undefined)
   const consumer = new PromotionStreamConsumer({
-    processor: { processStreamMessage, markPoison, targetIdOf: () => undefined },
+    processor: { processStreamMessage, markPoison },
     logger: createLogger('test', 'silent'),
     onDead,
   })

@@ -1,11 +1,24 @@
-import { databaseOf, kafkaOf } from '#bin/foundation.ts'
+import { databaseOf, kafkaOf, moneyPartsOf, retryPolicyOf, retryRedisOf, streamConnectionOf } from '#bin/foundation.ts'
 import { processEnvironment } from '#config/environment.ts'
 import { loadConfig } from '#config/load.ts'
-import { type CliConfig, cliSchema } from '#config/schemas.ts'
+import { type CliConfig, cliSchema, type RedisConfig } from '#config/schemas.ts'
 import type { Database } from '#database/database.ts'
 import { createPromotionRepository, type PromotionRepository } from '#database/promotions.ts'
-import { createEventProvider } from '#kafka/event-provider.ts'
-import { createLogger } from '#runtime/logger.ts'
+import { createGiftResultRepositories } from '#database/results.ts'
+import type { KafkaClient } from '#kafka/client.ts'
+import { createEventProvider, type EventProviderService } from '#kafka/event-provider.ts'
+import { createPromotionMetrics } from '#promotion/metrics.ts'
+import { CampaignPromotionResultUpdateService } from '#promotion/result-update.ts'
+import { createRetryJobs } from '#promotion/retry-jobs.ts'
+import { createSteering, type Steering, type SteeringDeps } from '#promotion/steering.ts'
+import { PromotionStreamProducer } from '#promotion/stream-producer.ts'
+import { pointQueue } from '#queues/point.queue.ts'
+import { voucherQueue } from '#queues/voucher.queue.ts'
+import { createLogger, type Logger } from '#runtime/logger.ts'
+import { createMetrics } from '#runtime/metrics.ts'
+
+/** As many as reconciliation asks at once. */
+const MONEY_CONNECTIONS = 8
 
 /** What a command works with. */
 export interface CommandContext {
@@ -26,20 +39,92 @@ export async function withDatabase<T>(work: (context: CommandContext) => Promise
   }
 }
 
-/** Publishes one event, or does nothing where no Kafka is named: reconciling finds the change all the same. */
-export async function publishIfKafka(
-  config: CliConfig,
-  event: { topic: string; key: string; value: string },
-): Promise<boolean> {
-  const { KAFKA_BROKERS: brokers } = config
-  if (brokers === undefined) return false
-  const kafka = kafkaOf({ ...config, KAFKA_BROKERS: brokers }, createLogger('cli', 'silent'))
-  const events = createEventProvider(kafka)
-  await events.start()
-  try {
-    await events.publish(event)
-    return true
-  } finally {
-    await events.stop()
+/** What an operation needs beyond the database. What is not asked for is not connected to. */
+export type SteeringNeed = 'stream' | 'retry-jobs' | 'money'
+
+/** Runs a command on steering operations, with what it needs of the servers that the settings name. */
+export function withSteering<T>(
+  needs: readonly SteeringNeed[],
+  work: (steering: Steering, context: CommandContext) => Promise<T>,
+): Promise<T> {
+  return withDatabase(async context => {
+    await using parts = new AsyncDisposableStack()
+    const steering = createSteering(await steeringDepsOf(context, needs, parts))
+    return await work(steering, context)
+  })
+}
+
+async function steeringDepsOf(
+  { config, database, promotions }: CommandContext,
+  needs: readonly SteeringNeed[],
+  parts: AsyncDisposableStack,
+): Promise<SteeringDeps> {
+  const logger = createLogger('cli', 'silent')
+  const deps: SteeringDeps = {
+    kysely: database.kysely,
+    promotions,
+    streams: { VOUCHER: voucherQueue, POINT: pointQueue },
+    logger,
   }
+  const { KAFKA_BROKERS: brokers, REDIS_URL: redisUrl } = config
+  if (brokers !== undefined) {
+    const kafka = kafkaOf({ ...config, KAFKA_BROKERS: brokers }, logger)
+    deps.events = { provider: lazyProvider(kafka, parts), startedTopic: config.KAFKA_TOPIC_STARTED }
+  }
+  if (redisUrl !== undefined) {
+    const redis = { ...config, REDIS_URL: redisUrl }
+    if (needs.includes('stream')) deps.producer = await producerOf(redis, logger, parts)
+    if (needs.includes('retry-jobs')) deps.retryJobs = await retryJobsOf(redis, logger, parts)
+    if (needs.includes('money') && config.MONEY_API_URL !== undefined) {
+      const moneyApi = await moneyApiOf(redis, logger, parts)
+      deps.money = { moneyApi, resultUpdateService: resultUpdatesOf(database, logger) }
+    }
+  }
+  return deps
+}
+
+/** Connects when something is published: most operations publish nothing. */
+function lazyProvider(kafka: KafkaClient, parts: AsyncDisposableStack): Pick<EventProviderService, 'publish'> {
+  return {
+    publish: async event => {
+      const provider = parts.use(createEventProvider(kafka))
+      await provider.start()
+      await provider.publish(event)
+    },
+  }
+}
+
+type CliRedisConfig = CliConfig & RedisConfig
+
+async function producerOf(config: CliRedisConfig, logger: Logger, parts: AsyncDisposableStack) {
+  const { connection, service } = streamConnectionOf(config, logger)
+  parts.use(service)
+  await service.start()
+  return new PromotionStreamProducer({ connection, maxLen: config.REDIS_STREAM_MAX_LEN })
+}
+
+async function retryJobsOf(config: CliRedisConfig, logger: Logger, parts: AsyncDisposableStack) {
+  const redis = retryRedisOf(config, logger)
+  parts.use(redis.service)
+  await redis.service.start()
+  return parts.use(createRetryJobs({ connection: redis.client, prefix: redis.prefix, policy: retryPolicyOf(config) }))
+}
+
+/** Through the gate that all instances share: its calls count against the one rate limit. */
+async function moneyApiOf(config: CliRedisConfig, logger: Logger, parts: AsyncDisposableStack) {
+  const { moneyCampaignChargeApi, services } = moneyPartsOf(
+    { ...config, WORKER_MAX_IN_FLIGHT: MONEY_CONNECTIONS },
+    logger,
+  )
+  for (const each of services) await parts.use(each).start()
+  return moneyCampaignChargeApi
+}
+
+function resultUpdatesOf(database: Database, logger: Logger) {
+  const results = createGiftResultRepositories(database.kysely)
+  return new CampaignPromotionResultUpdateService({
+    results,
+    metrics: createPromotionMetrics(createMetrics('cli')),
+    logger,
+  })
 }

@@ -1,0 +1,21 @@
+import { Command } from 'commander'
+import { withSteering } from './context.ts'
+import { parseId } from './create.ts'
+import { print } from './output.ts'
+
+export const finishCommand = new Command('finish')
+  .description('complete a promotion whatever its total says; refused while gifts are PENDING or RETRYING')
+  .argument('<id>', 'the promotion', parseId)
+  .option('--json', 'print one JSON object')
+  .addHelpText('after', '\nExample:\n  promostream finish 42')
+  .action(async (id: string, options: { json?: boolean }) => {
+    const { promotion, changed, difference } = await withSteering([], steering => steering.finish(id))
+    print(options, { id, status: promotion.status, changed, difference }, () => [
+      changed ? `promotion ${id} is COMPLETED, ${describe(difference ?? 0)}` : `promotion ${id} was COMPLETED already`,
+    ])
+  })
+
+function describe(difference: number): string {
+  if (difference === 0) return 'with as many gifts as its total says'
+  return `with ${Math.abs(difference)} gifts ${difference > 0 ? 'more' : 'less'} than its total says`
+}

@@ -1,0 +1,16 @@
+import { Command } from 'commander'
+import { withSteering } from './context.ts'
+import { parseId } from './create.ts'
+import { print } from './output.ts'
+
+export const rebuildCommand = new Command('rebuild')
+  .description('put everything on the stream that should be there and is not, now (after Redis was lost)')
+  .argument('<id>', 'the promotion', parseId)
+  .option('--json', 'print one JSON object')
+  .addHelpText('after', '\nExample:\n  promostream rebuild 42')
+  .action(async (id: string, options: { json?: boolean }) => {
+    const { promotion, changed, requeued, refilled } = await withSteering(['stream'], steering => steering.rebuild(id))
+    print(options, { id, status: promotion.status, changed, requeued, refilled }, () => [
+      `promotion ${id}: ${requeued} lost entries put back, ${refilled} waiting rows added`,
+    ])
+  })

@@ -1,0 +1,36 @@
+import { Command } from 'commander'
+import { startProgress } from '#demo/progress.ts'
+import { withSteering } from './context.ts'
+import { parseId } from './create.ts'
+import { print } from './output.ts'
+
+export const retryCommand = new Command('retry')
+  .description('try UNKNOWN gifts once more, with the same keys: all of a promotion, or the targets that are named')
+  .argument('<id>', 'the promotion', parseId)
+  .argument(
+    '[targets...]',
+    'voucher or point target ids; none = all that are UNKNOWN',
+    (id: string, ids?: string[]) => [...(ids ?? []), parseId(id)],
+  )
+  .option('--json', 'print one JSON object')
+  .addHelpText(
+    'after',
+    '\nA gift that is SUCCESS or FAILED is refused.\n\nExample:\n  promostream retry 42 9007199254740993',
+  )
+  .action(async (id: string, targetIds: string[], options: { json?: boolean }) => {
+    const result = await withSteering(['retry-jobs'], async (steering, { promotions }) => {
+      if (targetIds.length > 0) return steering.retryUnknown(id, { targetIds })
+      const promotion = await promotions.find(id)
+      const total = promotion === undefined ? 0 : (await promotions.countByStatus(promotion)).UNKNOWN
+      const progress = startProgress(total, 'sent')
+      try {
+        return await steering.retryUnknown(id, { onProgress: retried => progress.update(retried) })
+      } finally {
+        progress.stop()
+      }
+    })
+    const { promotion, changed, retried } = result
+    print(options, { id, status: promotion.status, changed, retried }, () => [
+      `promotion ${id}: ${retried} UNKNOWN gifts will be tried again`,
+    ])
+  })
