@@ -41,8 +41,8 @@ export interface PromotionRepository {
   ): Promise<{ promotion: Promotion; changed: boolean } | undefined>
   /** Those whose consumers should run, or wait with what they hold. */
   listActive(): Promise<Promotion[]>
-  /** Those STOPPED within the last `withinMs`: entries may still have come to their streams. */
-  listStopped(withinMs: number): Promise<Promotion[]>
+  /** Those that ended so within the last `withinMs`, a COMPLETED one once it is announced. */
+  listEnded(status: 'STOPPED' | 'COMPLETED', withinMs: number): Promise<Promotion[]>
   list(limit: number): Promise<Promotion[]>
   /** How many gifts stand in each state. Reads every row of the promotion: for people, not for loops. */
   countByStatus(promotion: Pick<Promotion, 'id' | 'type'>): Promise<Record<ProcessStatus, number>>
@@ -82,8 +82,9 @@ export function createPromotionRepository(kysely: Kysely<unknown>): PromotionRep
       return promotion === undefined ? undefined : { promotion, changed: rows.length > 0 }
     },
     listActive: () => select(sql`status in ('IN_PROGRESS', 'PAUSED')`),
-    listStopped: withinMs =>
-      select(sql`status = 'STOPPED' and finished_at > now() - ${withinMs}::float8 * interval '1 millisecond'`),
+    listEnded: (status, withinMs) =>
+      select(sql`status = ${status} and finished_at > now() - ${withinMs}::float8 * interval '1 millisecond'
+        and (status = 'STOPPED' or completed_event_at is not null)`),
     list: limit => select(sql`true`, limit),
     countByStatus: promotion => countByStatus(kysely, promotion),
   }

@@ -14,6 +14,8 @@ const FULL_SHARE = 0.8
 /** How long a known length is believed, in ms. */
 const LENGTH_MAX_AGE_MS = 100
 
+const CLEAR_STEP = 10_000
+
 interface Fill {
   length: number
   readAt: number
@@ -88,6 +90,16 @@ export class PromotionStreamProducer {
     await this.queue(streamKey).addBulk(entries)
     const fill = this.#fills.get(streamKey)
     if (fill !== undefined) fill.addedSinceRead += entries.length
+  }
+
+  /** Deletes every entry in bounded steps and leaves the group: a member of another kind would spin without it. */
+  async clear(streamKey: string): Promise<number> {
+    const { client } = this.#options.connection
+    let cleared = 0
+    for (let step = -1; step !== 0; cleared += step) {
+      step = await client.xtrim(streamKey, 'MAXLEN', '~', 0, 'LIMIT', CLEAR_STEP)
+    }
+    return cleared + (await client.xtrim(streamKey, 'MAXLEN', 0))
   }
 
   queue(streamKey: string): StreamQueue<PromotionEntry> {

@@ -20,8 +20,10 @@ export interface UpkeepDeps extends CompletionDeps {
 const COMPLETION_LOCK = 2
 const SWEEP_LOCK = 3
 const RECONCILIATION_LOCK = 4
-/** An entry may come late to a STOPPED promotion's stream, from a listener that hung: so long it is looked for. */
-const STOPPED_WATCH_MS = 24 * 3_600_000
+/** An entry may come late to an ended promotion's stream, from a process that hung: so long it is looked for. */
+const ENDED_WATCH_MS = 24 * 3_600_000
+/** Of 1,000 entries each, in one round. */
+const MAX_TRIM_STEPS = 100
 /** UNKNOWN gifts asked about in one turn, and the pause until the next: a bounded pace, over all instances. */
 const CHECKS_PER_TURN = 50
 const CHECK_TURN_MS = 1000
@@ -34,7 +36,10 @@ const RECONCILIATION_ROUND_MS = 60_000
  */
 export async function completionRound(deps: UpkeepDeps): Promise<void> {
   await withAdvisoryLock(deps.kysely, COMPLETION_LOCK, async () => {
-    await forEachRunning(deps, promotion => completeIfDone(promotion, deps, false))
+    await forEachRunning(deps, async promotion => {
+      await trimLeavings(promotion, deps)
+      await completeIfDone(promotion, deps, false)
+    })
     await removeStoppedEntries(deps)
     await announceCompleted(deps)
   })
@@ -42,7 +47,10 @@ export async function completionRound(deps: UpkeepDeps): Promise<void> {
 
 /** Every `SWEEP_INTERVAL_MS`, on one instance: what fell between two steps is found again, and said in the log. */
 export async function sweepRound(deps: UpkeepDeps): Promise<void> {
-  await withAdvisoryLock(deps.kysely, SWEEP_LOCK, () => forEachRunning(deps, promotion => sweepOne(promotion, deps)))
+  await withAdvisoryLock(deps.kysely, SWEEP_LOCK, async () => {
+    await forEachRunning(deps, promotion => sweepOne(promotion, deps))
+    await removeLateStreams(deps)
+  })
 }
 
 /**
@@ -59,16 +67,26 @@ export async function reconciliationRound(deps: UpkeepDeps, hasTime: () => boole
   })
 }
 
-/**
- * Again in every round: a consumer that had not heard of the stop yet makes the group anew, and a listener's entry may
- * come late. Starting the promotion puts its rows back.
- */
-async function removeStoppedEntries({ promotions, producer, registry, streams, logger }: UpkeepDeps): Promise<void> {
-  for (const { id, type } of await promotions.listStopped(STOPPED_WATCH_MS)) {
-    const queue = producer.queue(streams[type].streamKey(id))
-    const length = await queue.length()
-    await registry.cleanupStream(queue)
-    if (length > 0) logger.info({ promotionId: id, removed: length }, 'entries of a STOPPED promotion removed')
+/** Again in every round: a listener's entry may come late. Starting the promotion puts its rows back. */
+async function removeStoppedEntries({ promotions, producer, streams, logger }: UpkeepDeps): Promise<void> {
+  for (const { id, type } of await promotions.listEnded('STOPPED', ENDED_WATCH_MS)) {
+    const removed = await producer.clear(streams[type].streamKey(id))
+    if (removed > 0) logger.info({ promotionId: id, removed }, 'entries of a STOPPED promotion removed')
+  }
+}
+
+/** A late entry, or a consumer that slept through the completion and made the group again: nothing is left to do there. */
+async function removeLateStreams({ promotions, producer, registry, streams }: UpkeepDeps): Promise<void> {
+  for (const { id, type } of await promotions.listEnded('COMPLETED', ENDED_WATCH_MS)) {
+    await registry.cleanupStream(producer.queue(streams[type].streamKey(id)))
+  }
+}
+
+/** What members of another kind acknowledged without deleting it fills the stream and hides what is missing. */
+async function trimLeavings({ id }: Promotion, { registry }: UpkeepDeps): Promise<void> {
+  const context = await registry.get(id)
+  for (let step = 0; step < MAX_TRIM_STEPS; step++) {
+    if (((await context?.queue.trimAcknowledged()) ?? 0) === 0) return
   }
 }
 
