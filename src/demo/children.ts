@@ -17,6 +17,8 @@ export interface ChildOptions {
   logFolder: string
   /** It outlives this process. */
   keep: boolean
+  /** The program to run instead of the one of its kind. */
+  entry?: string
 }
 
 /** One process of promostream, run as a user runs it. */
@@ -37,10 +39,10 @@ const READY_TIMEOUT_MS = 30_000
 const READY_POLL_MS = 50
 
 /** Starts it and waits until it says that it is ready; a child that ends instead is an error with its last line. */
-export async function startChild({ kind, name, env, logFolder, keep }: ChildOptions): Promise<Child> {
+export async function startChild({ kind, name, env, logFolder, keep, ...options }: ChildOptions): Promise<Child> {
   const port = await freePort()
   const logFile = join(logFolder, `${name}.log`)
-  const entry = fileURLToPath(new URL(`../bin/${kind}.ts`, import.meta.url))
+  const entry = options.entry ?? fileURLToPath(new URL(`../bin/${kind}.ts`, import.meta.url))
   const command = [process.execPath, ...NODE_FLAGS, entry] as const
   // Killed however, this process leaves none of its children behind, unless it was told to.
   const [file, args] = keep ? [command[0], command.slice(1)] : dieWithParent(env, 'KILL', command[0], command.slice(1))
