@@ -1,0 +1,94 @@
+import { parseArgs } from 'node:util'
+import type { DemoPromotion } from '#demo/gifts.ts'
+import { ChaosSystem, say, seconds } from '../support/chaos.ts'
+
+/**
+ * More gifts than a stream may hold (FAULTS.md row 6, and the window of DESIGN.md): it never passes its bound, nothing is
+ * trimmed unread, all are paid, at nearly the rate of a stream without a bound; also when the workers come after the
+ * backlog. The control is a listener without the 80 % bound, which must lose entries.
+ * `node test/chaos/bound.ts --gifts 200000 --bound 20000 --backlog-bound 50000`
+ */
+const { values } = parseArgs({
+  options: {
+    gifts: { type: 'string', default: '200000' },
+    bound: { type: 'string', default: '20000' },
+    'backlog-bound': { type: 'string', default: '50000' },
+  },
+})
+const [gifts, bound, backlogBound] = [Number(values.gifts), Number(values.bound), Number(values['backlog-bound'])]
+
+const system = await ChaosSystem.start()
+const free = await rate({})
+const bounded = await rate({ REDIS_STREAM_MAX_LEN: String(bound) })
+const late = await backlog('listener')
+const control = await backlog('control')
+await system.close(
+  'bound',
+  { free, bounded, rateShare: Math.round((bounded.perSecond / free.perSecond) * 1000) / 1000, late, control },
+  {
+    neverOverTheBound: bounded.longest <= bound && late.longest <= backlogBound,
+    nothingTrimmed: bounded.trimmed === 0 && late.trimmed === 0,
+    fastEnough: bounded.perSecond >= 0.8 * free.perSecond,
+    controlLosesEntries: control.trimmed > 0,
+  },
+)
+
+/** From the first message to the last gift paid, with the longest stream that was seen. */
+async function rate(env: Record<string, string>) {
+  await Promise.all([system.child('listener', env), system.child('worker', env), system.child('worker', env)])
+  const promotion = await system.plan(gifts)
+  await system.run(promotion)
+  const watch = watchLength(promotion)
+  const startedAt = performance.now()
+  await Promise.all([system.publish(promotion), system.drain([promotion])])
+  const perSecond = Math.round(gifts / seconds(startedAt))
+  const seen = await watch.stop()
+  await system.stopChildren()
+  say(`${JSON.stringify(env)}: ${perSecond}/s, longest ${seen.longest}`)
+  return { perSecond, ...seen }
+}
+
+/** Everything is published before any worker is there. */
+async function backlog(kind: 'listener' | 'control') {
+  const env = { REDIS_STREAM_MAX_LEN: String(backlogBound) }
+  const listener = await system.child('listener', env, kind === 'control' ? './boundless-listener.ts' : undefined)
+  const promotion = await system.plan(gifts)
+  await system.run(promotion)
+  const watch = watchLength(promotion)
+  await system.publish(promotion)
+  await system.until('all rows', async () => (await system.rows(promotion)) === gifts, 300_000)
+  const before = await system.redis.xlen(system.streamKey(promotion))
+  const trimmed = (await system.entriesAdded(promotion)) - before
+  await Promise.all([system.child('worker', env), system.child('worker', env)])
+  const drainSeconds = await system.drain([promotion])
+  const seen = await watch.stop()
+  await system.stopChildren()
+  await listener.ended
+  say(`${kind}: ${trimmed} trimmed unread, drained in ${drainSeconds} s`)
+  return {
+    onStream: before,
+    drainSeconds,
+    longest: seen.longest,
+    trimmed: trimmed + (kind === 'control' ? 0 : seen.trimmed),
+  }
+}
+
+/**
+ * Samples the length, and at the end what was lost. An entry that was trimmed unread leaves its row without one, and only
+ * a search for lost entries brings it back: so what was put back is what was lost.
+ */
+function watchLength(promotion: DemoPromotion) {
+  let [longest, samples] = [0, 0]
+  const requeuedBefore = system.requeued()
+  const timer = setInterval(async () => {
+    const length = await system.redis.xlen(system.streamKey(promotion))
+    longest = Math.max(longest, length)
+    samples += 1
+  }, 10)
+  return {
+    stop: async () => {
+      clearInterval(timer)
+      return { longest, samples, trimmed: system.requeued() - requeuedBefore }
+    },
+  }
+}
