@@ -13,9 +13,9 @@ const [gifts, refusalsWanted] = [Number(values.gifts), Number(values.refusals)]
 
 const system = await ChaosSystem.start()
 await Promise.all([system.child('listener'), system.child('listener')])
-await system.redis.config('SET', 'maxmemory', '64mb')
 // What is not ours fills most of it, so that the gifts meet the end of it.
-await system.redis.set('ballast', 'x'.repeat(50_000_000))
+for (let part = 0; part < 50; part++) await system.redis.append('ballast', 'x'.repeat(1_000_000))
+await system.redis.config('SET', 'maxmemory', '64mb')
 const promotion = await system.plan(gifts)
 await system.run(promotion)
 const publishing = system.publish(promotion)
@@ -24,7 +24,11 @@ await publishing
 const refused = await refusals()
 say(`${refused} commands refused`)
 await Promise.all([system.child('worker'), system.child('worker')])
-const paidMeanwhile = (await system.count(promotion)).SUCCESS
+// Reading, acknowledging and deleting need no memory: the work goes on, and makes room.
+const paidMeanwhileSeconds = await system.until(
+  'work goes on',
+  async () => (await system.count(promotion)).SUCCESS > 1000,
+)
 await system.redis.config('SET', 'maxmemory', '0')
 await system.redis.del('ballast')
 const probe = await system.plan(10, 'POINT')
@@ -37,7 +41,7 @@ const normalSeconds = await system.until(
 const drainedSeconds = await system.drain()
 await system.close(
   'redis-memory',
-  { refused, paidMeanwhile, normalSeconds, drainedSeconds },
+  { refused, paidMeanwhileSeconds, normalSeconds, drainedSeconds },
   { refusedEnough: refused >= refusalsWanted, normalInTime: normalSeconds <= 60, drained: drainedSeconds <= 120 },
 )
 

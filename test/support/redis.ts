@@ -17,10 +17,13 @@ export interface TestRedis {
 }
 
 /** A Redis of its own, as the embedded stack starts it. */
-export async function startTestRedis(options: RedisServerOptions = {}): Promise<TestRedis> {
+export async function startTestRedis(
+  options: RedisServerOptions = {},
+  env: Record<string, string> = {},
+): Promise<TestRedis> {
   const folder = mkdtempSync(join(tmpdir(), 'promostream-redis-'))
   const progress = new Progress(() => undefined)
-  const context = { env: process.env, folder, keep: false, progress, pickPort: freePort }
+  const context = { env: { ...process.env, ...env }, folder, keep: false, progress, pickPort: freePort }
   const server = redisServer(context, options)
   const { REDIS_URL: url } = await server.start()
   const probe = new Redis(url!, { retryStrategy: () => 50 })
