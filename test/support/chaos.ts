@@ -132,8 +132,8 @@ export class ChaosSystem {
     const id = String(1000 + index)
     const firstTargetId = 9_100_000_000_000_000_000n + BigInt(index) * 10_000_000n
     const promotion = { id, type, topic: topicOf(type.toLowerCase()), gifts, firstTargetId }
-    await this.promotions.create({ id, type, name: 'chaos', totalCount })
     this.#planned.push(promotion)
+    await this.promotions.create({ id, type, name: 'chaos', totalCount })
     return promotion
   }
 
