@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander'
 import { errorLine } from '#runtime/errors.ts'
+import { auditCommand } from './commands/audit.ts'
 import { createCommand } from './commands/create.ts'
 import { finishCommand } from './commands/finish.ts'
 import { hashPasswordCommand } from './commands/hash-password.ts'
@@ -28,6 +29,7 @@ const commands = [
   reconcileCommand,
   statusCommand,
   resumeCallsCommand,
+  auditCommand,
   hashPasswordCommand,
 ]
 for (const command of commands) program.addCommand(command.exitOverride())

@@ -139,6 +139,18 @@ export const cliSchema = withCrossChecks(
     ...life.shape,
   }),
 )
+/** What `promostream audit` joins; it says itself what is missing for what it was asked. */
+export const auditSchema = withCrossChecks(
+  z.object({
+    ...database.shape,
+    ...redis.partial({ REDIS_URL: true }).shape,
+    REDIS_STREAM_MAX_LEN: stream.shape.REDIS_STREAM_MAX_LEN,
+    ...kafka.partial({ KAFKA_BROKERS: true }).shape,
+    ...money.partial({ MONEY_API_URL: true }).shape,
+    SWEEP_AGE_MS: recovery.shape.SWEEP_AGE_MS,
+    ...life.shape,
+  }),
+)
 
 /** Commands that need nothing but the Redis of all instances. */
 export const redisCliSchema = z.object({
@@ -150,6 +162,7 @@ export const redisCliSchema = z.object({
 export type ListenerConfig = Readonly<z.infer<typeof listenerSchema>>
 export type WorkerConfig = Readonly<z.infer<typeof workerSchema>>
 export type CliConfig = Readonly<z.infer<typeof cliSchema>>
+export type AuditConfig = Readonly<z.infer<typeof auditSchema>>
 export type RedisConfig = Readonly<z.infer<typeof redis>>
 export type KafkaConfig = Readonly<z.infer<typeof kafka>>
 export type DatabaseConfig = Readonly<z.infer<typeof database>>

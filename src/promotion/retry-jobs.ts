@@ -1,4 +1,5 @@
 import { type ConnectionOptions, Queue } from 'bullmq'
+import type { PromotionType } from '#queues/promotion-type.ts'
 import type { RetryJobData } from '#queues/retry.queue.ts'
 import { RETRY_QUEUE_NAME, retryDelayMs, retryJobId } from '#queues/retry.queue.ts'
 import { type Service, service } from '#runtime/service.ts'
@@ -23,6 +24,8 @@ export interface RetryJobs extends Service {
   add(jobs: readonly RetryRequest[]): Promise<void>
   /** Makes sure that each has a live job: adds one that is gone, retries one that failed. Answers how many had none. */
   revive(jobs: readonly RetryRequest[]): Promise<number>
+  /** Which of these gifts have a job that will still run? Changes nothing. */
+  findLive(type: PromotionType, targetIds: readonly string[]): Promise<boolean[]>
 }
 
 export interface RetryRequest {
@@ -54,6 +57,13 @@ export function createRetryJobs({ connection, prefix, policy }: RetryJobsOptions
       await add(jobs.filter((_job, index) => isDead[index] === 'gone'))
       return isDead.filter(state => state !== 'live').length
     },
+    findLive: (type, targetIds) =>
+      Promise.all(
+        targetIds.map(async targetId => {
+          const state = await queue.getJobState(retryJobId(type, targetId))
+          return state !== 'unknown' && state !== 'failed' && state !== 'completed'
+        }),
+      ),
   }
 }
 

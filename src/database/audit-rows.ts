@@ -1,0 +1,162 @@
+import { type Kysely, type RawBuilder, sql } from 'kysely'
+import type { PromotionType } from '#queues/promotion-type.ts'
+import type { ProcessStatus } from './process-status.ts'
+import type { PromotionStatus } from './promotion-status.ts'
+import { RESULT_TABLES } from './result-table.ts'
+
+/** Everything here only reads: an audit may run against a replica. An empty list of promotions means all of them. */
+
+/** A result row as the audit compares it. */
+export interface AuditRow {
+  targetId: string
+  promotionId: string
+  memberId: string
+  amount: string
+  processStatus: ProcessStatus
+  moneyKey: string | null
+  attempts: number
+  enqueued: boolean
+  /** PENDING for longer than asked for: since it was put on the stream, or else since it came. */
+  isOld: boolean
+  kafkaPartition: number | null
+  kafkaOffset: string | null
+}
+
+export interface WrongSummary {
+  summaryId: string
+  promotionId: string
+  successCount: string
+  failedCount: string
+  successRows: string
+  failedRows: string
+}
+
+const inScope = (promotionIds: readonly string[], column = 'promotion_id') =>
+  promotionIds.length === 0 ? sql`true` : sql`${sql.ref(column)} = any (${[...promotionIds]}::bigint[])`
+
+export async function countAuditRows(
+  kysely: Kysely<unknown>,
+  type: PromotionType,
+  promotionIds: readonly string[],
+): Promise<number> {
+  const { rows } = await sql<{ count: number }>`
+    select count(*)::float8 as count from ${sql.table(RESULT_TABLES[type].name)}
+    where ${inScope(promotionIds)}`.execute(kysely)
+  return rows[0]?.count ?? 0
+}
+
+/** Pages of rows in the order of their ids; `promotionId` leaves the others out. */
+export async function* auditRowPages(
+  kysely: Kysely<unknown>,
+  type: PromotionType,
+  page: { promotionId: string | undefined; ageMs: number; size: number },
+): AsyncGenerator<readonly AuditRow[]> {
+  const scope = page.promotionId === undefined ? [] : [page.promotionId]
+  for (let afterId = '0'; ; ) {
+    const rows = await selectRows<AuditRow & { id: string }>(kysely, type, page.ageMs, {
+      extra: sql`id, `,
+      where: sql`id > ${afterId}::bigint and ${inScope(scope)} order by id limit ${page.size}`,
+    })
+    if (rows.length > 0) yield rows
+    if (rows.length < page.size) return
+    afterId = rows.at(-1)?.id ?? afterId
+  }
+}
+
+/** The rows of some targets as they are now. */
+export function findAuditRows(
+  kysely: Kysely<unknown>,
+  type: PromotionType,
+  targetIds: readonly string[],
+  ageMs: number,
+): Promise<AuditRow[]> {
+  const target = sql.ref(RESULT_TABLES[type].targetColumn)
+  return selectRows<AuditRow>(kysely, type, ageMs, {
+    extra: sql``,
+    where: sql`${target} = any (${[...targetIds]}::bigint[])`,
+  })
+}
+
+async function selectRows<Row>(
+  kysely: Kysely<unknown>,
+  type: PromotionType,
+  ageMs: number,
+  { extra, where }: { extra: RawBuilder<unknown>; where: RawBuilder<unknown> },
+): Promise<Row[]> {
+  const { name, targetColumn } = RESULT_TABLES[type]
+  const { rows } = await sql<Row>`
+    select ${extra}${sql.ref(targetColumn)} as "targetId", promotion_id as "promotionId", member_id as "memberId", amount,
+      process_status as "processStatus", money_key as "moneyKey", attempts, enqueued,
+      process_status = 'PENDING' and case when enqueued then updated_at else created_at end
+        < now() - ${ageMs}::float8 * interval '1 millisecond' as "isOld",
+      kafka_partition as "kafkaPartition", kafka_offset as "kafkaOffset"
+    from ${sql.table(name)} where ${where}`.execute(kysely)
+  return rows
+}
+
+export async function listAuditPromotions(
+  kysely: Kysely<unknown>,
+  promotionIds: readonly string[],
+): Promise<{ id: string; type: PromotionType; status: PromotionStatus }[]> {
+  const { rows } = await sql<{ id: string; type: PromotionType; status: PromotionStatus }>`
+    select id, type, status from campaign_promotion where ${inScope(promotionIds, 'id')} order by id`.execute(kysely)
+  return rows
+}
+
+/** Pages of where skipped messages stood in Kafka. */
+export async function* skippedOffsetPages(
+  kysely: Kysely<unknown>,
+  size: number,
+): AsyncGenerator<readonly { topic: string; partition: number; offset: string }[]> {
+  let after = { topic: '', partition: -1, offset: '-1' }
+  for (;;) {
+    const { rows } = await sql<typeof after>`
+      select topic, partition, "offset" from campaign_promotion_skipped
+      where (topic, partition, "offset") > (${after.topic}, ${after.partition}::int, ${after.offset}::bigint)
+      order by topic, partition, "offset" limit ${size}`.execute(kysely)
+    if (rows.length > 0) yield rows
+    if (rows.length < size) return
+    after = rows.at(-1) ?? after
+  }
+}
+
+/**
+ * Summaries whose counters are not what their rows say, in one snapshot: counters move in the transaction of their rows.
+ * @returns the first `limit`, and how many there are.
+ */
+export async function findWrongSummaries(
+  kysely: Kysely<unknown>,
+  promotionIds: readonly string[],
+  limit: number,
+): Promise<{ count: number; summaries: WrongSummary[] }> {
+  // A summary may be shared by promotions: all of its rows count, whichever promotion is looked at.
+  const concerned =
+    promotionIds.length === 0
+      ? sql`true`
+      : sql`promotion_summary_id in (
+          select id from campaign_promotion_summary where ${inScope(promotionIds)}
+          union select promotion_summary_id from campaign_promotion_voucher_result where ${inScope(promotionIds)}
+          union select promotion_summary_id from campaign_promotion_point_result where ${inScope(promotionIds)})`
+  const counted = (table: string) => sql`
+    select promotion_summary_id as id, min(promotion_id) as promotion_id,
+      count(*) filter (where process_status = 'SUCCESS') as success,
+      count(*) filter (where process_status = 'FAILED') as failed
+    from ${sql.table(table)} where ${concerned} group by promotion_summary_id`
+  const { rows } = await sql<WrongSummary & { count: number }>`
+    with counted as (
+      select id, min(promotion_id) as promotion_id, sum(success) as success, sum(failed) as failed
+      from (${counted(RESULT_TABLES.VOUCHER.name)} union all ${counted(RESULT_TABLES.POINT.name)}) c group by id
+    ), compared as (
+      select coalesce(c.id, s.id) as id, coalesce(s.promotion_id, c.promotion_id) as promotion_id,
+        coalesce(s.success_count, 0) as success_count, coalesce(s.failed_count, 0) as failed_count,
+        coalesce(c.success, 0) as success, coalesce(c.failed, 0) as failed
+      from counted c full join (select * from campaign_promotion_summary where ${
+        promotionIds.length === 0 ? sql`true` : sql`${inScope(promotionIds)} or id in (select id from counted)`
+      }) s on s.id = c.id
+    )
+    select id::text as "summaryId", promotion_id::text as "promotionId", success_count::text as "successCount",
+      failed_count::text as "failedCount", success::text as "successRows", failed::text as "failedRows",
+      (count(*) over ())::float8 as count
+    from compared where success_count <> success or failed_count <> failed order by id limit ${limit}`.execute(kysely)
+  return { count: rows[0]?.count ?? 0, summaries: rows.map(({ count: _, ...summary }) => summary) }
+}

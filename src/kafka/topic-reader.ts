@@ -1,0 +1,175 @@
+import { randomUUID } from 'node:crypto'
+import type { Admin, Consumer, Kafka } from 'kafkajs'
+import { CodedError, errorLine, toError } from '#runtime/errors.ts'
+import type { TopicMessage } from './topic-consumer.ts'
+
+/** What a partition holds: offsets from `low` up to, but not including, `high`. */
+export interface PartitionRange {
+  partition: number
+  low: bigint
+  high: bigint
+}
+
+/** By topic; one that does not exist is missing. */
+export type TopicRanges = ReadonlyMap<string, readonly PartitionRange[]>
+
+/** What the topics hold now. */
+export function fetchRanges(kafka: Kafka, topics: readonly string[]): Promise<TopicRanges> {
+  return withAdmin(kafka, async admin => {
+    const existing = new Set(await admin.listTopics())
+    const ranges = new Map<string, PartitionRange[]>()
+    for (const topic of topics.filter(name => existing.has(name))) {
+      const offsets = await admin.fetchTopicOffsets(topic)
+      ranges.set(
+        topic,
+        offsets.map(({ partition, low, high }) => ({ partition, low: BigInt(low), high: BigInt(high) })),
+      )
+    }
+    return ranges
+  })
+}
+
+/** How far a group has committed, by partition: the next offset it will read. Nothing where it never did. */
+export function fetchCommitted(kafka: Kafka, groupId: string, topic: string): Promise<Map<number, bigint>> {
+  return withAdmin(kafka, async admin => {
+    const [committed] = await admin.fetchOffsets({ groupId, topics: [topic] })
+    const known = (committed?.partitions ?? []).map(
+      ({ partition, offset }) => [partition, BigInt(offset)] as [number, bigint],
+    )
+    return new Map(known.filter(([, offset]) => offset >= 0n))
+  })
+}
+
+async function withAdmin<T>(kafka: Kafka, work: (admin: Admin) => Promise<T>): Promise<T> {
+  const admin = kafka.admin({ retry: { retries: 4, initialRetryTime: 200 } })
+  try {
+    await admin.connect()
+    return await work(admin)
+  } catch (cause) {
+    throw new CodedError('KAFKA_UNREACHABLE', `Kafka (KAFKA_BROKERS) cannot be read: ${errorLine(cause)}`, { cause })
+  } finally {
+    await admin.disconnect().catch(() => undefined)
+  }
+}
+
+/** A reader that fetches and is given nothing for this long has read what there is: what is missing was compacted. */
+const IDLE_MS = 10_000
+/** No fetch has come back for this long: the broker is gone. */
+const STALLED_MS = 60_000
+
+/**
+ * Hands every record of `ranges` to `onMessages`, in the order of each partition; what came later is left out. Reads in
+ * a throw-away group that is deleted afterwards, and moves nobody's offsets. Rejects when Kafka does, or `onMessages`.
+ */
+export async function readRanges(
+  kafka: Kafka,
+  ranges: TopicRanges,
+  onMessages: (messages: readonly TopicMessage[]) => Promise<void> | void,
+): Promise<void> {
+  const reader = new RangeReader(ranges, onMessages)
+  if (reader.isDone) return
+  const groupId = `promostream-reader-${randomUUID()}`
+  const consumer = kafka.consumer({
+    groupId,
+    allowAutoTopicCreation: false,
+    maxWaitTimeInMs: 250,
+    maxBytesPerPartition: 512 * 1024,
+    maxBytes: 2 * 1024 * 1024,
+    retry: { retries: 5, restartOnFailure: async () => false },
+  })
+  try {
+    await reader.run(consumer)
+  } catch (cause) {
+    if (cause instanceof CodedError) throw cause
+    throw new CodedError('KAFKA_UNREACHABLE', `Kafka (KAFKA_BROKERS) cannot be read: ${errorLine(cause)}`, { cause })
+  } finally {
+    await consumer.disconnect().catch(() => undefined)
+    await withAdmin(kafka, admin => admin.deleteGroups([groupId])).catch(() => undefined)
+  }
+}
+
+class RangeReader {
+  /** What is still to be read, by `topic/partition`. */
+  readonly #left = new Map<string, bigint>()
+  readonly #topics: string[]
+  readonly #onMessages: (messages: readonly TopicMessage[]) => Promise<void> | void
+  readonly #done = Promise.withResolvers<void>()
+  #lastBatchAt = performance.now()
+  #lastFetchAt = performance.now()
+  #isHanding = false
+
+  constructor(ranges: TopicRanges, onMessages: (messages: readonly TopicMessage[]) => Promise<void> | void) {
+    this.#onMessages = onMessages
+    for (const [topic, partitions] of ranges)
+      for (const { partition, low, high } of partitions) if (high > low) this.#left.set(`${topic}/${partition}`, high)
+    this.#topics = [...ranges.keys()].filter(topic => [...this.#left.keys()].some(name => name.startsWith(`${topic}/`)))
+  }
+
+  get isDone(): boolean {
+    return this.#left.size === 0
+  }
+
+  async run(consumer: Consumer): Promise<void> {
+    this.#done.promise.catch(() => undefined)
+    consumer.on(consumer.events.CRASH, ({ payload }) => this.#done.reject(payload.error))
+    consumer.on(consumer.events.FETCH, () => {
+      this.#lastFetchAt = performance.now()
+    })
+    // Comes for batches of control records too, which no handler is given.
+    consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => {
+      this.#finish(payload.topic, payload.partition, BigInt(payload.lastOffset))
+    })
+    await consumer.connect()
+    await consumer.subscribe({ topics: this.#topics, fromBeginning: true })
+    this.#lastBatchAt = performance.now()
+    const watch = setInterval(() => this.#watch(), 1000)
+    try {
+      await consumer.run({
+        autoCommit: false,
+        eachBatch: async ({ batch, heartbeat }) => {
+          this.#isHanding = true
+          await this.#hand(batch.topic, batch.partition, batch.messages)
+          await heartbeat()
+          this.#isHanding = false
+          this.#lastBatchAt = performance.now()
+        },
+      })
+      await this.#done.promise
+    } finally {
+      clearInterval(watch)
+    }
+  }
+
+  async #hand(
+    topic: string,
+    partition: number,
+    records: readonly { offset: string; key: Buffer | null; value: Buffer | null }[],
+  ): Promise<void> {
+    const high = this.#left.get(`${topic}/${partition}`)
+    if (high === undefined) return
+    const messages = records.map(({ offset, key, value }) => ({ topic, partition, offset, key, value }))
+    const isLast = BigInt(messages.at(-1)?.offset ?? -1) >= high
+    try {
+      await this.#onMessages(isLast ? messages.filter(({ offset }) => BigInt(offset) < high) : messages)
+    } catch (error) {
+      this.#done.reject(toError(error))
+      throw error
+    }
+  }
+
+  #finish(topic: string, partition: number, lastOffset: bigint): void {
+    const name = `${topic}/${partition}`
+    const high = this.#left.get(name)
+    if (high === undefined || lastOffset + 1n < high) return
+    this.#left.delete(name)
+    if (this.isDone) this.#done.resolve()
+  }
+
+  #watch(): void {
+    if (this.#isHanding) return
+    const now = performance.now()
+    if (now - this.#lastFetchAt > STALLED_MS)
+      this.#done.reject(new CodedError('KAFKA_UNREACHABLE', 'Kafka (KAFKA_BROKERS) does not answer any more'))
+    else if (now - this.#lastBatchAt > IDLE_MS && this.#lastFetchAt > this.#lastBatchAt) this.#done.resolve()
+  }
+}

@@ -1,0 +1,61 @@
+import { findWrongSummaries } from '#database/audit-rows.ts'
+import { auditCharges, type ChargeSource } from './charges.ts'
+import { auditMessages, type MessageCounts, type MessageSources } from './messages.ts'
+import { Offenders } from './offenders.ts'
+import type { AuditReport } from './report.ts'
+import { loadRows } from './rows.ts'
+import { auditUnfinished, type UnfinishedSources } from './unfinished.ts'
+
+type Shared = 'kysely' | 'promotionIds' | 'tables' | 'offenders' | 'progress'
+
+/** What is joined with the rows; what is left out is not looked at. */
+export interface AuditSources extends Pick<MessageSources, 'kysely' | 'promotionIds' | 'progress'> {
+  kafka?: Omit<MessageSources, Shared>
+  redis?: Omit<UnfinishedSources, Shared | 'sweepAgeMs'>
+  charges?: ChargeSource
+  sweepAgeMs: number
+  /** Most offenders that are listed; all are counted. */
+  limit: number
+}
+
+const NO_MESSAGES: MessageCounts = { messages: 0, duplicates: 0, skipped: 0, invalid: 0, expired: 0 }
+
+/**
+ * Proves that messages, rows, entries, jobs, charges and counters say the same, or names what does not. Only reads. Rows
+ * are read first: what happens meanwhile is looked up again before it is called an offender.
+ */
+export async function audit(sources: AuditSources): Promise<AuditReport> {
+  const { kysely, promotionIds, sweepAgeMs, progress } = sources
+  const offenders = new Offenders(sources.limit)
+  const { tables, states, attempts } = await loadRows(kysely, promotionIds, sweepAgeMs, progress)
+  const shared = { kysely, promotionIds, tables, offenders, progress }
+  const messages = sources.kafka && (await auditMessages({ ...sources.kafka, ...shared }))
+  if (sources.redis !== undefined) await auditUnfinished({ ...sources.redis, ...shared, sweepAgeMs })
+  const charges = sources.charges && (await auditCharges(sources.charges, shared))
+  await auditSummaries(sources, offenders)
+  const { listed, total } = offenders
+  const unanswered = charges?.unanswered ?? 0
+  return {
+    ok: total === 0 && unanswered === 0,
+    ...(messages ?? { ...NO_MESSAGES, messages: null }),
+    rows: tables.VOUCHER.size + tables.POINT.size,
+    states,
+    attempts,
+    chargedOnce: charges?.chargedOnce ?? null,
+    missing: offenders.count('message-without-row') + offenders.count('success-without-charge'),
+    double: charges === undefined ? null : offenders.count('double-charge'),
+    unanswered,
+    counts: offenders.counts,
+    offenders: listed,
+    truncated: listed.length < total,
+  }
+}
+
+async function auditSummaries({ kysely, promotionIds, limit }: AuditSources, offenders: Offenders): Promise<void> {
+  const { count, summaries } = await findWrongSummaries(kysely, promotionIds, Math.max(1, limit))
+  for (const { summaryId, promotionId, successCount, failedCount, successRows, failedRows } of summaries) {
+    const detail = `counters ${successCount} SUCCESS, ${failedCount} FAILED; rows ${successRows} SUCCESS, ${failedRows} FAILED`
+    offenders.add({ kind: 'summary-counter-off', promotionId, summaryId, detail })
+  }
+  offenders.addUnlisted('summary-counter-off', count - summaries.length)
+}

@@ -1,0 +1,67 @@
+import { idempotencyKey } from '#money/charge.ts'
+import type { PromotionType } from '#queues/promotion-type.ts'
+import type { Offender, Offenders } from './offenders.ts'
+import { MARK, type RowTable } from './row-table.ts'
+
+/** The target that an idempotency key names; undefined for a key that the contract does not know. */
+export function targetOfKey(key: string): { type: PromotionType; targetId: string } | undefined {
+  const match = /^(VOUCHER|POINT):([1-9]\d{0,18})$/.exec(key)
+  return match === null ? undefined : { type: match[1] as PromotionType, targetId: match[2] as string }
+}
+
+/** What identifies a row in a report. */
+export function rowIdentity(type: PromotionType, table: RowTable, row: number): Omit<Offender, 'kind'> {
+  return { type, promotionId: table.promotionId(row), targetId: table.targetId(row), status: table.status(row) }
+}
+
+/**
+ * Judges every row by the charges that were noted on it. Rows that are charged but not final are handed to `doubtful`:
+ * they may have become SUCCESS in the meantime. @returns how many SUCCESS rows have exactly one charge.
+ */
+export function judgeCharges(
+  type: PromotionType,
+  table: RowTable,
+  offenders: Offenders,
+  doubtful: (row: number) => void,
+): number {
+  let chargedOnce = 0
+  for (const row of table.rowsIn('SUCCESS')) {
+    const charges = table.charges(row)
+    const identity = () => ({ ...rowIdentity(type, table, row), key: keyOf(type, table, row) })
+    if (charges === 0) offenders.add({ kind: 'success-without-charge', ...identity() })
+    else if (charges === 1) chargedOnce += 1
+    if (charges === 1 && table.has(row, MARK.otherKey)) offenders.add({ kind: 'money-key-differs', ...identity() })
+  }
+  for (const row of table.rowsIn('FAILED')) {
+    const charges = table.charges(row)
+    if (charges > 0)
+      offenders.add({ kind: 'failed-with-charge', ...rowIdentity(type, table, row), key: keyOf(type, table, row) })
+  }
+  for (const row of table.rowsIn('PENDING', 'RETRYING', 'UNKNOWN')) if (table.charges(row) > 0) doubtful(row)
+  judgeEveryState(type, table, offenders)
+  return chargedOnce
+}
+
+function judgeEveryState(type: PromotionType, table: RowTable, offenders: Offenders): void {
+  for (let row = 0; row < table.size; row++) {
+    const charges = table.charges(row)
+    if (charges > 1)
+      offenders.add({
+        kind: 'double-charge',
+        ...rowIdentity(type, table, row),
+        key: keyOf(type, table, row),
+        charges,
+      })
+    if (table.has(row, MARK.otherAmount))
+      offenders.add({
+        kind: 'charge-amount-differs',
+        ...rowIdentity(type, table, row),
+        key: keyOf(type, table, row),
+        detail: `the row says ${table.amount(row)}`,
+      })
+  }
+}
+
+function keyOf(type: PromotionType, table: RowTable, row: number): string {
+  return idempotencyKey({ type, targetId: table.targetId(row) })
+}

@@ -1,0 +1,208 @@
+import type { Kysely } from 'kysely'
+import { type AuditRow, findAuditRows, skippedOffsetPages } from '#database/audit-rows.ts'
+import type { KafkaClient } from '#kafka/client.ts'
+import type { TopicMessage } from '#kafka/topic-consumer.ts'
+import { fetchCommitted, fetchRanges, readRanges, type TopicRanges } from '#kafka/topic-reader.ts'
+import { PROMOTION_TYPES, type PromotionType } from '#queues/promotion-type.ts'
+import { CodedError } from '#runtime/errors.ts'
+import { rowIdentity } from './charge-match.ts'
+import { readGift } from './gift-reader.ts'
+import {
+  type AuditedMessage,
+  type Explained,
+  isMessageMissing,
+  type MessageVerdict,
+  matchMessage,
+} from './message-match.ts'
+import type { Offenders } from './offenders.ts'
+import { OffsetSet } from './offset-set.ts'
+import type { AuditProgress } from './report.ts'
+import type { RowTable } from './row-table.ts'
+
+export interface MessageSources {
+  kysely: Kysely<unknown>
+  kafka: KafkaClient
+  topics: Readonly<Record<PromotionType, string>>
+  invalidTopic: string
+  /** Groups of the listeners: how far each type has been consumed. */
+  groupIds: Readonly<Record<PromotionType, string>>
+  promotionIds: readonly string[]
+  tables: Readonly<Record<PromotionType, RowTable>>
+  offenders: Offenders
+  progress: AuditProgress
+}
+
+export type MessageCounts = Record<'messages' | 'duplicates' | 'skipped' | 'invalid' | 'expired', number>
+
+const PAGE_SIZE = 5000
+const RECHECK_SIZE = 500
+
+/**
+ * Joins what Kafka holds with the rows, which must have been read before: a message that came since is looked up again
+ * before anybody is accused.
+ */
+export async function auditMessages(sources: MessageSources): Promise<MessageCounts> {
+  const { kafka, topics, invalidTopic, tables, progress } = sources
+  const ranges = await fetchRanges(kafka, [...Object.values(topics), invalidTopic])
+  for (const type of PROMOTION_TYPES) {
+    if (!ranges.has(topics[type]) && tables[type].size > 0)
+      throw new CodedError('KAFKA_TOPIC_MISSING', `Kafka has no topic ${topics[type]}, but there are ${type} rows`)
+  }
+  const committed = {
+    VOUCHER: await fetchCommitted(kafka, sources.groupIds.VOUCHER, topics.VOUCHER),
+    POINT: await fetchCommitted(kafka, sources.groupIds.POINT, topics.POINT),
+  }
+  const explained = await loadExplained(sources, ranges)
+  const audit = new MessageAudit(sources, explained, committed)
+  const gifts = new Map([...ranges].filter(([topic]) => topic !== invalidTopic))
+  progress.begin('messages', sizeOf(gifts))
+  await readRanges(kafka, gifts, messages => audit.onMessages(messages))
+  await audit.flush()
+  progress.end()
+  audit.judgeRows(ranges)
+  return audit.counts
+}
+
+function sizeOf(ranges: TopicRanges): number {
+  return [...ranges.values()].flat().reduce((sum, { low, high }) => sum + Number(high - low), 0)
+}
+
+async function loadExplained({ kysely, kafka, invalidTopic }: MessageSources, ranges: TopicRanges): Promise<Explained> {
+  const [skipped, invalid] = [new OffsetSet(), new OffsetSet()]
+  for await (const page of skippedOffsetPages(kysely, PAGE_SIZE))
+    for (const { topic, partition, offset } of page) skipped.add(topic, partition, offset)
+  const invalidRanges = ranges.get(invalidTopic) ?? []
+  await readRanges(kafka, new Map([[invalidTopic, invalidRanges]]), messages => {
+    for (const { value } of messages) {
+      const origin = originOf(value)
+      if (origin !== undefined) invalid.add(origin.topic, origin.partition, origin.offset)
+    }
+  })
+  return { skipped, invalid, isInvalidTrimmed: invalidRanges.some(({ low }) => low > 0n) }
+}
+
+function originOf(value: Buffer | null): { topic: string; partition: number; offset: string } | undefined {
+  try {
+    const { topic, partition, offset } = JSON.parse(String(value)) as Record<string, unknown>
+    const isOrigin = typeof topic === 'string' && Number.isInteger(partition) && /^\d{1,19}$/.test(String(offset))
+    return isOrigin ? { topic, partition: partition as number, offset: String(offset) } : undefined
+  } catch {
+    return undefined
+  }
+}
+
+class MessageAudit {
+  readonly counts: MessageCounts = { messages: 0, duplicates: 0, skipped: 0, invalid: 0, expired: 0 }
+  readonly #sources: MessageSources
+  readonly #explained: Explained
+  readonly #committed: Readonly<Record<PromotionType, ReadonlyMap<number, bigint>>>
+  readonly #promotionIds: ReadonlySet<string>
+  readonly #typeOf: ReadonlyMap<string, PromotionType>
+  /** Messages that nothing accounts for, until they have been looked up again. */
+  readonly #lost: Record<PromotionType, AuditedMessage[]> = { VOUCHER: [], POINT: [] }
+
+  constructor(
+    sources: MessageSources,
+    explained: Explained,
+    committed: Readonly<Record<PromotionType, ReadonlyMap<number, bigint>>>,
+  ) {
+    this.#sources = sources
+    this.#explained = explained
+    this.#committed = committed
+    this.#promotionIds = new Set(sources.promotionIds)
+    this.#typeOf = new Map(PROMOTION_TYPES.map(type => [sources.topics[type], type]))
+  }
+
+  async onMessages(messages: readonly TopicMessage[]): Promise<void> {
+    const { tables, progress } = this.#sources
+    for (const { topic, partition, offset, value } of messages) {
+      const type = this.#typeOf.get(topic)
+      if (type === undefined) continue
+      const message = { topic, partition, offset, gift: readGift(type, value) }
+      this.#count(type, message, matchMessage(message, tables[type], this.#explained, this.#promotionIds))
+    }
+    progress.advance(messages.length)
+    await this.flush(RECHECK_SIZE)
+  }
+
+  #count(type: PromotionType, message: AuditedMessage, verdict: MessageVerdict): void {
+    const { counts } = this
+    if (verdict === 'foreign') return
+    counts.messages += 1
+    if (verdict === 'duplicate') counts.duplicates += 1
+    else if (verdict === 'skipped') counts.skipped += 1
+    else if (verdict === 'invalid') counts.invalid += 1
+    else if (verdict === 'lost') this.#lost[type].push(message)
+    else if (verdict === 'differs') this.#accuse('row-differs-from-message', type, message)
+  }
+
+  /** Looks the lost ones up again, once there are `atLeast` so many. */
+  async flush(atLeast = 1): Promise<void> {
+    for (const type of PROMOTION_TYPES) {
+      const lost = this.#lost[type]
+      while (lost.length >= atLeast) await this.#recheck(type, lost.splice(0, RECHECK_SIZE))
+    }
+  }
+
+  async #recheck(type: PromotionType, lost: readonly AuditedMessage[]): Promise<void> {
+    const targetIds = lost.flatMap(({ gift }) => gift?.targetId ?? [])
+    const rows = targetIds.length === 0 ? [] : await findAuditRows(this.#sources.kysely, type, targetIds, 0)
+    const byTarget = new Map(rows.map(row => [row.targetId, row]))
+    for (const message of lost) {
+      const row = message.gift && byTarget.get(message.gift.targetId)
+      // Its row came after the rows were read: neither is part of this account.
+      if (row !== undefined && isSameGift(row, message)) this.counts.messages -= 1
+      else this.#accuse('message-without-row', type, message, row)
+    }
+  }
+
+  #accuse(
+    kind: 'message-without-row' | 'row-differs-from-message',
+    type: PromotionType,
+    message: AuditedMessage,
+    row?: AuditRow,
+  ): void {
+    const { topic, partition, offset, gift } = message
+    const detail = kind === 'message-without-row' ? this.#reason(type, message, row) : undefined
+    const ids = gift === undefined ? {} : { promotionId: gift.promotionId, targetId: gift.targetId }
+    this.#sources.offenders.add({
+      kind,
+      type,
+      ...ids,
+      topic,
+      partition,
+      offset,
+      ...(detail === undefined ? {} : { detail }),
+    })
+  }
+
+  #reason(type: PromotionType, { partition, offset, gift }: AuditedMessage, row?: AuditRow): string | undefined {
+    const committed = this.#committed[type].get(partition)
+    if (committed !== undefined && BigInt(offset) >= committed) return 'the listener has not come to it yet'
+    if (gift === undefined) return 'it cannot be a gift, and is not on the invalid topic'
+    return row && 'its target has a row with another promotion, member or amount'
+  }
+
+  /** Rows whose message ought to be there and was not seen. */
+  judgeRows(ranges: TopicRanges): void {
+    const { tables, topics, offenders } = this.#sources
+    for (const type of PROMOTION_TYPES) {
+      const table = tables[type]
+      const low = new Map(ranges.get(topics[type])?.map(range => [range.partition, range.low]))
+      for (let row = 0; row < table.size; row++) {
+        const origin = table.origin(row)
+        if (isMessageMissing(table, row, low)) {
+          const place =
+            origin === undefined
+              ? { detail: 'it names no partition and offset' }
+              : { topic: topics[type], partition: origin.partition, offset: String(origin.offset) }
+          offenders.add({ kind: 'row-without-message', ...rowIdentity(type, table, row), ...place })
+        } else if (origin !== undefined && origin.offset < (low.get(origin.partition) ?? 0n)) this.counts.expired += 1
+      }
+    }
+  }
+}
+
+function isSameGift(row: AuditRow, { gift }: AuditedMessage): boolean {
+  return row.promotionId === gift?.promotionId && row.memberId === gift.memberId && row.amount === gift.amount
+}

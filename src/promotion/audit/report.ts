@@ -1,0 +1,79 @@
+import { PROCESS_STATUSES, type ProcessStatus } from '#database/process-status.ts'
+import { OFFENDER_KINDS, type Offender, type OffenderKind } from './offenders.ts'
+
+/** Told what the audit is at; a long one may show a bar. */
+export interface AuditProgress {
+  begin(what: string, total: number): void
+  advance(count: number): void
+  end(): void
+}
+
+/** What the audit found. `null` = was not looked at. */
+export interface AuditReport {
+  /** No offender, and everything that was asked was answered. */
+  ok: boolean
+  /** Gift messages that Kafka holds. */
+  messages: number | null
+  rows: number
+  states: Record<ProcessStatus, number>
+  /** POSTs that the rows count. */
+  attempts: number
+  duplicates: number
+  skipped: number
+  invalid: number
+  /** Rows whose message is older than what Kafka keeps. */
+  expired: number
+  /** SUCCESS rows with exactly one charge. */
+  chargedOnce: number | null
+  /** Messages without a row and SUCCESS rows without a charge. */
+  missing: number
+  /** Targets that were charged more than once. */
+  double: number | null
+  /** Keys that the Money API did not answer for. */
+  unanswered: number
+  counts: Partial<Record<OffenderKind, number>>
+  offenders: readonly Offender[]
+  /** There are more offenders than are listed. */
+  truncated: boolean
+}
+
+/** The report as a person reads it: the offenders by kind, then the sum in one line. */
+export function describeReport(report: AuditReport): string[] {
+  const lines: string[] = []
+  for (const [kind, count] of Object.entries(report.counts) as [OffenderKind, number][]) {
+    lines.push(`${kind}: ${count} ${OFFENDER_KINDS[kind]}`)
+    const listed = report.offenders.filter(offender => offender.kind === kind)
+    lines.push(...listed.map(offender => `  ${describeOffender(offender)}`))
+    if (listed.length < count) lines.push(`  … and ${count - listed.length} more (--limit)`)
+  }
+  lines.push(describeSum(report))
+  return lines
+}
+
+function describeOffender({ kind: _, detail, ...ids }: Offender): string {
+  const named = Object.entries(ids).map(([name, value]) => `${name} ${value}`)
+  return [...named, ...(detail === undefined ? [] : [`(${detail})`])].join('  ')
+}
+
+function describeSum(report: AuditReport): string {
+  const { messages, rows, states, chargedOnce, missing, double } = report
+  const unpaid = PROCESS_STATUSES.filter(status => status !== 'SUCCESS' && states[status] > 0)
+  const parts = [
+    messages === null ? 'messages not looked at' : `${messages} messages`,
+    `${rows} rows`,
+    ...some(report.expired, 'rows older than what Kafka keeps'),
+    ...some(report.duplicates, 'duplicates'),
+    ...some(report.skipped, 'skipped'),
+    ...some(report.invalid, 'invalid'),
+    ...unpaid.map(status => `${states[status]} ${status}`),
+    chargedOnce === null ? `${states.SUCCESS} SUCCESS, charges not looked at` : `${chargedOnce} charged once`,
+    `${missing} missing`,
+    ...(double === null ? [] : [`${double} double`]),
+    ...some(report.unanswered, 'not answered for by the Money API'),
+  ]
+  return parts.join(', ')
+}
+
+function some(count: number, what: string): string[] {
+  return count === 0 ? [] : [`${count} ${what}`]
+}

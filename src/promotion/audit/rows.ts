@@ -1,0 +1,44 @@
+import type { Kysely } from 'kysely'
+import { auditRowPages, countAuditRows } from '#database/audit-rows.ts'
+import { PROCESS_STATUSES, type ProcessStatus } from '#database/process-status.ts'
+import { PROMOTION_TYPES, type PromotionType } from '#queues/promotion-type.ts'
+import type { AuditProgress } from './report.ts'
+import { RowTable } from './row-table.ts'
+
+const PAGE_SIZE = 5000
+
+export interface LoadedRows {
+  tables: Readonly<Record<PromotionType, RowTable>>
+  states: Record<ProcessStatus, number>
+  /** POSTs that the rows count. */
+  attempts: number
+}
+
+/** Reads the rows of the promotions (none named = all) once, page by page, into two tables. */
+export async function loadRows(
+  kysely: Kysely<unknown>,
+  promotionIds: readonly string[],
+  ageMs: number,
+  progress: AuditProgress,
+): Promise<LoadedRows> {
+  const counts = { VOUCHER: 0, POINT: 0 }
+  for (const type of PROMOTION_TYPES) counts[type] = await countAuditRows(kysely, type, promotionIds)
+  const tables = { VOUCHER: new RowTable(counts.VOUCHER), POINT: new RowTable(counts.POINT) }
+  const states = Object.fromEntries(PROCESS_STATUSES.map(status => [status, 0])) as Record<ProcessStatus, number>
+  let attempts = 0
+  progress.begin('rows', counts.VOUCHER + counts.POINT)
+  for (const type of PROMOTION_TYPES) {
+    for (const promotionId of promotionIds.length === 0 ? [undefined] : promotionIds) {
+      for await (const page of auditRowPages(kysely, type, { promotionId, ageMs, size: PAGE_SIZE })) {
+        for (const row of page) {
+          tables[type].add(row)
+          states[row.processStatus] += 1
+          attempts += row.attempts
+        }
+        progress.advance(page.length)
+      }
+    }
+  }
+  progress.end()
+  return { tables, states, attempts }
+}
