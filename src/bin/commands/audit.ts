@@ -87,7 +87,7 @@ async function runAudit(promotionIds: string[], options: AuditOptions) {
     ...(redis === undefined ? {} : { redis }),
     ...(charges === undefined ? {} : { charges }),
   }
-  return audit(sources)
+  return await audit(sources)
 }
 
 function kafkaPartsOf(config: AuditConfig): NonNullable<AuditSources['kafka']> {
