@@ -48,10 +48,9 @@ export async function auditMessages(sources: MessageSources): Promise<MessageCou
     if (!ranges.has(topics[type]) && tables[type].size > 0)
       throw new CodedError('KAFKA_TOPIC_MISSING', `Kafka has no topic ${topics[type]}, but there are ${type} rows`)
   }
-  const committed = {
-    VOUCHER: await fetchCommitted(kafka, sources.groupIds.VOUCHER, topics.VOUCHER),
-    POINT: await fetchCommitted(kafka, sources.groupIds.POINT, topics.POINT),
-  }
+  const committedOf = (type: PromotionType) =>
+    ranges.has(topics[type]) ? fetchCommitted(kafka, sources.groupIds[type], topics[type]) : new Map<number, bigint>()
+  const committed = { VOUCHER: await committedOf('VOUCHER'), POINT: await committedOf('POINT') }
   const explained = await loadExplained(sources, ranges)
   const audit = new MessageAudit(sources, explained, committed)
   const gifts = new Map([...ranges].filter(([topic]) => topic !== invalidTopic))
