@@ -3,7 +3,7 @@ import { createMetrics } from '#runtime/metrics.ts'
 import { createProbeServer } from '#runtime/probe-server.ts'
 import { connectRedis, createRedisClient } from '#runtime/redis.ts'
 import { service } from '#runtime/service.ts'
-import { databaseOf } from './foundation.ts'
+import { databaseOf } from './connections.ts'
 import { runProcess } from './run-process.ts'
 
 /** Health, readiness and metrics; the board, the pages and the API are built on it. */

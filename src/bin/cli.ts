@@ -1,38 +1,32 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander'
 import { errorLine } from '#runtime/errors.ts'
-import { auditCommand } from './commands/audit.ts'
-import { createCommand } from './commands/create.ts'
-import { finishCommand } from './commands/finish.ts'
-import { hashPasswordCommand } from './commands/hash-password.ts'
-import { rebuildCommand } from './commands/rebuild.ts'
-import { reconcileCommand } from './commands/reconcile.ts'
-import { resumeCallsCommand } from './commands/resume-calls.ts'
-import { retryCommand } from './commands/retry.ts'
-import { statusCommand } from './commands/status.ts'
-import { pauseCommand, resumeCommand, startCommand, stopCommand } from './commands/steer.ts'
 
-/** Exit codes: 0 done, 1 not done (one line on stderr says why), 2 wrong usage. */
+/** Only the one that is asked for is loaded: `audit` answers for its memory, and none should take a second to begin. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  create: async () => (await import('./commands/create.ts')).createCommand,
+  start: async () => (await import('./commands/steer.ts')).startCommand,
+  pause: async () => (await import('./commands/steer.ts')).pauseCommand,
+  resume: async () => (await import('./commands/steer.ts')).resumeCommand,
+  stop: async () => (await import('./commands/steer.ts')).stopCommand,
+  finish: async () => (await import('./commands/finish.ts')).finishCommand,
+  rebuild: async () => (await import('./commands/rebuild.ts')).rebuildCommand,
+  retry: async () => (await import('./commands/retry.ts')).retryCommand,
+  reconcile: async () => (await import('./commands/reconcile.ts')).reconcileCommand,
+  status: async () => (await import('./commands/status.ts')).statusCommand,
+  'resume-calls': async () => (await import('./commands/resume-calls.ts')).resumeCallsCommand,
+  audit: async () => (await import('./commands/audit.ts')).auditCommand,
+  'hash-password': async () => (await import('./commands/hash-password.ts')).hashPasswordCommand,
+}
+
+/** Exit codes: 0 done, 1 not done (one line on stderr says why), 2 wrong usage; `audit` has a 3 of its own. */
 const program = new Command('promostream')
   .description('steer and look at promotions; settings come from the environment (DATABASE_URL, KAFKA_BROKERS, …)')
   .showHelpAfterError('(see --help)')
 
-const commands = [
-  createCommand,
-  startCommand,
-  pauseCommand,
-  resumeCommand,
-  stopCommand,
-  finishCommand,
-  rebuildCommand,
-  retryCommand,
-  reconcileCommand,
-  statusCommand,
-  resumeCallsCommand,
-  auditCommand,
-  hashPasswordCommand,
-]
-for (const command of commands) program.addCommand(command.exitOverride())
+const asked = COMMANDS[process.argv[2] ?? '']
+for (const load of asked === undefined ? Object.values(COMMANDS) : [asked])
+  program.addCommand((await load()).exitOverride())
 
 try {
   await program.exitOverride().parseAsync()

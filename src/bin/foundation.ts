@@ -1,16 +1,7 @@
-import type {
-  CliConfig,
-  DatabaseConfig,
-  KafkaConfig,
-  ListenerConfig,
-  RedisConfig,
-  WorkerConfig,
-} from '#config/schemas.ts'
-import { type Database, openDatabase } from '#database/database.ts'
+import type { CliConfig, ListenerConfig, WorkerConfig } from '#config/schemas.ts'
 import { createPromotionRepository } from '#database/promotions.ts'
 import { createGiftResultRepositories } from '#database/results.ts'
 import { createSkippedRepository } from '#database/skipped.ts'
-import { createKafka, type KafkaClient } from '#kafka/client.ts'
 import { createEventProvider } from '#kafka/event-provider.ts'
 import { type ChargeApiOptions, createMoneyCampaignChargeApi, lookupPath } from '#money/charge-api.ts'
 import { MoneyGate } from '#money/gate.ts'
@@ -23,56 +14,14 @@ import { CampaignPromotionStatusCacheService } from '#promotion/status-cache.ts'
 import { PromotionStreamProducer } from '#promotion/stream-producer.ts'
 import type { Logger } from '#runtime/logger.ts'
 import { createMetrics } from '#runtime/metrics.ts'
-import { connectRedis, createHastyRedisClient, createRedisClient } from '#runtime/redis.ts'
+import { createHastyRedisClient } from '#runtime/redis.ts'
 import { createRetryer } from '#runtime/retryer.ts'
 import { type Service, service } from '#runtime/service.ts'
-import { createStreamConnection } from '#stream/index.ts'
+import { databaseOf, kafkaOf, streamConnectionOf } from './connections.ts'
 
 /** From settings to the parts that more than one process is made of; the roots put them together. */
 
 type GiftConfig = ListenerConfig | WorkerConfig
-
-export function databaseOf(config: DatabaseConfig): Promise<Database> {
-  const { DATABASE_URL: url, DATABASE_POOL_MAX: poolMax, DATABASE_TIMEOUT_MS: timeoutMs } = config
-  return openDatabase({ url, poolMax, timeoutMs })
-}
-
-export function kafkaOf(config: KafkaConfig, logger: Logger): KafkaClient {
-  const { KAFKA_SASL_MECHANISM: mechanism, KAFKA_SASL_USERNAME: username, KAFKA_SASL_PASSWORD: password } = config
-  return createKafka({
-    brokers: config.KAFKA_BROKERS,
-    clientId: config.KAFKA_CLIENT_ID,
-    ssl: config.KAFKA_SSL,
-    ...(mechanism === undefined ? {} : { sasl: { mechanism, username: username ?? '', password: password ?? '' } }),
-    logger,
-  })
-}
-
-/** BullMQ's connection; in a cluster its keys need a hash tag. */
-export function retryRedisOf(config: RedisConfig, logger: Logger) {
-  const client = createRedisClient({ url: config.REDIS_URL, cluster: config.REDIS_CLUSTER, logger })
-  return {
-    client,
-    prefix: config.REDIS_CLUSTER ? '{promostream}' : 'promostream',
-    service: service('redis', {
-      start: () => connectRedis(client, 10_000),
-      stop: async () => {
-        client.disconnect()
-      },
-    }),
-  }
-}
-
-export function streamConnectionOf(config: RedisConfig, logger: Logger) {
-  const connection = createStreamConnection({
-    url: config.REDIS_STREAM_URL ?? config.REDIS_URL,
-    cluster: config.REDIS_CLUSTER,
-    name: 'promostream-stream',
-    logger,
-  })
-  const life = service('stream-connection', { start: () => connection.ready(), stop: () => connection.close() })
-  return { connection, service: life }
-}
 
 /** The team rule for listeners (spec, phase 5): a handful of quick tries, then the batch waits. */
 export function retryerOf(logger: Logger) {

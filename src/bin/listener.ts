@@ -10,7 +10,8 @@ import { createRetryJobs } from '#promotion/retry-jobs.ts'
 import { CampaignPromotionVoucherProcessor } from '#promotion/voucher-processor.ts'
 import { createProbeServer } from '#runtime/probe-server.ts'
 import { service } from '#runtime/service.ts'
-import { foundationOf, retryerOf, retryPolicyOf, retryRedisOf } from './foundation.ts'
+import { retryRedisOf } from './connections.ts'
+import { foundationOf, retryerOf, retryPolicyOf } from './foundation.ts'
 import { runProcess } from './run-process.ts'
 
 /** Kafka → result row → stream. Scales with Kafka partitions. */

@@ -24,7 +24,8 @@ import { pointWorker } from '#workers/point.worker.ts'
 import { createRetryWorker } from '#workers/retry.worker.ts'
 import { createUpkeepWorker } from '#workers/upkeep.worker.ts'
 import { voucherWorker } from '#workers/voucher.worker.ts'
-import { type Foundation, foundationOf, retryerOf, retryPolicyOf, retryRedisOf } from './foundation.ts'
+import { retryRedisOf } from './connections.ts'
+import { type Foundation, foundationOf, retryerOf, retryPolicyOf } from './foundation.ts'
 import { runProcess } from './run-process.ts'
 
 /** How soon a promotion's status, changed by anyone, is followed by this process, in ms. */

@@ -1,4 +1,5 @@
-import { databaseOf, kafkaOf, moneyPartsOf, retryPolicyOf, retryRedisOf, streamConnectionOf } from '#bin/foundation.ts'
+import { databaseOf, kafkaOf, retryRedisOf, streamConnectionOf } from '#bin/connections.ts'
+import { moneyPartsOf, retryPolicyOf } from '#bin/foundation.ts'
 import { processEnvironment } from '#config/environment.ts'
 import { loadConfig } from '#config/load.ts'
 import { type CliConfig, cliSchema, type RedisConfig } from '#config/schemas.ts'

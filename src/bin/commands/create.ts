@@ -1,15 +1,8 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { exactInteger } from '#queues/gift-message.ts'
 import { PROMOTION_TYPES, type PromotionType } from '#queues/promotion-type.ts'
+import { parseId } from './arguments.ts'
 import { withDatabase } from './context.ts'
 import { print } from './output.ts'
-
-/** An id as it stands in a command line: exact, never a JavaScript number. */
-export function parseId(text: string): string {
-  const parsed = exactInteger.safeParse(text)
-  if (!parsed.success) throw new InvalidArgumentError('it must be an integer from 1 to 2^63-1.')
-  return parsed.data
-}
 
 function parseTotal(text: string): number {
   if (!/^\d{1,12}$/.test(text)) throw new InvalidArgumentError('it must be a whole number, 0 or more.')

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
+import { parseId } from './arguments.ts'
 import { withSteering } from './context.ts'
-import { parseId } from './create.ts'
 import { print } from './output.ts'
 
 export const rebuildCommand = new Command('rebuild')

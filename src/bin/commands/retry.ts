@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { startProgress } from '#demo/progress.ts'
+import { parseId } from './arguments.ts'
 import { withSteering } from './context.ts'
-import { parseId } from './create.ts'
 import { print } from './output.ts'
 
 export const retryCommand = new Command('retry')

@@ -2,8 +2,8 @@ import { Command } from 'commander'
 import { PROCESS_STATUSES, type ProcessStatus } from '#database/process-status.ts'
 import type { Promotion } from '#database/promotions.ts'
 import { CodedError } from '#runtime/errors.ts'
+import { parseId } from './arguments.ts'
 import { type CommandContext, withDatabase } from './context.ts'
-import { parseId } from './create.ts'
 import { print } from './output.ts'
 
 const MAX_LISTED = 100

@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import type { Steered, Steering } from '#promotion/steering.ts'
+import { parseId } from './arguments.ts'
 import { type SteeringNeed, withSteering } from './context.ts'
-import { parseId } from './create.ts'
 import { print } from './output.ts'
 
 /** The four that only set a promotion's status: one argument, one line. */

@@ -1,0 +1,115 @@
+import { databaseOf, kafkaOf, retryRedisOf, streamConnectionOf } from '#bin/connections.ts'
+import { processEnvironment } from '#config/environment.ts'
+import { loadConfig } from '#config/load.ts'
+import { type AuditConfig, auditSchema, type RedisConfig } from '#config/schemas.ts'
+import { type AuditSources, audit } from '#promotion/audit/audit.ts'
+import type { ChargeSource } from '#promotion/audit/charges.ts'
+import type { RetryJobs } from '#promotion/retry-jobs.ts'
+import { pointQueue } from '#queues/point.queue.ts'
+import { voucherQueue } from '#queues/voucher.queue.ts'
+import { CodedError } from '#runtime/errors.ts'
+import { createLogger } from '#runtime/logger.ts'
+import { createAuditProgress } from './progress.ts'
+
+export { describeReport } from '#promotion/audit/report.ts'
+
+/** One statement of the audit may read every row, in ms. */
+const STATEMENT_TIMEOUT_MS = 600_000
+/** GETs a second when neither `--rate` nor `MONEY_API_RATE_LIMIT` says. */
+const LOOKUPS_PER_SECOND = 500
+
+export interface AuditOptions {
+  charges?: 'api'
+  settlement?: string
+  kafka: boolean
+  redis: boolean
+  rate?: number
+  concurrency: number
+  limit: number
+  json?: boolean
+}
+
+export async function runAudit(promotionIds: string[], options: AuditOptions) {
+  const config = loadConfig(auditSchema, processEnvironment())
+  await using stack = new AsyncDisposableStack()
+  const database = stack.use(await databaseOf({ ...config, DATABASE_TIMEOUT_MS: STATEMENT_TIMEOUT_MS }))
+  await database.start()
+  const kafka = options.kafka ? kafkaPartsOf(config) : undefined
+  const redis = options.redis ? await redisPartsOf(config, stack) : undefined
+  const charges = await chargeSourceOf(config, options, stack)
+  const sources: AuditSources = {
+    kysely: database.kysely,
+    promotionIds,
+    sweepAgeMs: config.SWEEP_AGE_MS,
+    limit: options.limit,
+    progress: createAuditProgress(),
+    ...(kafka === undefined ? {} : { kafka }),
+    ...(redis === undefined ? {} : { redis }),
+    ...(charges === undefined ? {} : { charges }),
+  }
+  return await audit(sources)
+}
+
+function kafkaPartsOf(config: AuditConfig): NonNullable<AuditSources['kafka']> {
+  const brokers = config.KAFKA_BROKERS
+  if (brokers === undefined)
+    throw new CodedError('CONFIG', 'KAFKA_BROKERS is not set (--no-kafka leaves the messages out)')
+  const group = config.KAFKA_GROUP_ID
+  return {
+    kafka: kafkaOf({ ...config, KAFKA_BROKERS: brokers }, createLogger('audit', 'silent')),
+    topics: { VOUCHER: config.KAFKA_TOPIC_VOUCHER, POINT: config.KAFKA_TOPIC_POINT },
+    invalidTopic: config.KAFKA_TOPIC_INVALID,
+    groupIds: { VOUCHER: `${group}-voucher`, POINT: `${group}-point` },
+  }
+}
+
+async function redisPartsOf(
+  config: AuditConfig,
+  stack: AsyncDisposableStack,
+): Promise<NonNullable<AuditSources['redis']>> {
+  const url = config.REDIS_URL
+  if (url === undefined)
+    throw new CodedError('CONFIG', 'REDIS_URL is not set (--no-redis leaves entries and retry jobs out)')
+  const redisConfig: RedisConfig = { ...config, REDIS_URL: url }
+  const logger = createLogger('audit', 'silent')
+  const stream = streamConnectionOf(redisConfig, logger)
+  stack.use(stream.service)
+  await stream.service.start()
+  const redis = retryRedisOf(redisConfig, logger)
+  stack.use(redis.service)
+  await redis.service.start()
+  // BullMQ costs memory, and only RETRYING rows need it. The policy is for jobs that are added; an audit adds none.
+  const policy = { maxAttempts: 1, baseMs: 1, maxMs: 1 }
+  let opened: Promise<RetryJobs> | undefined
+  const retryJobs = () => {
+    opened ??= import('#promotion/retry-jobs.ts').then(({ createRetryJobs }) =>
+      stack.use(createRetryJobs({ connection: redis.client, prefix: redis.prefix, policy })),
+    )
+    return opened
+  }
+  return {
+    connection: stream.connection,
+    streams: { VOUCHER: voucherQueue, POINT: pointQueue },
+    retryJobs: { findLive: async (...gifts) => (await retryJobs()).findLive(...gifts) },
+    maxLen: config.REDIS_STREAM_MAX_LEN,
+  }
+}
+
+async function chargeSourceOf(
+  config: AuditConfig,
+  { charges, settlement, concurrency, rate }: AuditOptions,
+  stack: AsyncDisposableStack,
+): Promise<ChargeSource | undefined> {
+  if (settlement !== undefined) return { from: 'settlement', path: settlement }
+  if (charges === undefined) return undefined
+  if (config.MONEY_API_URL === undefined) throw new CodedError('CONFIG', 'MONEY_API_URL is not set')
+  const { createChargeLookup } = await import('#money/charge-lookup.ts')
+  const moneyApi = createChargeLookup({
+    baseUrl: config.MONEY_API_URL,
+    token: config.MONEY_API_TOKEN,
+    timeoutMs: config.MONEY_API_TIMEOUT_MS,
+    connections: concurrency,
+  })
+  const perSecond = rate ?? (config.MONEY_API_RATE_LIMIT || LOOKUPS_PER_SECOND)
+  return { from: 'api', moneyApi: stack.use(moneyApi), concurrency, perSecond }
+}
