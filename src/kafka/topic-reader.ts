@@ -73,8 +73,8 @@ export async function readRanges(
     groupId,
     allowAutoTopicCreation: false,
     maxWaitTimeInMs: 250,
-    maxBytesPerPartition: 512 * 1024,
-    maxBytes: 2 * 1024 * 1024,
+    maxBytesPerPartition: 128 * 1024,
+    maxBytes: 512 * 1024,
     retry: { retries: 5, restartOnFailure: async () => false },
   })
   try {

@@ -24,7 +24,7 @@ const PARTITIONS = 4
 const TOPIC = 'prepay-campaign-promotion-voucher'
 /** Beyond 2^53, where a number would round. */
 const FIRST_TARGET = 9_007_199_254_740_993n
-const BATCH = 20_000
+const BATCH = 4000
 
 const targetOf = (index: number) => FIRST_TARGET + BigInt(index)
 const memberOf = (index: number) => ((index * 7919) % 1_000_000) + 1
@@ -53,7 +53,7 @@ async function fill(database: Awaited<ReturnType<typeof openDatabase>>): Promise
   const { kysely } = database
   await sql`insert into campaign_promotion (id, name, type, status, total_count)
     values (${PROMOTION}, 'bench', 'VOUCHER', 'COMPLETED', ${rows})`.execute(kysely)
-  for (let from = 0; from < rows; from += BATCH * 5) {
+  for (let from = 0; from < rows; from += BATCH * 25) {
     await sql`
       insert into campaign_promotion_voucher_result (promotion_id, promotion_summary_id, voucher_target_id,
         partition_key, member_id, amount, process_status, money_key, attempts, message, enqueued, kafka_partition,
@@ -65,7 +65,7 @@ async function fill(database: Awaited<ReturnType<typeof openDatabase>>): Promise
           ${PROMOTION}::int, i % ${SUMMARIES} + 1, ${String(FIRST_TARGET)}::bigint + i, m, m, 100 + i % 50 * 10),
         true, i % ${PARTITIONS}, i / ${PARTITIONS}
       from (select i, i::bigint * 7919 % 1000000 + 1 as m
-        from generate_series(${from}::int, ${Math.min(rows, from + BATCH * 5) - 1}::int) i) s`.execute(kysely)
+        from generate_series(${from}::int, ${Math.min(rows, from + BATCH * 25) - 1}::int) i) s`.execute(kysely)
   }
   await sql`insert into campaign_promotion_summary (id, promotion_id, success_count, failed_count)
     select promotion_summary_id, ${PROMOTION}, count(*) filter (where process_status = 'SUCCESS'),

@@ -190,7 +190,7 @@ withKafka('promostream audit: each of ten inconsistencies is planted, found and 
     await pay(planted, [targets[0]!])
     await succeed(targets[1]!, await post(planted, targets[1]!, '101'))
     const found = await audit(promotionId, '--settlement', await settlement(promotionId))
-    expectOffenders(found, [{ kind: 'charge-amount-differs', targetId: targets[1]!, detail: 'the row says 100' }])
+    expectOffenders(found, [{ kind: 'charge-amount-differs', targetId: targets[1]! }])
   })
 
   test('7: a FAILED with a charge, and a SUCCESS with another transaction key (CONTRACT «A gift»)', async () => {

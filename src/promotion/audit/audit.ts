@@ -27,7 +27,12 @@ const NO_MESSAGES: MessageCounts = { messages: 0, duplicates: 0, skipped: 0, inv
 export async function audit(sources: AuditSources): Promise<AuditReport> {
   const { kysely, promotionIds, sweepAgeMs, progress } = sources
   const offenders = new Offenders(sources.limit)
-  const { tables, states, attempts } = await loadRows(kysely, promotionIds, sweepAgeMs, progress)
+  const { tables, states, attempts } = await loadRows(
+    kysely,
+    promotionIds,
+    { ageMs: sweepAgeMs, withCharges: sources.charges !== undefined },
+    progress,
+  )
   const shared = { kysely, promotionIds, tables, offenders, progress }
   const messages = sources.kafka && (await auditMessages({ ...sources.kafka, ...shared }))
   if (sources.redis !== undefined) await auditUnfinished({ ...sources.redis, ...shared, sweepAgeMs })

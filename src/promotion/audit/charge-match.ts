@@ -1,12 +1,14 @@
 import { idempotencyKey } from '#money/charge.ts'
+import { exactInteger } from '#queues/gift-message.ts'
 import type { PromotionType } from '#queues/promotion-type.ts'
 import type { Offender, Offenders } from './offenders.ts'
 import { MARK, type RowTable } from './row-table.ts'
 
 /** The target that an idempotency key names; undefined for a key that the contract does not know. */
 export function targetOfKey(key: string): { type: PromotionType; targetId: string } | undefined {
-  const match = /^(VOUCHER|POINT):([1-9]\d{0,18})$/.exec(key)
-  return match === null ? undefined : { type: match[1] as PromotionType, targetId: match[2] as string }
+  const match = /^(VOUCHER|POINT):(\d+)$/.exec(key)
+  const targetId = exactInteger.safeParse(match?.[2])
+  return match === null || !targetId.success ? undefined : { type: match[1] as PromotionType, targetId: targetId.data }
 }
 
 /** What identifies a row in a report. */
@@ -57,7 +59,6 @@ function judgeEveryState(type: PromotionType, table: RowTable, offenders: Offend
         kind: 'charge-amount-differs',
         ...rowIdentity(type, table, row),
         key: keyOf(type, table, row),
-        detail: `the row says ${table.amount(row)}`,
       })
   }
 }

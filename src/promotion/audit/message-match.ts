@@ -43,10 +43,9 @@ export function matchMessage(
 function matchRow(message: AuditedMessage, gift: AuditedGift, table: RowTable): MessageVerdict | undefined {
   const row = table.find(gift.targetId)
   if (row < 0) return undefined
-  const origin = table.origin(row)
   const agrees = table.agrees(row, gift)
-  const isOrigin = origin?.partition === message.partition && origin.offset === BigInt(message.offset)
-  if (isOrigin || (origin === undefined && agrees)) {
+  const isOrigin = table.cameFrom(row, message.partition, message.offset)
+  if (isOrigin ?? agrees) {
     table.mark(row, MARK.messageSeen)
     return agrees ? 'row' : 'differs'
   }
@@ -59,11 +58,11 @@ function explain({ topic, partition, offset, gift }: AuditedMessage, explained: 
   return gift === undefined && explained.isInvalidTrimmed ? 'invalid' : 'lost'
 }
 
-/** Does Kafka still hold, or should hold, the message of a row that none was seen of? `low` by partition. */
-export function isMessageMissing(table: RowTable, row: number, low: ReadonlyMap<number, bigint>): boolean {
-  if (table.has(row, MARK.messageSeen)) return false
-  const origin = table.origin(row)
-  if (origin === undefined) return true
-  const firstKept = low.get(origin.partition)
-  return firstKept === undefined || origin.offset >= firstKept
+/** A row that no message was seen of: was its message older than what Kafka keeps? `low` by partition. */
+export function isExpired(
+  row: { kafkaPartition: number | null; kafkaOffset: string | null },
+  low: ReadonlyMap<number, bigint>,
+): boolean {
+  const firstKept = row.kafkaPartition === null ? undefined : low.get(row.kafkaPartition)
+  return firstKept !== undefined && row.kafkaOffset !== null && BigInt(row.kafkaOffset) < firstKept
 }

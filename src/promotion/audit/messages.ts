@@ -7,17 +7,11 @@ import { PROMOTION_TYPES, type PromotionType } from '#queues/promotion-type.ts'
 import { CodedError } from '#runtime/errors.ts'
 import { rowIdentity } from './charge-match.ts'
 import { readGift } from './gift-reader.ts'
-import {
-  type AuditedMessage,
-  type Explained,
-  isMessageMissing,
-  type MessageVerdict,
-  matchMessage,
-} from './message-match.ts'
+import { type AuditedMessage, type Explained, isExpired, type MessageVerdict, matchMessage } from './message-match.ts'
 import type { Offenders } from './offenders.ts'
 import { OffsetSet } from './offset-set.ts'
 import type { AuditProgress } from './report.ts'
-import type { RowTable } from './row-table.ts'
+import { MARK, type RowTable } from './row-table.ts'
 
 export interface MessageSources {
   kysely: Kysely<unknown>
@@ -58,7 +52,7 @@ export async function auditMessages(sources: MessageSources): Promise<MessageCou
   await readRanges(kafka, gifts, messages => audit.onMessages(messages))
   await audit.flush()
   progress.end()
-  audit.judgeRows(ranges)
+  await audit.judgeRows(ranges)
   return audit.counts
 }
 
@@ -182,25 +176,38 @@ class MessageAudit {
     return row && 'its target has a row with another promotion, member or amount'
   }
 
-  /** Rows whose message ought to be there and was not seen. */
-  judgeRows(ranges: TopicRanges): void {
-    const { tables, topics, offenders } = this.#sources
+  /** Rows whose message ought to be there and was not seen; where it stood is looked up again. */
+  async judgeRows(ranges: TopicRanges): Promise<void> {
     for (const type of PROMOTION_TYPES) {
-      const table = tables[type]
-      const low = new Map(ranges.get(topics[type])?.map(range => [range.partition, range.low]))
+      const table = this.#sources.tables[type]
+      const low = new Map(ranges.get(this.#sources.topics[type])?.map(range => [range.partition, range.low]))
+      let unseen: number[] = []
       for (let row = 0; row < table.size; row++) {
-        const origin = table.origin(row)
-        if (isMessageMissing(table, row, low)) {
-          const place =
-            origin === undefined
-              ? { detail: 'it names no partition and offset' }
-              : { topic: topics[type], partition: origin.partition, offset: String(origin.offset) }
-          offenders.add({ kind: 'row-without-message', ...rowIdentity(type, table, row), ...place })
-        } else if (origin !== undefined && origin.offset < (low.get(origin.partition) ?? 0n)) this.counts.expired += 1
+        if (!table.has(row, MARK.messageSeen)) unseen.push(row)
+        if (unseen.length < RECHECK_SIZE && row < table.size - 1) continue
+        await this.#judgeUnseen(type, unseen, low)
+        unseen = []
       }
     }
   }
+
+  async #judgeUnseen(type: PromotionType, unseen: readonly number[], low: ReadonlyMap<number, bigint>): Promise<void> {
+    if (unseen.length === 0) return
+    const { tables, kysely, topics, offenders } = this.#sources
+    const targetIds = unseen.map(row => tables[type].targetId(row))
+    const byTarget = new Map((await findAuditRows(kysely, type, targetIds, 0)).map(row => [row.targetId, row]))
+    for (const row of unseen) {
+      const identity = rowIdentity(type, tables[type], row)
+      const { kafkaPartition: partition, kafkaOffset: offset } = byTarget.get(tables[type].targetId(row)) ?? NOWHERE
+      if (isExpired({ kafkaPartition: partition, kafkaOffset: offset }, low)) this.counts.expired += 1
+      else if (partition === null || offset === null)
+        offenders.add({ kind: 'row-without-message', ...identity, detail: 'it names no partition and offset' })
+      else offenders.add({ kind: 'row-without-message', ...identity, topic: topics[type], partition, offset })
+    }
+  }
 }
+
+const NOWHERE = { kafkaPartition: null, kafkaOffset: null }
 
 function isSameGift(row: AuditRow, { gift }: AuditedMessage): boolean {
   return row.promotionId === gift?.promotionId && row.memberId === gift.memberId && row.amount === gift.amount

@@ -5,7 +5,7 @@ import { PROMOTION_TYPES, type PromotionType } from '#queues/promotion-type.ts'
 import type { AuditProgress } from './report.ts'
 import { RowTable } from './row-table.ts'
 
-const PAGE_SIZE = 5000
+const PAGE_SIZE = 1000
 
 export interface LoadedRows {
   tables: Readonly<Record<PromotionType, RowTable>>
@@ -18,18 +18,21 @@ export interface LoadedRows {
 export async function loadRows(
   kysely: Kysely<unknown>,
   promotionIds: readonly string[],
-  ageMs: number,
+  options: { ageMs: number; withCharges: boolean },
   progress: AuditProgress,
 ): Promise<LoadedRows> {
   const counts = { VOUCHER: 0, POINT: 0 }
   for (const type of PROMOTION_TYPES) counts[type] = await countAuditRows(kysely, type, promotionIds)
-  const tables = { VOUCHER: new RowTable(counts.VOUCHER), POINT: new RowTable(counts.POINT) }
+  const tables = {
+    VOUCHER: new RowTable(counts.VOUCHER, options.withCharges),
+    POINT: new RowTable(counts.POINT, options.withCharges),
+  }
   const states = Object.fromEntries(PROCESS_STATUSES.map(status => [status, 0])) as Record<ProcessStatus, number>
   let attempts = 0
   progress.begin('rows', counts.VOUCHER + counts.POINT)
   for (const type of PROMOTION_TYPES) {
     for (const promotionId of promotionIds.length === 0 ? [undefined] : promotionIds) {
-      for await (const page of auditRowPages(kysely, type, { promotionId, ageMs, size: PAGE_SIZE })) {
+      for await (const page of auditRowPages(kysely, type, { promotionId, ageMs: options.ageMs, size: PAGE_SIZE })) {
         for (const row of page) {
           tables[type].add(row)
           states[row.processStatus] += 1

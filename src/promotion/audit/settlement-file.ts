@@ -1,5 +1,4 @@
 import { createReadStream } from 'node:fs'
-import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { z } from 'zod'
 import { exactInteger } from '#queues/gift-message.ts'
@@ -11,9 +10,11 @@ export interface SettledCharge {
   /** The idempotency key, `VOUCHER:{id}` or `POINT:{id}`. */
   key: string
   transactionKey: string
-  /** Minor units. */
-  amount: bigint
+  /** Minor units, exact digits. */
+  amount: string
 }
+
+const MAX_LINE_LENGTH = 64 * 1024
 
 const settledCharge = z.object({ key: z.string().min(1), transactionKey: z.string().min(1), amount: exactInteger })
 
@@ -25,25 +26,30 @@ const settledCharge = z.object({ key: z.string().min(1), transactionKey: z.strin
  */
 export async function* readSettlement(path: string): AsyncGenerator<SettledCharge> {
   const input: Readable = path === '-' ? process.stdin : createReadStream(path)
-  const failed = Promise.withResolvers<never>()
-  failed.promise.catch(() => undefined)
-  input.once('error', error => failed.reject(error))
-  const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })[Symbol.asyncIterator]()
   const read = createLineReader()
-  let number = 1
+  let number = 0
   try {
-    for (; ; number++) {
-      const { done, value } = await Promise.race([lines.next(), failed.promise])
-      if (done) return
-      const charge = read(value)
+    for await (const line of linesOf(input)) {
+      number += 1
+      const charge = read(line)
       if (charge !== undefined) yield charge
     }
   } catch (cause) {
     const where = path === '-' ? 'standard input' : path
     throw new CodedError('SETTLEMENT_UNREADABLE', `${where}, line ${number}: ${errorLine(cause)}`, { cause })
-  } finally {
-    input.destroy()
   }
+}
+
+/** Unlike node:readline this passes on what the stream fails with, and never reads ahead. */
+async function* linesOf(input: Readable): AsyncGenerator<string> {
+  let rest = ''
+  for await (const chunk of input.setEncoding('utf8')) {
+    const lines = (rest + chunk).split('\n')
+    rest = lines.pop() ?? ''
+    if (rest.length > MAX_LINE_LENGTH) throw new Error(`longer than ${MAX_LINE_LENGTH} characters`)
+    yield* lines
+  }
+  if (rest !== '') yield rest
 }
 
 /** Learns from the first line which of the two forms it is; undefined for a line that holds no charge. */
@@ -65,7 +71,7 @@ function createLineReader(): (line: string) => SettledCharge | undefined {
 function readJson(line: string): SettledCharge {
   const parsed = parseMessage(settledCharge, line)
   if (!parsed.ok) throw new Error(parsed.reason)
-  return { ...parsed.message, amount: BigInt(parsed.message.amount) }
+  return parsed.message
 }
 
 function csvReader(header: string): (line: string) => SettledCharge {
@@ -84,7 +90,7 @@ function csvReader(header: string): (line: string) => SettledCharge {
     })
     if (!parsed.success)
       throw new Error(parsed.error.issues.map(issue => `${issue.path.join('.')} ${issue.message}`).join('; '))
-    return { ...parsed.data, amount: BigInt(parsed.data.amount) }
+    return parsed.data
   }
 }
 
