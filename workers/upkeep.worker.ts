@@ -1,3 +1,4 @@
+import type { BalanceCheck } from '#promotion/balance-check.ts'
 import type { PromotionReconciler } from '#promotion/reconciler.ts'
 import { completionRound, reconciliationRound, sweepRound, type UpkeepDeps } from '#promotion/upkeep.ts'
 import { CodedError, errorLine, toError } from '#runtime/errors.ts'
@@ -6,6 +7,7 @@ import { type Service, service } from '#runtime/service.ts'
 export interface UpkeepWorkerOptions {
   reconciler: PromotionReconciler
   upkeep: UpkeepDeps
+  balance: BalanceCheck
   /** Pauses between two rounds, in ms. */
   reconcileIntervalMs: number
   sweepIntervalMs: number
@@ -22,7 +24,7 @@ const REFILL_INTERVAL_MS = 200
 
 /** Timers, not a BullMQ scheduler: the medic must not die with the patient. The first reconcile is part of the start. */
 export function createUpkeepWorker(options: UpkeepWorkerOptions): UpkeepWorker {
-  const { reconciler, upkeep, reconcileIntervalMs, sweepIntervalMs } = options
+  const { reconciler, upkeep, balance, reconcileIntervalMs, sweepIntervalMs } = options
   let lastRoundAt = 0
   let isStopping = false
   const reconcile = async () => {
@@ -35,6 +37,7 @@ export function createUpkeepWorker(options: UpkeepWorkerOptions): UpkeepWorker {
     createRound('completion', reconcileIntervalMs, upkeep, () => completionRound(upkeep)),
     createRound('sweep', sweepIntervalMs, upkeep, () => sweepRound(upkeep)),
     createRound('reconciliation', sweepIntervalMs, upkeep, () => reconciliationRound(upkeep, () => !isStopping)),
+    createRound('balance', sweepIntervalMs, upkeep, () => balance.round()),
   ] as const
   const life = service('upkeep', {
     start: async () => {

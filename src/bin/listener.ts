@@ -5,6 +5,7 @@ import { campaignPointPromotionListener } from '#listeners/campaign-point-promot
 import { campaignPointPromotionRetryListener } from '#listeners/campaign-point-promotion-retry-listener.ts'
 import { campaignVoucherPromotionListener } from '#listeners/campaign-voucher-promotion-listener.ts'
 import { campaignVoucherPromotionRetryListener } from '#listeners/campaign-voucher-promotion-retry-listener.ts'
+import { createMessageConservation } from '#promotion/conservation.ts'
 import { CampaignPromotionPointProcessor } from '#promotion/point-processor.ts'
 import { createRetryJobs } from '#promotion/retry-jobs.ts'
 import { CampaignPromotionVoucherProcessor } from '#promotion/voucher-processor.ts'
@@ -22,7 +23,8 @@ await runProcess('listener', listenerSchema, async (config, { logger, fatal, ass
 
   const retryer = retryerOf(logger)
   const { invalidMessages } = processorDeps
-  const shared = { invalidMessages, metrics: processorDeps.metrics, retryer, logger }
+  const conservation = createMessageConservation({ metrics, counters: processorDeps.metrics, logger })
+  const shared = { invalidMessages, conservation, retryer, logger }
   const handlers: [suffix: string, topic: string, handleBatch: BatchHandler][] = [
     [
       'voucher',

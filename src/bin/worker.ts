@@ -3,6 +3,7 @@ import { type WorkerConfig, workerSchema } from '#config/schemas.ts'
 import { TopicConsumer } from '#kafka/topic-consumer.ts'
 import { ensureTopics } from '#kafka/topics.ts'
 import { campaignPromotionStartedListener } from '#listeners/campaign-promotion-started-listener.ts'
+import { createBalanceCheck } from '#promotion/balance-check.ts'
 import { PromotionConsumerRegistry } from '#promotion/consumer-registry.ts'
 import { createInstanceReporter } from '#promotion/instances.ts'
 import { PromotionReconciler } from '#promotion/reconciler.ts'
@@ -57,6 +58,7 @@ await runProcess('worker', workerSchema, async (config, { logger, fatal, assertS
   const retryJobs = createRetryJobs({ connection: redis.client, prefix: redis.prefix, policy: retryPolicyOf(config) })
   const upkeep = createUpkeepWorker({
     reconciler,
+    balance: createBalanceCheck({ kysely: database.kysely, metrics, logger }),
     reconcileIntervalMs: RECONCILE_INTERVAL_MS,
     sweepIntervalMs: config.SWEEP_INTERVAL_MS,
     upkeep: {

@@ -6,9 +6,10 @@ import { settleBatch } from './settle-batch.ts'
 
 /** The spec's `CampaignPromotionStartedListener`: a broadcast, every worker process hears every event. */
 export function campaignPromotionStartedListener(deps: StartedDeps & { retryer: Retryer }): BatchHandler {
-  return (messages, signal) =>
-    settleBatch(
+  return async (messages, signal) => {
+    await settleBatch(
       messages.map(message => () => handlePromotionStarted(decodeUtf8(message.value) ?? '', deps)),
       { retryer: deps.retryer, logger: deps.logger, signal },
     )
+  }
 }

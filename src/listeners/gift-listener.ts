@@ -1,6 +1,6 @@
 import type { BatchHandler, TopicMessage } from '#kafka/topic-consumer.ts'
+import type { MessageConservation } from '#promotion/conservation.ts'
 import type { InvalidMessageReporter, MessageOrigin } from '#promotion/invalid-messages.ts'
-import type { PromotionMetrics } from '#promotion/metrics.ts'
 import type { TopicOutcome } from '#promotion/processing.ts'
 import type { PromotionType } from '#queues/promotion-type.ts'
 import type { Logger } from '#runtime/logger.ts'
@@ -11,23 +11,24 @@ import { settleBatch } from './settle-batch.ts'
 export interface GiftListenerDeps {
   processor: { processTopicMessage(json: string, origin: MessageOrigin): Promise<TopicOutcome> }
   invalidMessages: InvalidMessageReporter
-  metrics: PromotionMetrics
+  conservation: MessageConservation
   retryer: Retryer
   logger: Logger
 }
 
-/** What a gift topic's listener does with a batch: every message settled, bad ones to the invalid topic. */
+/** What a gift topic's listener does with a batch: every message settled, bad ones to the invalid topic, all counted. */
 export function giftBatchHandler(type: PromotionType, deps: GiftListenerDeps): BatchHandler {
-  const settle = async (message: TopicMessage) => {
+  const settle = async (message: TopicMessage): Promise<TopicOutcome> => {
     const json = decodeUtf8(message.value)
     if (json !== undefined) return deps.processor.processTopicMessage(json, message)
     await deps.invalidMessages.report(message, message.value === null ? 'no value' : 'not UTF-8')
-    deps.metrics.consumed.inc({ type, outcome: 'invalid' })
-    return
+    return 'invalid'
   }
-  return (messages, signal) =>
-    settleBatch(
+  return async (messages, signal) => {
+    const outcomes = await settleBatch(
       messages.map(message => () => settle(message)),
       { retryer: deps.retryer, logger: deps.logger, signal },
     )
+    deps.conservation.settled(type, messages.length, outcomes)
+  }
 }

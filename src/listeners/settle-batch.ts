@@ -15,17 +15,25 @@ export interface SettleDeps {
 /** Pause between two rounds of the retryer over what is left of a batch, in ms. */
 const ROUND_PAUSE_MS = 1000
 
+/** A piece of work and its place in the batch. */
+interface Piece {
+  work: Work
+  index: number
+}
+
 /**
  * Does every piece of work of a batch, each wrapped in the retryer, round after round until all are done: a database
  * or Redis that is down makes the offset wait. What stopped half-way goes on from there. Rejects only when `signal` aborts.
+ * @returns what each piece came to, in their order.
  */
-export async function settleBatch(works: readonly Work[], deps: SettleDeps): Promise<void> {
-  let left = [...works]
+export async function settleBatch(works: readonly Work[], deps: SettleDeps): Promise<unknown[]> {
+  const results: unknown[] = new Array(works.length)
+  let left: Piece[] = works.map((work, index) => ({ work, index }))
   while (left.length > 0) {
-    const rests = await Promise.all(left.map(work => settleOne(work, deps)))
+    const rests = await Promise.all(left.map(piece => settleOne(piece, results, deps)))
     const failed = rests.filter(rest => rest !== undefined)
-    left = failed.map(({ work }) => work)
-    if (failed[0] === undefined) return
+    left = failed
+    if (failed[0] === undefined) break
     const { error } = failed[0]
     deps.logger.warn(
       { err: error, left: left.length },
@@ -33,29 +41,35 @@ export async function settleBatch(works: readonly Work[], deps: SettleDeps): Pro
     )
     await sleep(ROUND_PAUSE_MS, undefined, { signal: deps.signal })
   }
+  return results
 }
 
-async function settleOne(work: Work, deps: SettleDeps): Promise<{ work: Work; error: Error } | undefined> {
+async function settleOne(
+  { work, index }: Piece,
+  results: unknown[],
+  deps: SettleDeps,
+): Promise<(Piece & { error: Error }) | undefined> {
   // The retryer is for the few that fail; the many should not pay for it.
   try {
-    await work()
+    results[index] = await work()
     return undefined
   } catch (error) {
     deps.signal.throwIfAborted()
-    return settleAgain(error instanceof UnfinishedGiftError ? error.resume : work, deps)
+    return settleAgain({ work: error instanceof UnfinishedGiftError ? error.resume : work, index }, results, deps)
   }
 }
 
 async function settleAgain(
-  work: Work,
+  { work, index }: Piece,
+  results: unknown[],
   { retryer, signal }: SettleDeps,
-): Promise<{ work: Work; error: Error } | undefined> {
+): Promise<(Piece & { error: Error }) | undefined> {
   let current = work
   try {
     await retryer(async () => {
       signal.throwIfAborted()
       try {
-        await current()
+        results[index] = await current()
       } catch (error) {
         if (error instanceof UnfinishedGiftError) current = error.resume
         throw error
@@ -64,6 +78,6 @@ async function settleAgain(
     return undefined
   } catch (error) {
     signal.throwIfAborted()
-    return { work: current, error: toError(error) }
+    return { work: current, index, error: toError(error) }
   }
 }

@@ -20,9 +20,10 @@ export function exposeMoneyStatus(metrics: Metrics, status: () => MoneyStatus): 
   )
 }
 
-/** What the domain counts. Conservation: consumed = inserted + duplicate + skipped + invalid. */
+/** What the domain counts. Conservation: messages = inserted + duplicate + skipped + invalid (`conservation.ts`). */
 export function createPromotionMetrics(metrics: Metrics) {
   return {
+    messages: metrics.counter('promostream_messages_total', 'Gift messages of batches that have settled', ['type']),
     consumed: metrics.counter('promostream_consumed_total', 'Gift messages settled, by what became of them', [
       'type',
       'outcome',

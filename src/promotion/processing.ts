@@ -52,10 +52,10 @@ export interface ProcessorSettings {
  * repeated, where it would only find its own row and take the gift for a duplicate.
  */
 export class UnfinishedGiftError extends CodedError {
-  /** Does what is left to do; rejects like the first try. */
-  readonly resume: () => Promise<void>
+  /** Does what is left to do, and says what the message became; rejects like the first try. */
+  readonly resume: () => Promise<TopicOutcome>
 
-  constructor(resume: () => Promise<void>, cause: unknown) {
+  constructor(resume: () => Promise<TopicOutcome>, cause: unknown) {
     super('UNFINISHED_GIFT', errorLine(cause), { cause, canRetry: true })
     this.resume = resume
   }

@@ -50,11 +50,7 @@ export abstract class AbstractCampaignPromotionProcessor<Message extends GiftMes
    */
   async processTopicMessage(json: string, origin: MessageOrigin): Promise<TopicOutcome> {
     const parsed = this.parseMessage(json)
-    const outcome = parsed.ok
-      ? await this.#accept(parsed.message, json, origin)
-      : await this.#reject(origin, parsed.reason)
-    this.deps.metrics.consumed.inc({ type: this.getPromotionTypeEnum(), outcome })
-    return outcome
+    return parsed.ok ? this.#accept(parsed.message, json, origin) : this.#reject(origin, parsed.reason)
   }
 
   async #accept(message: Message, json: string, origin: MessageOrigin): Promise<TopicOutcome> {
@@ -97,7 +93,7 @@ export abstract class AbstractCampaignPromotionProcessor<Message extends GiftMes
     try {
       await work()
     } catch (error) {
-      throw new UnfinishedGiftError(work, error)
+      throw new UnfinishedGiftError(() => work().then(() => 'inserted'), error)
     }
   }
 
