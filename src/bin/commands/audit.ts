@@ -44,7 +44,7 @@ export const auditCommand = new Command('audit')
  */
 function keepHeapSmall(): void {
   setFlagsFromString('--semi-space-growth-factor=1')
-  setFlagsFromString('--heap-growing-percent=20')
+  setFlagsFromString('--heap-growing-percent=10')
 }
 
 function parseCount(text: string): number {

@@ -5,7 +5,7 @@ import { PROCESS_STATUSES, type ProcessStatus } from '#database/process-status.t
 export const MARK = {
   /** PENDING for longer than the sweep age. */
   old: 1,
-  /** Meant for the stream. */
+  /** PENDING and meant for the stream. */
   enqueued: 2,
   /** Kafka holds the message that it came from. */
   messageSeen: 4,
@@ -71,7 +71,8 @@ export class RowTable {
     const at = this.#size
     const { target, amount, origin, promotion, gift, moneyKey, status, marks } = this.#columns
     target[at] = BigInt(row.targetId)
-    promotion[at] = this.#promotionNumber(row.promotionId)
+    const number = this.#promotionNumber(row.promotionId)
+    if (number > 0) promotion[at] = number
     if (row.kafkaOffset !== null) origin[at] = hashText(`${row.kafkaPartition} ${row.kafkaOffset}`)
     gift[at] = giftHash(row)
     if (this.#withCharges) {
@@ -79,7 +80,7 @@ export class RowTable {
       if (row.moneyKey !== null) moneyKey[at] = hashText(row.moneyKey)
     }
     status[at] = PROCESS_STATUSES.indexOf(row.processStatus)
-    marks[at] = (row.isOld ? MARK.old : 0) | (row.enqueued ? MARK.enqueued : 0)
+    if (row.processStatus === 'PENDING') marks[at] = (row.isOld ? MARK.old : 0) | (row.enqueued ? MARK.enqueued : 0)
     this.#size += 1
     this.#index[this.#slotOf(this.#halves[2 * at] ?? 0, this.#halves[2 * at + 1] ?? 0)] = at + 1
   }
