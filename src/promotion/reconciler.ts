@@ -65,9 +65,10 @@ export class PromotionReconciler {
 
   async #fill(promotion: Promotion): Promise<void> {
     const { kysely, producer, streams, logger } = this.#deps
+    // The next reconcile round puts a running promotion back here: one that fails is not tried, and logged, at every turn.
+    this.#backlog.delete(promotion.id)
     const { moved, isMoreLeft } = await refill(promotion, streams[promotion.type], { kysely, producer })
-    // A status that has changed meanwhile moves nothing; the next reconcile round puts a running promotion back here.
-    if (!isMoreLeft && this.#backlog.get(promotion.id) === promotion) this.#backlog.delete(promotion.id)
+    if (isMoreLeft) this.#backlog.set(promotion.id, promotion)
     if (moved > 0) logger.debug({ promotionId: promotion.id, moved }, 'stream refilled from rows')
   }
 
