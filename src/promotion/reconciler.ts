@@ -19,6 +19,9 @@ export interface ReconcilerDeps {
   logger: Logger
 }
 
+/** Each is a transaction: a fraction of the process's database connections. */
+const REFILLS_AT_ONCE = 3
+
 /**
  * Makes this process do what the database says: consumers of IN_PROGRESS promotions run and their streams are filled,
  * those of PAUSED ones wait, all others stop. Started events only make it faster. Refill has rounds of its own, so that
@@ -58,9 +61,14 @@ export class PromotionReconciler {
 
   /** A turn for every promotion that may have rows without an entry; bounded, so that none waits long for its own. */
   async refill(): Promise<void> {
-    await Promise.all(
-      [...this.#backlog.values()].map(promotion => this.#guard(promotion.id, () => this.#fill(promotion))),
-    )
+    const rest = [...this.#backlog.values()]
+    const fillNext = async () => {
+      for (let next = rest.pop(); next !== undefined; next = rest.pop()) {
+        const promotion = next
+        await this.#guard(promotion.id, () => this.#fill(promotion))
+      }
+    }
+    await Promise.all(Array.from({ length: REFILLS_AT_ONCE }, fillNext))
   }
 
   async #fill(promotion: Promotion): Promise<void> {
