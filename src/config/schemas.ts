@@ -136,17 +136,6 @@ export const cliSchema = withCrossChecks(
     RETRY_MAX_ATTEMPTS: recovery.shape.RETRY_MAX_ATTEMPTS,
     RETRY_BACKOFF_BASE_MS: recovery.shape.RETRY_BACKOFF_BASE_MS,
     RETRY_BACKOFF_MAX_MS: recovery.shape.RETRY_BACKOFF_MAX_MS,
-    ...life.shape,
-  }),
-)
-/** What `promostream audit` joins; it says itself what is missing for what it was asked. */
-export const auditSchema = withCrossChecks(
-  z.object({
-    ...database.shape,
-    ...redis.partial({ REDIS_URL: true }).shape,
-    REDIS_STREAM_MAX_LEN: stream.shape.REDIS_STREAM_MAX_LEN,
-    ...kafka.partial({ KAFKA_BROKERS: true }).shape,
-    ...money.partial({ MONEY_API_URL: true }).shape,
     SWEEP_AGE_MS: recovery.shape.SWEEP_AGE_MS,
     ...life.shape,
   }),
@@ -162,7 +151,6 @@ export const redisCliSchema = z.object({
 export type ListenerConfig = Readonly<z.infer<typeof listenerSchema>>
 export type WorkerConfig = Readonly<z.infer<typeof workerSchema>>
 export type CliConfig = Readonly<z.infer<typeof cliSchema>>
-export type AuditConfig = Readonly<z.infer<typeof auditSchema>>
 export type RedisConfig = Readonly<z.infer<typeof redis>>
 export type KafkaConfig = Readonly<z.infer<typeof kafka>>
 export type DatabaseConfig = Readonly<z.infer<typeof database>>

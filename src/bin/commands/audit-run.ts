@@ -1,7 +1,7 @@
 import { databaseOf, kafkaOf, retryRedisOf, streamConnectionOf } from '#bin/connections.ts'
 import { processEnvironment } from '#config/environment.ts'
 import { loadConfig } from '#config/load.ts'
-import { type AuditConfig, auditSchema, type RedisConfig } from '#config/schemas.ts'
+import { type CliConfig, cliSchema, type RedisConfig } from '#config/schemas.ts'
 import { type AuditSources, audit } from '#promotion/audit/audit.ts'
 import type { ChargeSource } from '#promotion/audit/charges.ts'
 import type { RetryJobs } from '#promotion/retry-jobs.ts'
@@ -15,7 +15,7 @@ export { describeReport } from '#promotion/audit/report.ts'
 
 /** One statement of the audit may read every row, in ms. */
 const STATEMENT_TIMEOUT_MS = 600_000
-/** GETs a second when neither `--rate` nor `MONEY_API_RATE_LIMIT` says. */
+/** GETs a second when `--rate` does not say; `MONEY_API_RATE_LIMIT` holds over all instances, this one included. */
 const LOOKUPS_PER_SECOND = 500
 
 export interface AuditOptions {
@@ -30,7 +30,7 @@ export interface AuditOptions {
 }
 
 export async function runAudit(promotionIds: string[], options: AuditOptions) {
-  const config = loadConfig(auditSchema, processEnvironment())
+  const config = loadConfig(cliSchema, processEnvironment())
   await using stack = new AsyncDisposableStack()
   const database = stack.use(await databaseOf({ ...config, DATABASE_TIMEOUT_MS: STATEMENT_TIMEOUT_MS }))
   await database.start()
@@ -50,7 +50,7 @@ export async function runAudit(promotionIds: string[], options: AuditOptions) {
   return await audit(sources)
 }
 
-function kafkaPartsOf(config: AuditConfig): NonNullable<AuditSources['kafka']> {
+function kafkaPartsOf(config: CliConfig): NonNullable<AuditSources['kafka']> {
   const brokers = config.KAFKA_BROKERS
   if (brokers === undefined)
     throw new CodedError('CONFIG', 'KAFKA_BROKERS is not set (--no-kafka leaves the messages out)')
@@ -64,7 +64,7 @@ function kafkaPartsOf(config: AuditConfig): NonNullable<AuditSources['kafka']> {
 }
 
 async function redisPartsOf(
-  config: AuditConfig,
+  config: CliConfig,
   stack: AsyncDisposableStack,
 ): Promise<NonNullable<AuditSources['redis']>> {
   const url = config.REDIS_URL
@@ -96,20 +96,19 @@ async function redisPartsOf(
 }
 
 async function chargeSourceOf(
-  config: AuditConfig,
+  config: CliConfig,
   { charges, settlement, concurrency, rate }: AuditOptions,
   stack: AsyncDisposableStack,
 ): Promise<ChargeSource | undefined> {
   if (settlement !== undefined) return { from: 'settlement', path: settlement }
   if (charges === undefined) return undefined
-  if (config.MONEY_API_URL === undefined) throw new CodedError('CONFIG', 'MONEY_API_URL is not set')
-  const { createChargeLookup } = await import('#money/charge-lookup.ts')
-  const moneyApi = createChargeLookup({
-    baseUrl: config.MONEY_API_URL,
-    token: config.MONEY_API_TOKEN,
-    timeoutMs: config.MONEY_API_TIMEOUT_MS,
-    connections: concurrency,
-  })
-  const perSecond = rate ?? (config.MONEY_API_RATE_LIMIT || LOOKUPS_PER_SECOND)
-  return { from: 'api', moneyApi: stack.use(moneyApi), concurrency, perSecond }
+  const { MONEY_API_URL: moneyUrl, REDIS_URL: redisUrl } = config
+  if (moneyUrl === undefined) throw new CodedError('CONFIG', 'MONEY_API_URL is not set')
+  if (redisUrl === undefined)
+    throw new CodedError('CONFIG', 'REDIS_URL is not set: calls of the Money API go through the gate of all instances')
+  const { moneyPartsOf } = await import('#bin/foundation.ts')
+  const settings = { ...config, REDIS_URL: redisUrl, WORKER_MAX_IN_FLIGHT: concurrency }
+  const { moneyCampaignChargeApi: moneyApi, services } = moneyPartsOf(settings, createLogger('audit', 'silent'))
+  for (const each of services) await stack.use(each).start()
+  return { from: 'api', moneyApi, concurrency, perSecond: rate ?? LOOKUPS_PER_SECOND }
 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Kysely } from 'kysely'
 import { findAuditRows } from '#database/audit-rows.ts'
-import type { ChargeLookup } from '#money/charge-lookup.ts'
+import type { MoneyCampaignChargeApi } from '#money/charge-api.ts'
 import { PROMOTION_TYPES, type PromotionType } from '#queues/promotion-type.ts'
 import { CodedError } from '#runtime/errors.ts'
 import { judgeCharges, rowIdentity, targetOfKey } from './charge-match.ts'
@@ -15,7 +15,7 @@ export type ChargeSource =
   | { from: 'settlement'; path: string }
   | {
       from: 'api'
-      moneyApi: Pick<ChargeLookup, 'lookup'>
+      moneyApi: Pick<MoneyCampaignChargeApi, 'lookup'>
       /** GETs at once, and most of them a second. */
       concurrency: number
       perSecond: number
