@@ -11,8 +11,14 @@ export interface StreamProducerOptions {
 
 /** A stream takes entries up to this share of its bound: `MAXLEN ~` then never trims one that is still to do. */
 const FULL_SHARE = 0.8
-/** How long a known length is believed, in ms. */
+/**
+ * Of the room that it saw, a process takes no more than this before it looks again: as many of them as the reciprocal
+ * may fill a stream at once without passing its bound. What is not taken is refill's, which is one process's at a time.
+ */
+const ROOM_SHARE = 1 / 16
+/** How long a known length is believed, in ms; and when our share of it is used up. */
 const LENGTH_MAX_AGE_MS = 100
+const LENGTH_MIN_AGE_MS = 5
 
 const CLEAR_STEP = 10_000
 
@@ -66,8 +72,9 @@ export class PromotionStreamProducer {
 
   /** Takes a place on the stream for an entry to come; false when it is full. Give it back by `enqueue` or `release`. */
   async admit(streamKey: string): Promise<boolean> {
-    const fill = await this.#read(streamKey, LENGTH_MAX_AGE_MS)
-    if (fill.length + fill.outstanding + fill.addedSinceRead >= this.#limit) return false
+    let fill = await this.#read(streamKey, LENGTH_MAX_AGE_MS)
+    if (!this.#hasShare(fill)) fill = await this.#read(streamKey, LENGTH_MIN_AGE_MS)
+    if (!this.#hasShare(fill)) return false
     fill.outstanding += 1
     return true
   }
@@ -108,6 +115,11 @@ export class PromotionStreamProducer {
     const queue = new StreamQueue<PromotionEntry>(streamKey, this.#options)
     this.#queues.set(streamKey, queue)
     return queue
+  }
+
+  /** Others fill the same stream, and what they have under way is in no length that we read. */
+  #hasShare({ length, outstanding, addedSinceRead }: Fill): boolean {
+    return outstanding + addedSinceRead < (this.#limit - length) * ROOM_SHARE
   }
 
   get #limit(): number {
