@@ -52,9 +52,7 @@ async function withAdmin<T>(kafka: Kafka, work: (admin: Admin) => Promise<T>): P
   }
 }
 
-/** A reader that fetches and is given nothing for this long has read what there is: what is missing was compacted. */
-const IDLE_MS = 10_000
-/** No fetch has come back for this long: the broker is gone. */
+/** No batch has come for this long, and there is more to read: better no answer than half of one. */
 const STALLED_MS = 60_000
 
 /**
@@ -91,11 +89,12 @@ export async function readRanges(
 class RangeReader {
   /** What is still to be read, by `topic/partition`. */
   readonly #left = new Map<string, bigint>()
+  /** What has been handed over ends here: a consumer that lost its membership begins again at the first record. */
+  readonly #next = new Map<string, bigint>()
   readonly #topics: string[]
   readonly #onMessages: (messages: readonly TopicMessage[]) => Promise<void> | void
   readonly #done = Promise.withResolvers<void>()
   #lastBatchAt = performance.now()
-  #lastFetchAt = performance.now()
   #isHanding = false
 
   constructor(ranges: TopicRanges, onMessages: (messages: readonly TopicMessage[]) => Promise<void> | void) {
@@ -112,10 +111,7 @@ class RangeReader {
   async run(consumer: Consumer): Promise<void> {
     this.#done.promise.catch(() => undefined)
     consumer.on(consumer.events.CRASH, ({ payload }) => this.#done.reject(payload.error))
-    consumer.on(consumer.events.FETCH, () => {
-      this.#lastFetchAt = performance.now()
-    })
-    // Comes for batches of control records too, which no handler is given.
+    // Comes for batches of control records and of what was compacted too, which no handler is given.
     consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => {
       this.#finish(payload.topic, payload.partition, BigInt(payload.lastOffset))
     })
@@ -127,11 +123,8 @@ class RangeReader {
       await consumer.run({
         autoCommit: false,
         eachBatch: async ({ batch, heartbeat }) => {
-          this.#isHanding = true
           await this.#hand(batch.topic, batch.partition, batch.messages)
           await heartbeat()
-          this.#isHanding = false
-          this.#lastBatchAt = performance.now()
         },
       })
       await this.#done.promise
@@ -145,19 +138,26 @@ class RangeReader {
     partition: number,
     records: readonly { offset: string; key: Buffer | null; value: Buffer | null }[],
   ): Promise<void> {
-    const high = this.#left.get(`${topic}/${partition}`)
+    const name = `${topic}/${partition}`
+    const high = this.#left.get(name)
     if (high === undefined) return
-    const messages = records.map(({ offset, key, value }) => ({ topic, partition, offset, key, value }))
-    const isLast = BigInt(messages.at(-1)?.offset ?? -1) >= high
+    const next = this.#next.get(name) ?? 0n
+    const fresh = records.filter(({ offset }) => BigInt(offset) >= next && BigInt(offset) < high)
+    this.#isHanding = true
     try {
-      await this.#onMessages(isLast ? messages.filter(({ offset }) => BigInt(offset) < high) : messages)
+      await this.#onMessages(fresh.map(({ offset, key, value }) => ({ topic, partition, offset, key, value })))
+      const last = BigInt(records.at(-1)?.offset ?? -1)
+      if (last >= next) this.#next.set(name, last + 1n)
     } catch (error) {
       this.#done.reject(toError(error))
       throw error
+    } finally {
+      this.#isHanding = false
     }
   }
 
   #finish(topic: string, partition: number, lastOffset: bigint): void {
+    this.#lastBatchAt = performance.now()
     const name = `${topic}/${partition}`
     const high = this.#left.get(name)
     if (high === undefined || lastOffset + 1n < high) return
@@ -166,10 +166,8 @@ class RangeReader {
   }
 
   #watch(): void {
-    if (this.#isHanding) return
-    const now = performance.now()
-    if (now - this.#lastFetchAt > STALLED_MS)
-      this.#done.reject(new CodedError('KAFKA_UNREACHABLE', 'Kafka (KAFKA_BROKERS) does not answer any more'))
-    else if (now - this.#lastBatchAt > IDLE_MS && this.#lastFetchAt > this.#lastBatchAt) this.#done.resolve()
+    if (this.#isHanding || performance.now() - this.#lastBatchAt < STALLED_MS) return
+    const left = [...this.#left.keys()].join(', ')
+    this.#done.reject(new CodedError('KAFKA_UNREACHABLE', `Kafka (KAFKA_BROKERS) gives no more of ${left}`))
   }
 }
