@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { errorLine } from '#runtime/errors.ts'
 import { createCommand } from './commands/create.ts'
 import { finishCommand } from './commands/finish.ts'
+import { hashPasswordCommand } from './commands/hash-password.ts'
 import { rebuildCommand } from './commands/rebuild.ts'
 import { reconcileCommand } from './commands/reconcile.ts'
 import { resumeCallsCommand } from './commands/resume-calls.ts'
@@ -27,6 +28,7 @@ const commands = [
   reconcileCommand,
   statusCommand,
   resumeCallsCommand,
+  hashPasswordCommand,
 ]
 for (const command of commands) program.addCommand(command.exitOverride())
 
