@@ -1,30 +1,48 @@
+import type { FastifyInstance } from 'fastify'
+import { createAdminApp, SESSION_MAX_AGE_SECONDS } from '#admin/app.ts'
+import { assetRoutes } from '#admin/routes/asset.routes.ts'
+import { loginRoutes } from '#admin/routes/login.routes.ts'
+import { probeRoutes } from '#admin/routes/probe.routes.ts'
+import { createRevokedSessions } from '#admin/security/revoked-sessions.ts'
+import { createUsers } from '#admin/security/users.ts'
 import { adminSchema } from '#config/schemas.ts'
+import { createAdminAuditRepository } from '#database/admin-audit.ts'
 import { createMetrics } from '#runtime/metrics.ts'
-import { createProbeServer } from '#runtime/probe-server.ts'
-import { connectRedis, createRedisClient } from '#runtime/redis.ts'
 import { service } from '#runtime/service.ts'
-import { databaseOf } from './foundation.ts'
+import { databaseOf, retryRedisOf } from './foundation.ts'
 import { runProcess } from './run-process.ts'
 
-/** Health, readiness and metrics; the board, the pages and the API are built on it. */
+/** What people and programs see and steer an installation by. */
 await runProcess('admin', adminSchema, async (config, { logger, assertStarted }) => {
+  const metrics = createMetrics('admin')
   const database = await databaseOf(config)
-  const client = createRedisClient({ url: config.REDIS_URL, cluster: config.REDIS_CLUSTER, logger })
-  const redis = service('redis', {
-    start: () => connectRedis(client, 10_000),
-    stop: async () => {
-      client.disconnect()
-    },
+  const redis = retryRedisOf(config, logger)
+  const users = createUsers(config.ADMIN_USERS ?? [])
+  if (config.ADMIN_USERS === undefined) logger.warn('ADMIN_USERS is not set: nobody can log in')
+  const revoked = createRevokedSessions(redis.client, SESSION_MAX_AGE_SECONDS)
+  const checks = [
+    { name: 'started', check: assertStarted },
+    { name: 'database', check: () => database.ping() },
+    { name: 'redis', check: async () => void (await redis.client.ping()) },
+  ]
+  const app = await createAdminApp({
+    users,
+    revoked,
+    audit: createAdminAuditRepository(database.kysely),
+    logger,
+    routes: [probeRoutes({ metrics, checks }), assetRoutes, loginRoutes({ users, revoked })],
   })
-  const probes = createProbeServer({
-    host: config.ADMIN_HOST,
-    port: config.ADMIN_PORT,
-    metrics: createMetrics('admin'),
-    checks: [
-      { name: 'started', check: assertStarted },
-      { name: 'database', check: () => database.ping() },
-      { name: 'redis', check: async () => void (await client.ping()) },
-    ],
-  })
-  return [probes, database, redis]
+  return [serverOf(app, config), database, redis.service]
 })
+
+function serverOf(
+  app: FastifyInstance,
+  { ADMIN_HOST: host, ADMIN_PORT: port }: { ADMIN_HOST: string; ADMIN_PORT: number },
+) {
+  return service('admin-server', {
+    start: async () => {
+      await app.listen({ host, port })
+    },
+    stop: () => app.close(),
+  })
+}

@@ -1,0 +1,85 @@
+import csrfProtection from '@fastify/csrf-protection'
+import formbody from '@fastify/formbody'
+import helmet from '@fastify/helmet'
+import rateLimit from '@fastify/rate-limit'
+import secureSession from '@fastify/secure-session'
+import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyPluginAsync } from 'fastify'
+import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
+import type { AdminAuditRepository } from '#database/admin-audit.ts'
+import type { Logger } from '#runtime/logger.ts'
+import { errorPage } from './pages/error.page.ts'
+import { answerProblems, refusal } from './problem.ts'
+import { registerAuthentication } from './security/authenticate.ts'
+import { refuseForeignWrites, registerChangeRules } from './security/changes.ts'
+import type { RevokedSessions } from './security/revoked-sessions.ts'
+import type { Users } from './security/users.ts'
+
+export interface AdminAppOptions {
+  users: Users
+  revoked: RevokedSessions
+  audit: AdminAuditRepository
+  logger: Logger
+  /** The routes, each a plugin. */
+  routes: readonly FastifyPluginAsync[]
+}
+
+/** A login lasts this long. */
+export const SESSION_MAX_AGE_SECONDS = 12 * 3600
+const MAX_BODY_BYTES = 256 * 1024
+
+/** Nothing inline, nothing from elsewhere, on every page, the board's and the docs' included. */
+const CONTENT_SECURITY_POLICY = {
+  useDefaults: false,
+  directives: {
+    defaultSrc: ["'none'"],
+    scriptSrc: ["'self'"],
+    styleSrc: ["'self'"],
+    imgSrc: ["'self'", 'data:'],
+    fontSrc: ["'self'"],
+    connectSrc: ["'self'"],
+    manifestSrc: ["'self'"],
+    baseUri: ["'self'"],
+    formAction: ["'self'"],
+    frameAncestors: ["'none'"],
+  },
+}
+
+/** The admin as a Fastify app: its rules first, then its routes, so that no route is without them. */
+export async function createAdminApp(options: AdminAppOptions): Promise<FastifyInstance> {
+  const { users, revoked, audit, logger, routes } = options
+  const app: FastifyInstance = fastify({
+    loggerInstance: logger as unknown as FastifyBaseLogger,
+    disableRequestLogging: true,
+    forceCloseConnections: true,
+    bodyLimit: MAX_BODY_BYTES,
+    routerOptions: { maxParamLength: 200 },
+  })
+  app.setValidatorCompiler(validatorCompiler)
+  app.setSerializerCompiler(serializerCompiler)
+  answerProblems(app, errorPage)
+  await app.register(helmet, {
+    contentSecurityPolicy: CONTENT_SECURITY_POLICY,
+    strictTransportSecurity: false,
+    referrerPolicy: { policy: 'same-origin' },
+  })
+  refuseForeignWrites(app)
+  await app.register(rateLimit, {
+    global: false,
+    errorResponseBuilder: () => refusal('TOO_MANY_LOGINS', 'too many logins: wait a minute'),
+  })
+  await app.register(secureSession, {
+    key: users.sessionKey(),
+    cookieName: 'promostream-session',
+    expiry: SESSION_MAX_AGE_SECONDS,
+    cookie: { path: '/', httpOnly: true, sameSite: 'strict', maxAge: SESSION_MAX_AGE_SECONDS },
+  })
+  await app.register(csrfProtection, { sessionPlugin: '@fastify/secure-session', logLevel: 'debug' })
+  await app.register(formbody)
+  registerAuthentication(app, { users, revoked })
+  registerChangeRules(app, audit)
+  app.addHook('onSend', async (_request, reply) => {
+    if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
+  })
+  for (const route of routes) await app.register(route)
+  return app
+}
