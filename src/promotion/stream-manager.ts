@@ -48,10 +48,18 @@ export class PromotionStreamManager {
     this.#deps = deps
   }
 
-  /** Safe to call again: a second call only resumes what was paused. A total of 0 is unknown and gets every slot. */
-  async startConsumers(promotionId: string, totalCount: number, type: PromotionType): Promise<void> {
+  /** Safe to call again: a second call only resumes what was paused. A total of 0 is unknown and gets every slot; an operator's count goes first. */
+  async startConsumers(
+    promotionId: string,
+    totalCount: number,
+    type: PromotionType,
+    consumersPerInstance?: number | null,
+  ): Promise<void> {
     const { maxConsumersPerInstance } = this.#deps.settings
-    const count = calculateConsumerCountPerInstance(totalCount || Number.POSITIVE_INFINITY, maxConsumersPerInstance)
+    const count =
+      consumersPerInstance == null
+        ? calculateConsumerCountPerInstance(totalCount || Number.POSITIVE_INFINITY, maxConsumersPerInstance)
+        : Math.min(consumersPerInstance, maxConsumersPerInstance)
     const { worker } = await this.#deps.registry.register(promotionId, () => this.#create(promotionId, type, count))
     if (worker.concurrency !== count) worker.concurrency = count
     this.#deps.registry.release('promotion-paused', promotionId)
