@@ -6,9 +6,11 @@ import secureSession from '@fastify/secure-session'
 import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyPluginAsync } from 'fastify'
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import type { AdminAuditRepository } from '#database/admin-audit.ts'
+import { parseExact } from '#runtime/exact-json.ts'
 import type { Logger } from '#runtime/logger.ts'
 import { errorPage } from './pages/error.page.ts'
 import { answerProblems, refusal } from './problem.ts'
+import { registerDocs } from './routes/docs.routes.ts'
 import { registerAuthentication } from './security/authenticate.ts'
 import { refuseForeignWrites, registerChangeRules } from './security/changes.ts'
 import type { RevokedSessions } from './security/revoked-sessions.ts'
@@ -75,11 +77,25 @@ export async function createAdminApp(options: AdminAppOptions): Promise<FastifyI
   })
   await app.register(csrfProtection, { sessionPlugin: '@fastify/secure-session', logLevel: 'debug' })
   await app.register(formbody)
+  takeExactJson(app)
   registerAuthentication(app, { users, revoked })
   registerChangeRules(app, audit)
   app.addHook('onSend', async (_request, reply) => {
     if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
   })
+  await registerDocs(app)
   for (const route of routes) await app.register(route)
   return app
+}
+
+/** No id in a body passes through a JavaScript number; a body that is left out is an empty object. */
+function takeExactJson(app: FastifyInstance): void {
+  app.removeContentTypeParser('application/json')
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
+    try {
+      done(null, body === '' ? {} : parseExact(String(body)))
+    } catch {
+      done(refusal('BAD_JSON', 'the body is not JSON'))
+    }
+  })
 }

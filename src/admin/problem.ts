@@ -26,6 +26,7 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   GIFT_FINAL: 409,
   GIFT_WRONG_STATE: 409,
   UNPROCESSABLE: 422,
+  BAD_JSON: 400,
   UNAUTHENTICATED: 401,
   FORBIDDEN: 403,
   FOREIGN_ORIGIN: 403,
@@ -33,6 +34,7 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   NOT_ALLOWED: 405,
   TOO_MANY_LOGINS: 429,
   KAFKA_UNAVAILABLE: 503,
+  TOO_MANY_WATCHERS: 503,
 }
 
 /** An error that is answered with its status, and shown as it is. */

@@ -1,5 +1,4 @@
 import type {
-  CliConfig,
   DatabaseConfig,
   KafkaConfig,
   ListenerConfig,
@@ -31,6 +30,7 @@ import { createStreamConnection } from '#stream/index.ts'
 /** From settings to the parts that more than one process is made of; the roots put them together. */
 
 type GiftConfig = ListenerConfig | WorkerConfig
+type RetryConfig = Pick<GiftConfig, 'RETRY_MAX_ATTEMPTS' | 'RETRY_BACKOFF_BASE_MS' | 'RETRY_BACKOFF_MAX_MS'>
 
 export function databaseOf(config: DatabaseConfig): Promise<Database> {
   const { DATABASE_URL: url, DATABASE_POOL_MAX: poolMax, DATABASE_TIMEOUT_MS: timeoutMs } = config
@@ -84,7 +84,7 @@ export function retryerOf(logger: Logger) {
   })
 }
 
-export function retryPolicyOf(config: GiftConfig | CliConfig) {
+export function retryPolicyOf(config: RetryConfig) {
   return {
     maxAttempts: config.RETRY_MAX_ATTEMPTS,
     baseMs: config.RETRY_BACKOFF_BASE_MS,

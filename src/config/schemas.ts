@@ -169,6 +169,7 @@ export const redisCliSchema = z.object({
 export type ListenerConfig = Readonly<z.infer<typeof listenerSchema>>
 export type WorkerConfig = Readonly<z.infer<typeof workerSchema>>
 
+export type AdminConfig = Readonly<z.infer<typeof adminSchema>>
 export type CliConfig = Readonly<z.infer<typeof cliSchema>>
 export type RedisConfig = Readonly<z.infer<typeof redis>>
 export type KafkaConfig = Readonly<z.infer<typeof kafka>>

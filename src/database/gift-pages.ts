@@ -49,6 +49,7 @@ interface LookedAt extends GiftRecord {
   isWanted: boolean
   /** Its number among the rows looked at, from 1. */
   place: number
+  rank: string
 }
 
 /** Gifts of a promotion in the order of their rows. */
@@ -95,9 +96,8 @@ function filter({ status, memberId, errorCode }: GiftQuery): RawBuilder<unknown>
     and (${errorCode ?? null}::text is null or r.error_code = ${errorCode ?? null}::text))`
 }
 
-function record({ isWanted: _isWanted, place: _place, ...gift }: LookedAt & { rank?: unknown }): GiftRecord {
-  const { rank: _rank, ...fields } = gift as typeof gift & { rank?: unknown }
-  return fields
+function record({ isWanted: _isWanted, place: _place, rank: _rank, ...gift }: LookedAt): GiftRecord {
+  return gift
 }
 
 function columns(type: PromotionType): RawBuilder<unknown> {
