@@ -1,6 +1,8 @@
 import { Queue } from 'bullmq'
 import type { FastifyInstance } from 'fastify'
 import { createAdminApp, SESSION_MAX_AGE_SECONDS } from '#admin/app.ts'
+import { listActiveGifts } from '#admin/board/active-gifts.ts'
+import { boardRoutes } from '#admin/board/board.routes.ts'
 import { createGiftService } from '#admin/gifts.ts'
 import { createLateEventProvider } from '#admin/late-events.ts'
 import { assetRoutes } from '#admin/routes/asset.routes.ts'
@@ -57,6 +59,10 @@ await runProcess('admin', adminSchema, async (config, { logger, assertStarted })
   hooks.onPromotionStarted('log', ({ promotionId }) => logger.info({ promotionId }, 'started by a hook'))
   const gifts = createGiftService({ kysely, connection, streams, retryQueue, retryJobs })
   const steering = steeringOf(promotions)
+  const board = boardRoutes({
+    ...{ kysely, sampler, steering, promotions, gifts, retryQueue, streams },
+    listActive: (promotion, limit) => listActiveGifts(promotion, limit, { kysely, connection }),
+  })
   const checks = [
     { name: 'started', check: assertStarted },
     { name: 'database', check: () => database.ping() },
@@ -75,6 +81,7 @@ await runProcess('admin', adminSchema, async (config, { logger, assertStarted })
       giftRoutes(gifts),
       auditRoutes(audit),
       eventRoutes(sampler),
+      board,
       hookRoutes({ promotions, events, topic: config.KAFKA_TOPIC_STARTED, hooks, secret: config.ADMIN_HOOK_SECRET }),
     ],
   })

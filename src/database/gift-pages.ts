@@ -62,7 +62,7 @@ export async function listGifts(
   const lookedAt = isFiltered ? MAX_LOOKED_AT : query.limit
   const { rows } = await sql<LookedAt>`
     select * from (
-      select ${columns(type)}, ${filter(query)} as "isWanted", (row_number() over (order by r.id))::int as place,
+      select ${giftColumns(type)}, ${filter(query)} as "isWanted", (row_number() over (order by r.id))::int as place,
         count(*) filter (where ${filter(query)}) over (order by r.id) as rank
       from (${source(id, type, query)} limit ${lookedAt}) r
     ) looked
@@ -100,7 +100,7 @@ function record({ isWanted: _isWanted, place: _place, rank: _rank, ...gift }: Lo
   return gift
 }
 
-function columns(type: PromotionType): RawBuilder<unknown> {
+export function giftColumns(type: PromotionType): RawBuilder<unknown> {
   const { targetColumn } = RESULT_TABLES[type]
   return sql`r.id::text as id, ${sql.lit(type)} as type, r.promotion_id as "promotionId",
     r.promotion_summary_id as "promotionSummaryId", ${sql.ref(`r.${targetColumn}`)} as "targetId",
@@ -118,7 +118,7 @@ export async function findGift(
 ): Promise<GiftRecord | undefined> {
   const { name, targetColumn } = RESULT_TABLES[type]
   const { rows } = await sql<GiftRecord>`
-    select ${columns(type)} from ${sql.table(name)} r
+    select ${giftColumns(type)} from ${sql.table(name)} r
     where ${sql.ref(`r.${targetColumn}`)} = ${targetId}::bigint`.execute(kysely)
   return rows[0]
 }
