@@ -11,6 +11,7 @@ import { eventRoutes } from '#admin/routes/event.routes.ts'
 import { giftRoutes } from '#admin/routes/gift.routes.ts'
 import { hookRoutes } from '#admin/routes/hook.routes.ts'
 import { loginRoutes } from '#admin/routes/login.routes.ts'
+import { pageRoutes } from '#admin/routes/page.routes.ts'
 import { probeRoutes } from '#admin/routes/probe.routes.ts'
 import { promotionRoutes } from '#admin/routes/promotion.routes.ts'
 import { createRevokedSessions } from '#admin/security/revoked-sessions.ts'
@@ -82,6 +83,7 @@ await runProcess('admin', adminSchema, async (config, { logger, assertStarted })
       auditRoutes(audit),
       eventRoutes(sampler),
       board,
+      pageRoutes({ kysely, sampler, gifts, audit }),
       hookRoutes({ promotions, events, topic: config.KAFKA_TOPIC_STARTED, hooks, secret: config.ADMIN_HOOK_SECRET }),
     ],
   })

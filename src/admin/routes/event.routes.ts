@@ -1,8 +1,12 @@
 import { PassThrough } from 'node:stream'
 import type { FastifyPluginAsync } from 'fastify'
 import { id } from '#admin/api-schemas.ts'
+import { toFields } from '#admin/pages/fields.ts'
+import { workersText } from '#admin/pages/progress.page.ts'
+import { consumersText } from '#admin/pages/promotion.page.ts'
 import { refusal } from '#admin/problem.ts'
 import type { Sampler, Snapshot } from '#admin/snapshot/sampler.ts'
+import { toPromotionInstance } from './promotion.routes.ts'
 
 /** A stream ends after this long; the browser opens it again, and is asked again who it is. */
 const MAX_LIFE_MS = 300_000
@@ -41,11 +45,13 @@ export function eventRoutes(sampler: Sampler): FastifyPluginAsync {
 }
 
 function eventOf({ atMs, promotions, around }: Snapshot, sampler: Sampler, promotionId: string | undefined) {
-  const workers = around.instances?.length ?? null
-  if (promotionId === undefined) return { atMs, workers, promotions }
+  const workers = workersText(around.instances?.length ?? null)
+  if (promotionId === undefined) return { atMs, workers, promotions: promotions.map(toFields) }
   const promotion = promotions.find(({ id }) => id === promotionId)
-  const instances = (around.instances ?? []).flatMap(({ instance, promotions: own }) =>
-    own.filter(consumers => consumers.promotionId === promotionId).map(consumers => ({ instance, ...consumers })),
-  )
-  return { atMs, workers, promotion, instances, point: sampler.history(promotionId).at(-1) ?? null }
+  const instances = (around.instances ?? []).map(instance => {
+    const { consumers } = toPromotionInstance(instance, promotionId)
+    return { instance: instance.instance, ...consumersText(consumers) }
+  })
+  const point = sampler.history(promotionId).at(-1) ?? null
+  return { atMs, workers, promotions: promotion === undefined ? [] : [toFields(promotion)], instances, point }
 }
