@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import { findGift, type GiftRecord } from '#database/gift-pages.ts'
-import type { RetryJobs } from '#promotion/retry-jobs.ts'
+import type { Steering } from '#promotion/steering.ts'
 import type { PromotionType } from '#queues/promotion-type.ts'
 import { CodedError } from '#runtime/errors.ts'
 import { giftTimeline, type TimelineStep } from './gift-timeline.ts'
@@ -14,7 +14,7 @@ export interface GiftService {
 }
 
 export function createGiftService(
-  deps: WhereaboutsDeps & { kysely: Kysely<unknown>; retryJobs: Pick<RetryJobs, 'revive'> },
+  deps: WhereaboutsDeps & { kysely: Kysely<unknown>; steering: Pick<Steering, 'retryUnknown'> },
 ): GiftService {
   const found = async (type: PromotionType, targetId: string) => {
     const gift = await findGift(deps.kysely, type, targetId)
@@ -27,14 +27,11 @@ export function createGiftService(
       return { gift, timeline: giftTimeline(gift, await findWhereabouts(gift, deps)) }
     },
     retry: async (type, targetId) => {
-      const { processStatus, promotionId, attempts } = await found(type, targetId)
-      if (processStatus === 'SUCCESS' || processStatus === 'FAILED') {
-        throw new CodedError('GIFT_FINAL', `the gift is ${processStatus}, which is final`)
-      }
-      if (processStatus !== 'UNKNOWN') {
+      const { processStatus, promotionId } = await found(type, targetId)
+      if (processStatus === 'PENDING' || processStatus === 'RETRYING') {
         throw new CodedError('GIFT_WRONG_STATE', `the gift is ${processStatus}: it is tried without being asked`)
       }
-      await deps.retryJobs.revive([{ data: { type, promotionId, targetId }, attempts }])
+      await deps.steering.retryUnknown(promotionId, { targetIds: [targetId] })
     },
   }
 }

@@ -18,50 +18,63 @@ import { createRevokedSessions } from '#admin/security/revoked-sessions.ts'
 import { createUsers } from '#admin/security/users.ts'
 import { createSampler } from '#admin/snapshot/sampler.ts'
 import { createStreamCounter } from '#admin/snapshot/streams.ts'
-import type { Steering } from '#admin/steering.ts'
+import { stepsOf } from '#admin/steering.ts'
 import { type AdminConfig, adminSchema } from '#config/schemas.ts'
 import { createAdminAuditRepository } from '#database/admin-audit.ts'
 import { createPromotionRepository, type PromotionRepository } from '#database/promotions.ts'
+import { createGiftResultRepositories } from '#database/results.ts'
 import { createEventProvider } from '#kafka/event-provider.ts'
 import { createLagReader } from '#kafka/lag.ts'
+import { createMoneyCampaignChargeApi } from '#money/charge-api.ts'
+import { HttpPool } from '#money/http.ts'
 import { listInstances } from '#promotion/instances.ts'
+import { createPromotionMetrics } from '#promotion/metrics.ts'
+import { CampaignPromotionResultUpdateService } from '#promotion/result-update.ts'
 import { createRetryJobs } from '#promotion/retry-jobs.ts'
 import { createPromotionStartedHooks } from '#promotion/started-hooks.ts'
+import { createSteering } from '#promotion/steering.ts'
+import { PromotionStreamProducer } from '#promotion/stream-producer.ts'
 import { pointQueue } from '#queues/point.queue.ts'
 import { RETRY_QUEUE_NAME, type RetryJobData } from '#queues/retry.queue.ts'
 import { voucherQueue } from '#queues/voucher.queue.ts'
-import { CodedError } from '#runtime/errors.ts'
+import { errorLine } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
-import { createMetrics } from '#runtime/metrics.ts'
+import { createMetrics, type Metrics } from '#runtime/metrics.ts'
 import { service } from '#runtime/service.ts'
 import { databaseOf, kafkaOf, retryPolicyOf, retryRedisOf, streamConnectionOf } from './foundation.ts'
 import { runProcess } from './run-process.ts'
 
+const STREAMS = { VOUCHER: voucherQueue, POINT: pointQueue }
+/** As many as reconciliation asks at once. */
+const MONEY_CONNECTIONS = 8
+
 /** What people and programs see and steer an installation by. */
 await runProcess('admin', adminSchema, async (config, { logger, assertStarted }) => {
   const metrics = createMetrics('admin')
-  const { database, redis, stream, retryJobs, retryQueue, events, lag } = await partsOf(config, logger)
+  const parts = await partsOf(config, logger)
+  const { database, redis, stream, retryJobs, retryQueue, events, lag, moneyApi } = parts
   const { kysely } = database
   const promotions = createPromotionRepository(kysely)
   const audit = createAdminAuditRepository(kysely)
   const users = createUsers(config.ADMIN_USERS ?? [])
   if (config.ADMIN_USERS === undefined) logger.warn('ADMIN_USERS is not set: nobody can log in')
   const revoked = createRevokedSessions(redis.client, SESSION_MAX_AGE_SECONDS)
-  const streams = { VOUCHER: voucherQueue, POINT: pointQueue }
   const { connection } = stream
   const sampler = createSampler({
     kysely,
-    streams: createStreamCounter({ connection, streams }),
+    streams: createStreamCounter({ connection, streams: STREAMS }),
     listInstances: () => listInstances(redis.client),
     kafkaLag: type => lag.read(`${config.KAFKA_GROUP_ID}-${type.toLowerCase()}`, topicOf(config, type)),
     logger,
   })
   const hooks = createPromotionStartedHooks({ logger })
   hooks.onPromotionStarted('log', ({ promotionId }) => logger.info({ promotionId }, 'started by a hook'))
-  const gifts = createGiftService({ kysely, connection, streams, retryQueue, retryJobs })
-  const steering = steeringOf(promotions)
+  const steering = steeringOf(config, parts, promotions, metrics, logger)
+  const steps = stepsOf(steering, hooks)
+  const gifts = createGiftService({ kysely, connection, streams: STREAMS, retryQueue, steering })
   const board = boardRoutes({
-    ...{ kysely, sampler, steering, promotions, gifts, retryQueue, streams },
+    ...{ kysely, sampler, steps, promotions, gifts, retryQueue, streams: STREAMS },
+    retryUnknown: async promotionId => (await steering.retryUnknown(promotionId)).retried,
     listActive: (promotion, limit) => listActiveGifts(promotion, limit, { kysely, connection }),
   })
   const checks = [
@@ -78,7 +91,7 @@ await runProcess('admin', adminSchema, async (config, { logger, assertStarted })
       probeRoutes({ metrics, checks }),
       assetRoutes,
       loginRoutes({ users, revoked }),
-      promotionRoutes({ kysely, promotions, sampler, steering }),
+      promotionRoutes({ kysely, promotions, sampler, steps }),
       giftRoutes(gifts),
       auditRoutes(audit),
       eventRoutes(sampler),
@@ -87,7 +100,8 @@ await runProcess('admin', adminSchema, async (config, { logger, assertStarted })
       hookRoutes({ promotions, events, topic: config.KAFKA_TOPIC_STARTED, hooks, secret: config.ADMIN_HOOK_SECRET }),
     ],
   })
-  return [serverOf(app, config), database, redis.service, stream.service, retryJobs, events, lag, sampler]
+  const optional = moneyApi === undefined ? [] : [moneyApi]
+  return [serverOf(app, config), database, redis.service, stream.service, retryJobs, events, lag, ...optional, sampler]
 })
 
 async function partsOf(config: AdminConfig, logger: Logger) {
@@ -103,6 +117,7 @@ async function partsOf(config: AdminConfig, logger: Logger) {
     retryJobs: createRetryJobs({ connection: redis.client, prefix: redis.prefix, policy: retryPolicyOf(config) }),
     events: createLateEventProvider(() => createEventProvider(kafka)),
     lag: createLagReader(kafka),
+    moneyApi: moneyApiOf(config),
   }
 }
 
@@ -110,18 +125,54 @@ function topicOf(config: AdminConfig, type: 'VOUCHER' | 'POINT'): string {
   return type === 'VOUCHER' ? config.KAFKA_TOPIC_VOUCHER : config.KAFKA_TOPIC_POINT
 }
 
-function steeringOf(promotions: PromotionRepository): Steering {
-  const later = () => Promise.reject(new CodedError('NOT_BUILT', 'not built yet'))
-  return {
-    start: async id => (await promotions.start(id, 0))?.changed === true || promotions.resume(id),
-    resume: id => promotions.resume(id),
-    pause: later,
-    stop: later,
-    finish: later,
-    rebuild: later,
-    'retry-unknown': later,
-    'reconcile-unknown': later,
-  }
+type Parts = Awaited<ReturnType<typeof partsOf>>
+
+/** The operations that the CLI has too. */
+function steeringOf(
+  config: AdminConfig,
+  parts: Parts,
+  promotions: PromotionRepository,
+  metrics: Metrics,
+  logger: Logger,
+) {
+  const { database, stream, retryJobs, events, moneyApi } = parts
+  const results = createGiftResultRepositories(database.kysely)
+  const promotionMetrics = createPromotionMetrics(metrics)
+  return createSteering({
+    kysely: database.kysely,
+    promotions,
+    streams: STREAMS,
+    logger,
+    events: {
+      startedTopic: config.KAFKA_TOPIC_STARTED,
+      provider: {
+        // Without Kafka the instances find a start by themselves, two seconds later.
+        publish: event =>
+          events.publish(event).catch(error => logger.warn({ err: error }, `started event lost: ${errorLine(error)}`)),
+      },
+    },
+    producer: new PromotionStreamProducer({ connection: stream.connection, maxLen: config.REDIS_STREAM_MAX_LEN }),
+    retryJobs,
+    ...(moneyApi === undefined
+      ? {}
+      : {
+          money: {
+            moneyApi,
+            resultUpdateService: new CampaignPromotionResultUpdateService({
+              results,
+              metrics: promotionMetrics,
+              logger,
+            }),
+          },
+        }),
+  })
+}
+
+function moneyApiOf(config: AdminConfig) {
+  const { MONEY_API_URL: baseUrl, MONEY_API_TOKEN: token, MONEY_API_TIMEOUT_MS: timeoutMs } = config
+  if (baseUrl === undefined) return undefined
+  const http = new HttpPool({ baseUrl, token, timeoutMs, connections: MONEY_CONNECTIONS })
+  return createMoneyCampaignChargeApi({ http })
 }
 
 function serverOf(app: FastifyInstance, { ADMIN_HOST: host, ADMIN_PORT: port }: AdminConfig) {

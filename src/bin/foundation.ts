@@ -1,10 +1,4 @@
-import type {
-  DatabaseConfig,
-  KafkaConfig,
-  ListenerConfig,
-  RedisConfig,
-  WorkerConfig,
-} from '#config/schemas.ts'
+import type { DatabaseConfig, KafkaConfig, ListenerConfig, RedisConfig, WorkerConfig } from '#config/schemas.ts'
 import { type Database, openDatabase } from '#database/database.ts'
 import { createPromotionRepository } from '#database/promotions.ts'
 import { createGiftResultRepositories } from '#database/results.ts'

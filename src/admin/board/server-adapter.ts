@@ -1,4 +1,5 @@
 import { STATUS_CODES } from 'node:http'
+import type { BaseAdapter } from '@bull-board/api/dist/queueAdapters/base.js'
 import type { AppControllerRoute, BullBoardRequest, ControllerHandlerReturnType } from '@bull-board/api/dist/types.js'
 import { FastifyAdapter } from '@bull-board/fastify'
 import { toProblem } from '#admin/problem.ts'
@@ -6,11 +7,13 @@ import { errorLine } from '#runtime/errors.ts'
 import { PromotionStreamAdapter } from './stream-adapter.ts'
 
 const RETRY_ALL = '/api/queues/:queueName/retry/:queueStatus'
+const PAUSE_ALL = '/api/queues/pause'
+const RESUME_ALL = '/api/queues/resume'
 
 /** The only writes that a queue of money knows; each goes through the rules of every change of the admin. */
 const ALLOWED_WRITES = new Set([
-  '/api/queues/pause',
-  '/api/queues/resume',
+  PAUSE_ALL,
+  RESUME_ALL,
   '/api/queues/:queueName/pause',
   '/api/queues/:queueName/resume',
   '/api/queues/:queueName/concurrency',
@@ -38,7 +41,10 @@ function guarded(route: AppControllerRoute): AppControllerRoute {
   const [path = ''] = [route.route].flat()
   if (method === 'get') return path === '/api/queues' ? { ...route, handler: readOnlyForViewers(route) } : route
   if (!ALLOWED_WRITES.has(path)) return { ...route, handler: refuse }
-  return path === RETRY_ALL ? { ...route, handler: retryAll } : route
+  if (path === RETRY_ALL) return { ...route, handler: retryAll }
+  if (path === PAUSE_ALL) return { ...route, handler: forAll(queue => queue.pause()) }
+  if (path === RESUME_ALL) return { ...route, handler: forAll(queue => queue.resume()) }
+  return route
 }
 
 function readOnlyForViewers(route: AppControllerRoute): AppControllerRoute['handler'] {
@@ -53,6 +59,18 @@ function readOnlyForViewers(route: AppControllerRoute): AppControllerRoute['hand
 
 const refuse = (): ControllerHandlerReturnType<never> =>
   failure(405, 'this is refused: these jobs are gifts of money') as ControllerHandlerReturnType<never>
+
+/** Every queue that can; a promotion that is in another state stays in it. */
+function forAll(steer: (queue: BaseAdapter) => Promise<void>): AppControllerRoute['handler'] {
+  return async request => {
+    for (const queue of request?.queues.values() ?? []) {
+      await steer(queue).catch(error => {
+        if (toProblem(error).status !== 409) throw error
+      })
+    }
+    return { status: 200, body: {} } as ControllerHandlerReturnType<never>
+  }
+}
 
 /** All UNKNOWN gifts of one promotion; what failed for good is not retried. */
 async function retryAll(request?: BullBoardRequest): Promise<ControllerHandlerReturnType<never>> {

@@ -4,7 +4,7 @@ import type { Kysely } from 'kysely'
 import { giftTimeline } from '#admin/gift-timeline.ts'
 import type { GiftService } from '#admin/gifts.ts'
 import type { PromotionView, Sampler } from '#admin/snapshot/sampler.ts'
-import type { Steering } from '#admin/steering.ts'
+import type { Steps } from '#admin/steering.ts'
 import { findGift, type GiftRecord } from '#database/gift-pages.ts'
 import { listGiftsByPlace } from '#database/gift-places.ts'
 import type { ProcessStatus } from '#database/process-status.ts'
@@ -16,9 +16,11 @@ import { refused } from './refused.ts'
 export interface StreamAdapterDeps {
   kysely: Kysely<unknown>
   sampler: Sampler
-  steering: Steering
+  steps: Steps
   promotions: PromotionRepository
   gifts: GiftService
+  /** Every UNKNOWN gift of a promotion once more; answers how many. */
+  retryUnknown(promotionId: string): Promise<number>
   /** Gifts that a worker has in its hands, some of them. */
   listActive(promotion: Pick<Promotion, 'id' | 'type'>, limit: number): Promise<GiftRecord[]>
 }
@@ -122,11 +124,11 @@ export class PromotionStreamAdapter extends BaseAdapter {
   }
 
   override async pause(): Promise<void> {
-    await this.#deps.steering.pause(this.promotionId)
+    await this.#deps.steps.pause(this.promotionId)
   }
 
   override async resume(): Promise<void> {
-    await this.#deps.steering.resume(this.promotionId)
+    await this.#deps.steps.resume(this.promotionId)
   }
 
   override async getGlobalConcurrency(): Promise<number | null> {
@@ -143,10 +145,8 @@ export class PromotionStreamAdapter extends BaseAdapter {
   }
 
   /** Every UNKNOWN gift of it once more; FAILED ones stay what they are. */
-  async retryUnknown(): Promise<number> {
-    const { gifts } = (await this.#view()) ?? {}
-    await this.#deps.steering['retry-unknown'](this.promotionId)
-    return gifts?.UNKNOWN ?? 0
+  retryUnknown(): Promise<number> {
+    return this.#deps.retryUnknown(this.promotionId)
   }
 
   override async clean(): Promise<void> {

@@ -16,7 +16,7 @@ import {
 } from '#admin/api-schemas.ts'
 import { refusal } from '#admin/problem.ts'
 import type { PromotionView, Sampler } from '#admin/snapshot/sampler.ts'
-import type { Steering } from '#admin/steering.ts'
+import type { Steps } from '#admin/steering.ts'
 import { listGifts } from '#database/gift-pages.ts'
 import type { PromotionRepository } from '#database/promotions.ts'
 import type { InstanceRecord } from '#promotion/instances.ts'
@@ -25,7 +25,7 @@ export interface PromotionRoutesDeps {
   kysely: Kysely<unknown>
   promotions: PromotionRepository
   sampler: Sampler
-  steering: Steering
+  steps: Steps
 }
 
 const STEPS = [
@@ -120,7 +120,7 @@ export function toPromotionInstance(instance: InstanceRecord, promotionId: strin
 }
 
 function changePromotions(app: App, deps: PromotionRoutesDeps, found: Finder): void {
-  const { sampler, steering, promotions } = deps
+  const { sampler, steps, promotions } = deps
   const changed = z.object({ promotion: promotionSchema.optional(), result: z.unknown() })
   app.post(
     '/api/promotions',
@@ -142,8 +142,8 @@ function changePromotions(app: App, deps: PromotionRoutesDeps, found: Finder): v
         schema: { tags, summary, params: promotionParams, response: { 200: changed } },
       },
       async ({ params }) => {
-        const result = await steering[step](params.id)
-        return { promotion: await sampler.renewed(params.id), result: result ?? null }
+        const { promotion: _, ...result } = await steps[step](params.id)
+        return { promotion: await sampler.renewed(params.id), result }
       },
     )
   }
