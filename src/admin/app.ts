@@ -29,13 +29,19 @@ export interface AdminAppOptions {
 export const SESSION_MAX_AGE_SECONDS = 12 * 3600
 const MAX_BODY_BYTES = 256 * 1024
 
+/** Two style elements, by what stands in them: of an icon of Bull-Board, and of Swagger UI. Any other is refused. */
+const KNOWN_STYLES = [
+  "'sha256-r2N1TB/gHbBtBZFKg7ejmq1acVSREzucTAEw6ga4hoU='",
+  "'sha256-RL3ie0nH+Lzz2YNqQN83mnU0J1ot4QL7b99vMdIX99w='",
+]
+
 /** Nothing inline, nothing from elsewhere, on every page, the board's and the docs' included. */
 const CONTENT_SECURITY_POLICY = {
   useDefaults: false,
   directives: {
     defaultSrc: ["'none'"],
     scriptSrc: ["'self'"],
-    styleSrc: ["'self'"],
+    styleSrc: ["'self'", ...KNOWN_STYLES],
     imgSrc: ["'self'", 'data:'],
     fontSrc: ["'self'"],
     connectSrc: ["'self'"],

@@ -139,7 +139,10 @@ export class PromotionStreamAdapter extends BaseAdapter {
     await this.#deps.promotions.setConsumers(this.promotionId, concurrency)
   }
 
-  override async getWorkers(): Promise<QueueWorker[]> {
+  /** Null, which is no warning, for one that needs none. */
+  override async getWorkers(): Promise<QueueWorker[] | null> {
+    const status = (await this.#view())?.status
+    if (status !== 'IN_PROGRESS' && status !== 'PAUSED') return null
     const { around } = await this.#deps.sampler.fresh()
     return toWorkers(around.instances ?? [], this.promotionId)
   }

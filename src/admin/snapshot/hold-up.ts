@@ -117,6 +117,7 @@ function runningOf({ id }: PromotionProgress, { instances = [] }: Surroundings):
   const own = instances.flatMap(({ promotions }) => promotions.filter(({ promotionId }) => promotionId === id))
   const slots = own.reduce((sum, promotion) => sum + promotion.slots, 0)
   const used = own.reduce((sum, promotion) => sum + promotion.slotsInUse, 0)
+  if (used === 0) return wait('starting', 'Its gifts are on their way to a worker')
   return good('none', `Nothing: it runs at its limit, ${used} of ${slots} slots in use`)
 }
 
