@@ -3,7 +3,12 @@ import formbody from '@fastify/formbody'
 import helmet from '@fastify/helmet'
 import rateLimit from '@fastify/rate-limit'
 import secureSession from '@fastify/secure-session'
-import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyPluginAsync } from 'fastify'
+import fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyPluginAsync,
+  type RouteOptions,
+} from 'fastify'
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import type { AdminAuditRepository } from '#database/admin-audit.ts'
 import { parseExact } from '#runtime/exact-json.ts'
@@ -23,6 +28,8 @@ export interface AdminAppOptions {
   logger: Logger
   /** The routes, each a plugin. */
   routes: readonly FastifyPluginAsync[]
+  /** Called with every route that there is. */
+  onRoute?(route: RouteOptions): void
 }
 
 /** A login lasts this long. */
@@ -62,6 +69,7 @@ export async function createAdminApp(options: AdminAppOptions): Promise<FastifyI
     bodyLimit: MAX_BODY_BYTES,
     routerOptions: { maxParamLength: 200 },
   })
+  if (options.onRoute !== undefined) app.addHook('onRoute', options.onRoute)
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)
   answerProblems(app, errorPage)

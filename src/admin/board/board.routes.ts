@@ -46,6 +46,9 @@ export function boardRoutes(deps: BoardDeps): FastifyPluginAsync {
           { parseAs: 'string' },
           scope.getDefaultJsonParser('error', 'error'),
         )
+        scope.addHook('onRoute', route => {
+          route.config = { ...route.config, change: `board.${route.url.split('/').at(-1)}` }
+        })
         scope.addHook('preHandler', async (request, reply) => {
           request.headers[ROLE_HEADER] = request.identity?.role
           await queues.follow((request.params as { queueName?: string }).queueName)

@@ -8,10 +8,10 @@ export function auditPage(
 ): string {
   const rows = changes.map(
     ({ at, who, what, target, detail, outcome }) => html`<tr>
-      <td><time datetime="${at}">${at}</time></td>
+      <td class="when"><time datetime="${at}">${at}</time></td>
       <th scope="row">${who}</th>
       <td>${what}</td>
-      <td>${target ?? ''}</td>
+      <td class="reason">${target ?? ''}</td>
       <td class="reason">${detail === null ? '' : JSON.stringify(detail)}</td>
       <td>${outcome ?? 'not ended'}</td>
     </tr>`,

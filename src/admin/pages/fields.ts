@@ -51,7 +51,7 @@ export function toFields(view: PromotionView): PromotionFields {
 }
 
 function etaText({ eta, status }: PromotionView): string {
-  if (status === 'COMPLETED' || status === 'STOPPED') return '–'
+  if (status !== 'IN_PROGRESS') return '–'
   if (eta === null) return 'not known'
   const { likely, soonest, latest } = eta
   const range = soonest === latest ? '' : ` (${duration(soonest)} to ${duration(latest)})`

@@ -97,14 +97,14 @@ function instanceTable(instances: readonly PromotionInstanceView[]): string {
   const rows = instances.map(({ instance, startedEventAt, consumers }) =>
     instanceRow(instance, startedEventAt, consumers),
   )
-  return html`<section class="card" aria-labelledby="instances-title">
+  return html`<section class="card" aria-labelledby="instances-title" data-instances>
     <h2 id="instances-title">Consumers per instance</h2>
     <div class="scroll" role="region" aria-labelledby="instances-title" tabindex="0">
       <table>
         <thead>
           <tr><th scope="col">Instance</th><th scope="col">Slots in use</th><th scope="col">State</th><th scope="col">Started event answered</th></tr>
         </thead>
-        <tbody data-instances>!${rows}</tbody>
+        <tbody>!${rows}</tbody>
       </table>
     </div>
     !${rows.length > 0 ? '' : html`<p>No worker is alive.</p>`}

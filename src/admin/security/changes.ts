@@ -45,7 +45,7 @@ export function registerChangeRules(app: FastifyInstance, audit: AdminAuditRepos
     request.auditId = await audit.begin({
       who: identity.name,
       what: routeOptions.config.change ?? `${request.method} ${routeOptions.url}`,
-      target: request.url.split('?')[0] ?? '',
+      target: pathOf(request.url),
       detail: typeof body === 'string' ? parsed(body) : (body ?? null),
     })
   })
@@ -69,6 +69,15 @@ export function refuseForeignWrites(app: FastifyInstance): void {
 
 function isChange(request: FastifyRequest): boolean {
   return !SAFE_METHODS.has(request.method) && request.routeOptions.config.isOpen !== true && !request.is404
+}
+
+function pathOf(url: string): string {
+  const path = url.split('?')[0] ?? ''
+  try {
+    return decodeURIComponent(path)
+  } catch {
+    return path
+  }
 }
 
 function parsed(body: string): unknown {

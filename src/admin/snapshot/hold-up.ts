@@ -43,6 +43,7 @@ export interface Surroundings {
 
 export const SLOW_DATABASE_MS = 500
 const MUCH_LAG = 1000
+const { format } = new Intl.NumberFormat('en')
 
 /** Everything that holds a promotion up, the worst first; never empty. */
 export function holdUps(promotion: PromotionProgress, around: Surroundings): HoldUp[] {
@@ -52,7 +53,7 @@ export function holdUps(promotion: PromotionProgress, around: Surroundings): Hol
   const found = [...workersOf(promotion, around), ...serversOf(promotion, around)]
   const { PENDING: pending, RETRYING: retrying, UNKNOWN: unknown } = promotion.gifts
   if (pending === 0 && retrying > 0) {
-    found.push(wait('only-retries', `${retrying} gifts wait for their next attempt; nothing else is left`))
+    found.push(wait('only-retries', `${format(retrying)} gifts wait for their next attempt; nothing else is left`))
   }
   if (pending === 0 && retrying === 0 && found.length === 0) found.push(emptyOf(promotion, unknown))
   return found.length > 0 ? found : [runningOf(promotion, around)]
@@ -68,7 +69,7 @@ function stateOf({ status, gifts }: PromotionProgress): HoldUp | undefined {
       return wait('stopped', 'Stopped by an operator; start resumes it')
     case 'COMPLETED':
       return gifts.UNKNOWN > 0
-        ? bad('unsettled', `Completed, but of ${gifts.UNKNOWN} gifts nobody said whether they were paid`)
+        ? bad('unsettled', `Completed, but of ${format(gifts.UNKNOWN)} gifts nobody said whether they were paid`)
         : good('completed', 'Completed')
     default:
       return undefined
@@ -85,7 +86,10 @@ function workersOf({ id }: PromotionProgress, { instances }: Surroundings): Hold
   const limited = count(instance => instance.rateLimited)
   const found: HoldUp[] = []
   if (refused > 0) found.push(bad('credentials-refused', 'The Money API refuses our credentials (MONEY_API_TOKEN)'))
-  if (open > 0) found.push(bad('breaker-open', `The Money API fails: ${open} of ${all} workers hold their calls back`))
+  if (open > 0)
+    found.push(
+      bad('breaker-open', `The Money API fails: ${format(open)} of ${format(all)} workers hold their calls back`),
+    )
   if (limited > 0) found.push(wait('rate-limit', 'Calls wait for MONEY_API_RATE_LIMIT'))
   const has = count(instance => instance.promotions.some(({ promotionId }) => promotionId === id))
   if (has === 0 && found.length === 0) found.push(wait('starting', 'No worker has begun with it yet'))
@@ -99,17 +103,17 @@ function serversOf({ type }: PromotionProgress, { databaseMs, kafkaLag }: Surrou
   }
   const lag = kafkaLag?.[type] ?? 0
   if (lag > MUCH_LAG)
-    found.push(wait('kafka-lag', `${lag} messages of its topic have not been taken by a listener yet`))
+    found.push(wait('kafka-lag', `${format(lag)} messages of its topic have not been taken by a listener yet`))
   return found
 }
 
 function emptyOf({ totalCount, rows }: PromotionProgress, unknown: number): HoldUp {
   if (totalCount > 0 && rows >= totalCount) {
     return unknown > 0
-      ? wait('unsettled', `All are done; ${unknown} are UNKNOWN and do not hold its completion up`)
+      ? wait('unsettled', `All are done; ${format(unknown)} are UNKNOWN and do not hold its completion up`)
       : good('none', 'All are done; it completes in a moment')
   }
-  const missing = totalCount > 0 ? ` (${totalCount - rows} of ${totalCount} are missing)` : ''
+  const missing = totalCount > 0 ? ` (${format(totalCount - rows)} of ${format(totalCount)} are missing)` : ''
   return wait('waiting-for-gifts', `Everything that came is done; more gifts have to come through Kafka${missing}`)
 }
 
@@ -118,7 +122,7 @@ function runningOf({ id }: PromotionProgress, { instances = [] }: Surroundings):
   const slots = own.reduce((sum, promotion) => sum + promotion.slots, 0)
   const used = own.reduce((sum, promotion) => sum + promotion.slotsInUse, 0)
   if (used === 0) return wait('starting', 'Its gifts are on their way to a worker')
-  return good('none', `Nothing: it runs at its limit, ${used} of ${slots} slots in use`)
+  return good('none', `Nothing: it runs at its limit, ${format(used)} of ${format(slots)} slots in use`)
 }
 
 const good = (code: HoldUpCode, text: string): HoldUp => ({ code, level: 'good', text })
