@@ -108,8 +108,9 @@ export async function assembleAdmin(config: AdminConfig, { logger, assertStarted
     ],
   })
   const optional = moneyApi === undefined ? [] : [moneyApi]
-  const services: Service[] = [serverOf(app, config), database, redis.service, stream.service, retryJobs, events, lag]
-  return { app, services: [...services, ...optional, sampler] }
+  const queue = service('retry-queue', { start: async () => undefined, stop: () => retryQueue.close() })
+  const services: Service[] = [serverOf(app, config), database, redis.service, stream.service, queue, retryJobs, events]
+  return { app, services: [...services, lag, ...optional, sampler] }
 }
 
 async function partsOf(config: AdminConfig, logger: Logger) {
