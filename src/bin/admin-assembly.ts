@@ -1,5 +1,6 @@
 import { Queue } from 'bullmq'
 import type { FastifyInstance, RouteOptions } from 'fastify'
+import { registerAdminMetrics } from '#admin/admin-metrics.ts'
 import { createAdminApp, SESSION_MAX_AGE_SECONDS } from '#admin/app.ts'
 import { listActiveGifts } from '#admin/board/active-gifts.ts'
 import { boardRoutes } from '#admin/board/board.routes.ts'
@@ -73,6 +74,7 @@ export async function assembleAdmin(config: AdminConfig, { logger, assertStarted
     kafkaLag: type => lag.read(`${config.KAFKA_GROUP_ID}-${type.toLowerCase()}`, topicOf(config, type)),
     logger,
   })
+  registerAdminMetrics(metrics, () => sampler.latest())
   const hooks = createPromotionStartedHooks({ logger })
   hooks.onPromotionStarted('log', ({ promotionId }) => logger.info({ promotionId }, 'started by a hook'))
   const steering = steeringOf(config, parts, promotions, metrics, logger)

@@ -8,6 +8,7 @@ import { campaignVoucherPromotionRetryListener } from '#listeners/campaign-vouch
 import { CampaignPromotionPointProcessor } from '#promotion/point-processor.ts'
 import { createRetryJobs } from '#promotion/retry-jobs.ts'
 import { CampaignPromotionVoucherProcessor } from '#promotion/voucher-processor.ts'
+import { registerLoopMetrics } from '#promotion/worker-metrics.ts'
 import { createProbeServer } from '#runtime/probe-server.ts'
 import { service } from '#runtime/service.ts'
 import { foundationOf, retryerOf, retryPolicyOf, retryRedisOf } from './foundation.ts'
@@ -56,6 +57,7 @@ await runProcess('listener', listenerSchema, async (config, { logger, fatal, ass
     start: () => ensureTopics(kafka, topics, config.KAFKA_TOPIC_PARTITIONS),
     stop: async () => undefined,
   })
+  registerLoopMetrics(metrics, consumers)
   const probes = createProbeServer({
     host: config.PROBE_HOST,
     port: config.LISTENER_PORT,

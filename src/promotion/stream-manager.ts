@@ -21,6 +21,7 @@ export interface StreamManagerDeps {
   settings: StreamManagerSettings
   logger: Logger
   onDead(type: PromotionType, reason: string): void
+  onDelivery?(type: PromotionType, isRepeated: boolean): void
 }
 
 export interface StreamManagerSettings {
@@ -83,7 +84,12 @@ export class PromotionStreamManager {
     await queue.ensureGroup()
     const bindings = logger.child({ promotionId, type })
     const onDead = (reason: string) => this.#deps.onDead(type, reason)
-    const consumer = new PromotionStreamConsumer({ processor, logger: bindings, onDead })
+    const consumer = new PromotionStreamConsumer({
+      processor,
+      logger: bindings,
+      onDead,
+      onDelivery: isRepeated => this.#deps.onDelivery?.(type, isRepeated),
+    })
     const worker = new StreamWorker<PromotionEntry>(streamKey, consumer.onMessage, {
       connection,
       group,

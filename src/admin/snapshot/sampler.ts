@@ -20,6 +20,8 @@ export interface PromotionView extends PromotionProgress, Estimate {
   /** PENDING gifts in a worker's hands, and those still waiting. */
   active: number
   waiting: number
+  /** Age of the oldest entry in hand, in seconds; 0 when none is. */
+  oldestS: number
   slots: number
   slotsInUse: number
   holdUps: HoldUp[]
@@ -35,6 +37,8 @@ export interface Snapshot {
 export interface Sampler extends Service {
   /** Not older than a second, however many ask: one question to the servers answers all of them. */
   fresh(): Promise<Snapshot>
+  /** Whatever was seen last. */
+  latest(): Snapshot | undefined
   find(promotionId: string): Promise<PromotionView | undefined>
   /** The promotion as it is after a change: not older than the call. */
   renewed(promotionId: string): Promise<PromotionView | undefined>
@@ -75,7 +79,7 @@ export function createSampler(deps: SamplerDeps): Sampler {
   const take = async (): Promise<Snapshot> => {
     const { promotions, around, counts } = await observe(latest?.promotions ?? [])
     const views = promotions.map(promotion => {
-      const view = viewOf(promotion, around, counts.get(promotion.id)?.pending)
+      const view = viewOf(promotion, around, counts.get(promotion.id))
       return { ...view, ...history.add(view, performance.now()) }
     })
     latest = { atMs: Date.now(), promotions: views, around }
@@ -116,6 +120,7 @@ export function createSampler(deps: SamplerDeps): Sampler {
       },
     }),
     fresh,
+    latest: () => latest,
     find: async promotionId => {
       const known = (await fresh()).promotions.find(({ id }) => id === promotionId)
       return known ?? (await readOther({ id: promotionId }))[0]
@@ -168,20 +173,21 @@ function createObserver(deps: SamplerDeps) {
 function viewOf(
   progress: PromotionProgress,
   around: Surroundings,
-  pendingEntries: number | undefined,
+  entries: Pick<StreamCount, 'pending' | 'oldestAddedAtMs'> | undefined,
 ): Omit<PromotionView, keyof Estimate> {
   const { id, gifts, rows, totalCount } = progress
   const own = (around.instances ?? []).flatMap(({ promotions }) =>
     promotions.filter(({ promotionId }) => promotionId === id),
   )
   const slotsInUse = own.reduce((sum, promotion) => sum + promotion.slotsInUse, 0)
-  const active = Math.min(gifts.PENDING, pendingEntries ?? slotsInUse)
+  const active = Math.min(gifts.PENDING, entries?.pending ?? slotsInUse)
   return {
     ...progress,
     done: gifts.SUCCESS + gifts.FAILED + gifts.UNKNOWN,
     expected: Math.max(totalCount, rows),
     active,
     waiting: gifts.PENDING - active,
+    oldestS: entries?.oldestAddedAtMs == null ? 0 : Math.max(0, (Date.now() - entries.oldestAddedAtMs) / 1000),
     slots: own.reduce((sum, promotion) => sum + promotion.slots, 0),
     slotsInUse,
     holdUps: holdUps(progress, around),

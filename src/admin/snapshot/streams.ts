@@ -2,12 +2,13 @@ import type { PromotionProgress } from '#database/progress.ts'
 import type { PromotionStream } from '#queues/promotion-stream.ts'
 import type { PromotionType } from '#queues/promotion-type.ts'
 import type { StreamConnection } from '#stream/index.ts'
-import { StreamQueue } from '#stream/index.ts'
 
 /** Where a promotion's unfinished gifts are. */
 export interface StreamCount {
   /** Handed to a worker and not acknowledged. */
   pending: number
+  /** When the oldest of them was added, ms since the epoch by Redis's clock; null when there is none. */
+  oldestAddedAtMs: number | null
   readAtMs: number
 }
 
@@ -17,7 +18,7 @@ export interface StreamCounter {
 }
 
 /** A bound on what one look costs Redis, however many promotions run. */
-export const MAX_READ = 3
+export const MAX_READ = 6
 
 export function createStreamCounter(deps: {
   connection: StreamConnection
@@ -25,12 +26,13 @@ export function createStreamCounter(deps: {
 }): StreamCounter {
   const known = new Map<string, StreamCount>()
   const readOne = async ({ id, type }: PromotionProgress) => {
-    const stream = deps.streams[type]
-    const queue = new StreamQueue(stream.streamKey(id), {
-      connection: deps.connection,
-      group: stream.groupName(id),
-    })
-    known.set(id, { pending: (await queue.counts()).pending, readAtMs: performance.now() })
+    const { streamKey, groupName } = deps.streams[type]
+    const summary = (await deps.connection.client
+      .xpending(streamKey(id), groupName(id))
+      .catch(nothingPending)) as Summary
+    const [pending, oldestId] = summary
+    const oldestAddedAtMs = oldestId === null ? null : Number(oldestId.split('-')[0])
+    known.set(id, { pending, oldestAddedAtMs, readAtMs: performance.now() })
   }
   return {
     read: async promotions => {
@@ -44,6 +46,14 @@ export function createStreamCounter(deps: {
       return known
     },
   }
+}
+
+type Summary = [pending: number, oldestId: string | null, ...unknown[]]
+
+/** A stream that is not made yet has nobody who could hold anything. */
+function nothingPending(error: Error): Summary {
+  if (error.message.includes('NOGROUP')) return [0, null]
+  throw error
 }
 
 const readAt = (known: ReadonlyMap<string, StreamCount>, id: string) => known.get(id)?.readAtMs ?? 0
