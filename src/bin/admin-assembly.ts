@@ -26,8 +26,6 @@ import { createPromotionRepository, type PromotionRepository } from '#database/p
 import { createGiftResultRepositories } from '#database/results.ts'
 import { createEventProvider } from '#kafka/event-provider.ts'
 import { createLagReader } from '#kafka/lag.ts'
-import { createMoneyCampaignChargeApi } from '#money/charge-api.ts'
-import { HttpPool } from '#money/http.ts'
 import { listInstances } from '#promotion/instances.ts'
 import { createPromotionMetrics } from '#promotion/metrics.ts'
 import { CampaignPromotionResultUpdateService } from '#promotion/result-update.ts'
@@ -42,11 +40,9 @@ import { errorLine } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
 import { createMetrics, type Metrics } from '#runtime/metrics.ts'
 import { type Service, service } from '#runtime/service.ts'
-import { databaseOf, kafkaOf, retryPolicyOf, retryRedisOf, streamConnectionOf } from './foundation.ts'
+import { databaseOf, kafkaOf, moneyPartsOf, retryPolicyOf, retryRedisOf, streamConnectionOf } from './foundation.ts'
 
 const STREAMS = { VOUCHER: voucherQueue, POINT: pointQueue }
-/** As many as reconciliation asks at once. */
-const MONEY_CONNECTIONS = 8
 
 interface AdminContext {
   logger: Logger
@@ -59,7 +55,7 @@ interface AdminContext {
 export async function assembleAdmin(config: AdminConfig, { logger, assertStarted, onRoute }: AdminContext) {
   const metrics = createMetrics('admin')
   const parts = await partsOf(config, logger)
-  const { database, redis, stream, retryJobs, retryQueue, events, lag, moneyApi } = parts
+  const { database, redis, stream, retryJobs, retryQueue, events, lag, money } = parts
   const { kysely } = database
   const promotions = createPromotionRepository(kysely)
   const audit = createAdminAuditRepository(kysely)
@@ -76,7 +72,9 @@ export async function assembleAdmin(config: AdminConfig, { logger, assertStarted
   })
   registerAdminMetrics(metrics, () => sampler.latest())
   const hooks = createPromotionStartedHooks({ logger })
-  hooks.onPromotionStarted('log', ({ promotionId }) => logger.info({ promotionId }, 'started by a hook'))
+  hooks.onPromotionStarted('log', ({ promotionId }) =>
+    logger.info({ promotionId }, 'promotion started through the admin'),
+  )
   const steering = steeringOf(config, parts, promotions, metrics, logger)
   const steps = stepsOf(steering, hooks)
   const gifts = createGiftService({ kysely, connection, streams: STREAMS, retryQueue, steering })
@@ -109,10 +107,9 @@ export async function assembleAdmin(config: AdminConfig, { logger, assertStarted
       hookRoutes({ promotions, events, topic: config.KAFKA_TOPIC_STARTED, hooks, secret: config.ADMIN_HOOK_SECRET }),
     ],
   })
-  const optional = moneyApi === undefined ? [] : [moneyApi]
   const queue = service('retry-queue', { start: async () => undefined, stop: () => retryQueue.close() })
   const services: Service[] = [serverOf(app, config), database, redis.service, stream.service, queue, retryJobs, events]
-  return { app, services: [...services, lag, ...optional, sampler] }
+  return { app, services: [...services, lag, ...(money?.services ?? []), sampler] }
 }
 
 async function partsOf(config: AdminConfig, logger: Logger) {
@@ -128,7 +125,7 @@ async function partsOf(config: AdminConfig, logger: Logger) {
     retryJobs: createRetryJobs({ connection: redis.client, prefix: redis.prefix, policy: retryPolicyOf(config) }),
     events: createLateEventProvider(() => createEventProvider(kafka)),
     lag: createLagReader(kafka),
-    moneyApi: moneyApiOf(config),
+    money: config.MONEY_API_URL === undefined ? undefined : moneyPartsOf(config, logger),
   }
 }
 
@@ -146,7 +143,7 @@ function steeringOf(
   metrics: Metrics,
   logger: Logger,
 ) {
-  const { database, stream, retryJobs, events, moneyApi } = parts
+  const { database, stream, retryJobs, events, money } = parts
   const results = createGiftResultRepositories(database.kysely)
   const promotionMetrics = createPromotionMetrics(metrics)
   return createSteering({
@@ -164,11 +161,11 @@ function steeringOf(
     },
     producer: new PromotionStreamProducer({ connection: stream.connection, maxLen: config.REDIS_STREAM_MAX_LEN }),
     retryJobs,
-    ...(moneyApi === undefined
+    ...(money === undefined
       ? {}
       : {
           money: {
-            moneyApi,
+            moneyApi: money.moneyCampaignChargeApi,
             resultUpdateService: new CampaignPromotionResultUpdateService({
               results,
               metrics: promotionMetrics,
@@ -177,13 +174,6 @@ function steeringOf(
           },
         }),
   })
-}
-
-function moneyApiOf(config: AdminConfig) {
-  const { MONEY_API_URL: baseUrl, MONEY_API_TOKEN: token, MONEY_API_TIMEOUT_MS: timeoutMs } = config
-  if (baseUrl === undefined) return undefined
-  const http = new HttpPool({ baseUrl, token, timeoutMs, connections: MONEY_CONNECTIONS })
-  return createMoneyCampaignChargeApi({ http })
 }
 
 function serverOf(app: FastifyInstance, { ADMIN_HOST: host, ADMIN_PORT: port }: AdminConfig) {
