@@ -52,6 +52,11 @@ withKafka('the board', () => {
   const put = (as: typeof operator, path: string) =>
     as(`/board/api/queues/${encodeURIComponent(queueName)}/${path}`, { method: 'PUT', body: {} })
 
+  beforeAll(async () => {
+    // A snapshot is a second old at most.
+    await system.until('the board knows it', async () => (await queue(viewer))?.counts.failed === 10)
+  })
+
   test('a promotion is a queue with right counts, its jobs by state from PostgreSQL, the retry queue first', async () => {
     const [first] = await queues(viewer)
     expect(first?.name).toBe('campaign-promotion-retry')

@@ -2,6 +2,7 @@
 
 const page = document.querySelector('[data-page]')
 const notice = document.getElementById('notice')
+const RETRY_MS = 3000
 const csrfToken = document.querySelector('meta[name="csrf-token"]').content
 
 function say(text, level = 'good') {
@@ -113,6 +114,12 @@ function show(event) {
   page.dispatchEvent(new CustomEvent('point', { detail: event.point }))
 }
 
+async function watchAgain() {
+  const response = await fetch('/api/session').catch(() => undefined)
+  if (response?.status === 401) return location.assign(`/login?next=${encodeURIComponent(location.pathname)}`)
+  return watch()
+}
+
 function watch() {
   const { promotion } = page.dataset
   const events = new EventSource(promotion === undefined ? '/api/events' : `/api/events?promotion=${promotion}`)
@@ -122,6 +129,8 @@ function watch() {
   }
   events.onerror = () => {
     pulse.hidden = true
+    // A stream that was refused is not opened again by the browser: we do, or are sent to the login.
+    if (events.readyState === EventSource.CLOSED) setTimeout(watchAgain, RETRY_MS)
   }
   events.onmessage = ({ data }) => show(JSON.parse(data))
 }

@@ -6,6 +6,7 @@ import type { Promotion } from '#database/promotions.ts'
 import type { PromotionStream } from '#queues/promotion-stream.ts'
 import type { PromotionType } from '#queues/promotion-type.ts'
 import type { RetryJobData } from '#queues/retry.queue.ts'
+import { withoutInline } from './page.ts'
 import { RetryQueueAdapter } from './retry-queue-adapter.ts'
 import { BoardServerAdapter, ROLE_HEADER } from './server-adapter.ts'
 import { PromotionStreamAdapter, type StreamAdapterDeps } from './stream-adapter.ts'
@@ -68,14 +69,6 @@ export function boardRoutes(deps: BoardDeps): FastifyPluginAsync {
       { prefix: BASE_PATH },
     )
   }
-}
-
-/** The page as our policy allows it: no outside font, no inline style. Its script is not touched. */
-export function withoutInline(page: string): string {
-  return page
-    .replace(/<link[^>]+https?:\/\/[^>]*>/g, '')
-    .replace(/<style>[\s\S]*?<\/style>/g, '')
-    .replace(/ style="[^"]*"/g, '')
 }
 
 /** Keeps the board's queues to the promotions that are watched, and adds one that is asked for by name. */
