@@ -35,6 +35,8 @@ export interface AdminAppOptions {
 
 /** A login lasts this long. */
 export const SESSION_MAX_AGE_SECONDS = 12 * 3600
+/** By then a server that is away has been waited for long enough; reconciling a campaign's UNKNOWN gifts takes a while. */
+const HANDLER_TIMEOUT_MS = 60_000
 const MAX_BODY_BYTES = 256 * 1024
 
 /** Two style elements, by what stands in them: of an icon of Bull-Board, and of Swagger UI. Any other is refused. */
@@ -67,6 +69,7 @@ export async function createAdminApp(options: AdminAppOptions): Promise<FastifyI
     loggerInstance: logger as unknown as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
     forceCloseConnections: true,
+    handlerTimeout: HANDLER_TIMEOUT_MS,
     bodyLimit: MAX_BODY_BYTES,
     routerOptions: { maxParamLength: 200 },
   })

@@ -18,7 +18,7 @@ const MAX_UNREAD_BYTES = 4 * 1024 * 1024
 export function eventRoutes(sampler: Sampler): FastifyPluginAsync {
   let watchers = 0
   return async app => {
-    app.get('/api/events', { schema: { hide: true } }, async (request, reply) => {
+    app.get('/api/events', { schema: { hide: true }, handlerTimeout: 2 * MAX_LIFE_MS }, async (request, reply) => {
       const { promotion } = request.query as { promotion?: unknown }
       const promotionId = promotion === undefined ? undefined : id.safeParse(promotion)
       if (promotionId?.success === false) throw refusal('UNPROCESSABLE', 'promotion must be an id')

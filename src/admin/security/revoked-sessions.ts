@@ -1,13 +1,12 @@
 import type { Cluster, Redis } from 'ioredis'
 import { LRUCache } from 'lru-cache'
+import { within } from '#admin/within.ts'
 
 /** A session's cookie outlives its logout in whoever copied it: what was logged out is remembered until it expires. */
 export interface RevokedSessions {
   add(sessionId: string): Promise<void>
   has(sessionId: string): Promise<boolean>
 }
-
-const ANSWER_WITHIN_MS = 500
 
 /**
  * Over all instances through Redis. When Redis does not answer, only what this process saw logged out is refused: people
@@ -23,10 +22,4 @@ export function createRevokedSessions(redis: Redis | Cluster, maxAgeSeconds: num
     },
     has: async sessionId => here.has(sessionId) || (await within(redis.exists(key(sessionId)), 0)) === 1,
   }
-}
-
-function within<T>(work: Promise<T>, otherwise: T): Promise<T> {
-  const late = Promise.withResolvers<T>()
-  const timer = setTimeout(() => late.resolve(otherwise), ANSWER_WITHIN_MS)
-  return Promise.race([work.catch(() => otherwise), late.promise]).finally(() => clearTimeout(timer))
 }

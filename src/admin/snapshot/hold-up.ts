@@ -118,11 +118,23 @@ function emptyOf({ totalCount, rows }: PromotionProgress, unknown: number): Hold
 }
 
 function runningOf({ id }: PromotionProgress, { instances = [] }: Surroundings): HoldUp {
-  const own = instances.flatMap(({ promotions }) => promotions.filter(({ promotionId }) => promotionId === id))
-  const slots = own.reduce((sum, promotion) => sum + promotion.slots, 0)
-  const used = own.reduce((sum, promotion) => sum + promotion.slotsInUse, 0)
-  if (used === 0) return wait('starting', 'Its gifts are on their way to a worker')
-  return good('none', `Nothing: it runs at its limit, ${format(used)} of ${format(slots)} slots in use`)
+  const { slots, slotsInUse } = slotsOf(id, instances)
+  if (slotsInUse === 0) return wait('starting', 'Its gifts are on their way to a worker')
+  return good('none', `Nothing: it runs at its limit, ${format(slotsInUse)} of ${format(slots)} slots in use`)
+}
+
+/** A promotion's slots over all instances; none may use more than its process has. */
+export function slotsOf(
+  promotionId: string,
+  instances: readonly InstanceRecord[],
+): { slots: number; slotsInUse: number } {
+  let [slots, slotsInUse] = [0, 0]
+  for (const { promotions, slotsMax } of instances) {
+    const own = promotions.find(promotion => promotion.promotionId === promotionId)
+    slots += Math.min(own?.slots ?? 0, slotsMax)
+    slotsInUse += own?.slotsInUse ?? 0
+  }
+  return { slots, slotsInUse }
 }
 
 const good = (code: HoldUpCode, text: string): HoldUp => ({ code, level: 'good', text })

@@ -6,7 +6,7 @@ import { errorLine, toError } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
 import { type Service, service } from '#runtime/service.ts'
 import { createPromotionHistory, type HistoryPoint } from './history.ts'
-import { type HoldUp, holdUps, type Surroundings } from './hold-up.ts'
+import { type HoldUp, holdUps, type Surroundings, slotsOf } from './hold-up.ts'
 import type { Estimate } from './rate.ts'
 import { remembered } from './remembered.ts'
 import type { StreamCount, StreamCounter } from './streams.ts'
@@ -176,10 +176,7 @@ function viewOf(
   entries: Pick<StreamCount, 'pending' | 'oldestAddedAtMs'> | undefined,
 ): Omit<PromotionView, keyof Estimate> {
   const { id, gifts, rows, totalCount } = progress
-  const own = (around.instances ?? []).flatMap(({ promotions }) =>
-    promotions.filter(({ promotionId }) => promotionId === id),
-  )
-  const slotsInUse = own.reduce((sum, promotion) => sum + promotion.slotsInUse, 0)
+  const { slots, slotsInUse } = slotsOf(id, around.instances ?? [])
   const active = Math.min(gifts.PENDING, entries?.pending ?? slotsInUse)
   return {
     ...progress,
@@ -188,7 +185,7 @@ function viewOf(
     active,
     waiting: gifts.PENDING - active,
     oldestS: entries?.oldestAddedAtMs == null ? 0 : Math.max(0, (Date.now() - entries.oldestAddedAtMs) / 1000),
-    slots: own.reduce((sum, promotion) => sum + promotion.slots, 0),
+    slots,
     slotsInUse,
     holdUps: holdUps(progress, around),
   }
