@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { CodedError } from '#runtime/errors.ts'
 
 /** A client without a connection would wait for ever. */
-const ANSWER_WITHIN_MS = 2000
+const ANSWER_WITHIN_MS = 1500
 
 async function late(afterMs: number): Promise<never> {
   await sleep(afterMs, undefined, { ref: false })

@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely'
+import { within } from '#admin/within.ts'
 import { type PromotionProgress, readProgress } from '#database/progress.ts'
 import type { InstanceRecord } from '#promotion/instances.ts'
 import type { PromotionType } from '#queues/promotion-type.ts'
@@ -64,6 +65,8 @@ const WATCHED_FOR_MS = 30_000
 /** Workers report every two seconds. */
 const INSTANCES_MAX_AGE_MS = 2000
 const KAFKA_MAX_AGE_MS = 5000
+/** A Redis that hangs must not keep the rest of the picture waiting. */
+const STREAMS_WITHIN_MS = 1000
 
 /** Looks at the installation once a second for everybody who watches, and remembers enough for rates and plots. */
 export function createSampler(deps: SamplerDeps): Sampler {
@@ -165,7 +168,8 @@ function createObserver(deps: SamplerDeps) {
     ])
     const around: Surroundings = { instances: seen, databaseMs: read.databaseMs, kafkaLag: lag }
     const nothing: ReadonlyMap<string, StreamCount> = new Map()
-    const counts = await deps.streams.read(read.promotions).catch(() => nothing)
+    const counts =
+      seen === undefined ? nothing : await within(deps.streams.read(read.promotions), nothing, STREAMS_WITHIN_MS)
     return { promotions: read.promotions, around, counts }
   }
 }
