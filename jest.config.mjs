@@ -18,7 +18,7 @@ export default {
       ...common,
       ...stack,
       displayName: 'integration',
-      testMatch: ['<rootDir>/test/{integration,process}/**/*.test.ts'],
+      testMatch: ['<rootDir>/test/{integration,process,admin}/**/*.test.ts'],
     },
     { ...common, displayName: 'stream', testMatch: ['<rootDir>/test/stream/**/*.test.ts'] },
     { ...common, displayName: 'local', testMatch: ['<rootDir>/test/local/**/*.test.ts'] },

@@ -16,6 +16,8 @@ export interface UpkeepWorkerOptions {
 export interface UpkeepWorker extends Service {
   /** Throws when no reconcile round has gone through lately. */
   assertAlive(nowMs?: number): void
+  /** Since a reconcile round last went through, in ms. */
+  readonly ageMs: number
 }
 
 const STALE_AFTER_MS = 15_000
@@ -54,7 +56,13 @@ export function createUpkeepWorker(options: UpkeepWorkerOptions): UpkeepWorker {
     if (ageMs > reconcileIntervalMs + STALE_AFTER_MS)
       throw new CodedError('UPKEEP_STALE', `no upkeep round for ${ageMs} ms`)
   }
-  return { ...life, assertAlive }
+  return {
+    ...life,
+    assertAlive,
+    get ageMs() {
+      return Date.now() - lastRoundAt
+    },
+  }
 }
 
 /** Repeats `work` with a pause in between, whatever becomes of it, until it is stopped. */

@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError } from 'commander'
 import { processEnvironment } from '#config/environment.ts'
 import { migrate, openDatabase } from '#database/database.ts'
 import { describeAccount, isBalanced } from '#demo/account.ts'
+import { describeAdmin } from '#demo/look-around.ts'
 import { type DemoResult, runDemo, stopChildren } from '#demo/run.ts'
 import { createKafka } from '#kafka/client.ts'
 import { createEventProvider } from '#kafka/event-provider.ts'
@@ -138,10 +139,12 @@ function report({ account, seconds }: DemoResult, kafka: string, json: boolean):
   process.stdout.write(`${JSON.stringify({ ...figures, charges, duplicateCharges, missing, kafka })}\n`)
 }
 
-function describeKept(env: Record<string, string>, { children, account }: DemoResult, howToStop: string): boolean {
+function describeKept(env: Record<string, string>, result: DemoResult, howToStop: string): boolean {
+  const { children, account, admin } = result
   say('\nleft running:')
   for (const { name, pid, url, logFile } of children) say(`  ${name.padEnd(10)} pid ${pid}  ${url}  ${logFile}`)
   for (const name of ['DATABASE_URL', 'REDIS_URL', 'KAFKA_BROKERS', 'MONEY_API_URL']) say(`  ${name}=${env[name]}`)
+  for (const line of admin === undefined ? [] : describeAdmin(admin)) say(line)
   say(`stop the processes: kill ${children.map(({ pid }) => pid).join(' ')}`)
   say(`stop the servers:   ${howToStop}`)
   return isBalanced(account)

@@ -1,4 +1,4 @@
-import type { CliConfig, ListenerConfig, WorkerConfig } from '#config/schemas.ts'
+import type { ListenerConfig, WorkerConfig } from '#config/schemas.ts'
 import { createPromotionRepository } from '#database/promotions.ts'
 import { createGiftResultRepositories } from '#database/results.ts'
 import { createSkippedRepository } from '#database/skipped.ts'
@@ -22,6 +22,7 @@ import { databaseOf, kafkaOf, streamConnectionOf } from './connections.ts'
 /** From settings to the parts that more than one process is made of; the roots put them together. */
 
 type GiftConfig = ListenerConfig | WorkerConfig
+type RetryConfig = Pick<GiftConfig, 'RETRY_MAX_ATTEMPTS' | 'RETRY_BACKOFF_BASE_MS' | 'RETRY_BACKOFF_MAX_MS'>
 
 /** The team rule for listeners (spec, phase 5): a handful of quick tries, then the batch waits. */
 export function retryerOf(logger: Logger) {
@@ -33,7 +34,7 @@ export function retryerOf(logger: Logger) {
   })
 }
 
-export function retryPolicyOf(config: GiftConfig | CliConfig) {
+export function retryPolicyOf(config: RetryConfig) {
   return {
     maxAttempts: config.RETRY_MAX_ATTEMPTS,
     baseMs: config.RETRY_BACKOFF_BASE_MS,

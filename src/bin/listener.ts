@@ -9,6 +9,7 @@ import { createMessageConservation } from '#promotion/conservation.ts'
 import { CampaignPromotionPointProcessor } from '#promotion/point-processor.ts'
 import { createRetryJobs } from '#promotion/retry-jobs.ts'
 import { CampaignPromotionVoucherProcessor } from '#promotion/voucher-processor.ts'
+import { registerLoopMetrics } from '#promotion/worker-metrics.ts'
 import { createProbeServer } from '#runtime/probe-server.ts'
 import { service } from '#runtime/service.ts'
 import { retryRedisOf } from './connections.ts'
@@ -59,6 +60,7 @@ await runProcess('listener', listenerSchema, async (config, { logger, fatal, ass
     start: () => ensureTopics(kafka, topics, config.KAFKA_TOPIC_PARTITIONS),
     stop: async () => undefined,
   })
+  registerLoopMetrics(metrics, consumers)
   const probes = createProbeServer({
     host: config.PROBE_HOST,
     port: config.LISTENER_PORT,

@@ -14,6 +14,7 @@ import {
 } from '#promotion/retry-processor.ts'
 import type { StartedDeps } from '#promotion/started.ts'
 import { PromotionStreamManager, type StreamManagerDeps } from '#promotion/stream-manager.ts'
+import { registerConsumerMetrics, registerLoopMetrics } from '#promotion/worker-metrics.ts'
 import { pointQueue } from '#queues/point.queue.ts'
 import { voucherQueue } from '#queues/voucher.queue.ts'
 import type { Logger } from '#runtime/logger.ts'
@@ -74,6 +75,7 @@ await runProcess('worker', workerSchema, async (config, { logger, fatal, assertS
       sweepAgeMs: config.SWEEP_AGE_MS,
       unknown: unknownPartsOf(config, foundation, retryJobs),
       logger,
+      onFound: (what, count) => processorDeps.metrics.upkeepFound.inc({ what }, count),
     },
   })
   const instance = createInstanceReporter({
@@ -89,6 +91,8 @@ await runProcess('worker', workerSchema, async (config, { logger, fatal, assertS
     fatal,
     onAnswered: instance.startedEvent,
   })
+  registerLoopMetrics(metrics, [...started, upkeep])
+  registerConsumerMetrics(metrics, registry)
   const probes = createProbeServer({
     host: config.PROBE_HOST,
     port: config.WORKER_PORT,
@@ -171,6 +175,7 @@ function streamPartsOf(
     settings: streamSettingsOf(config),
     logger,
     onDead: (type, reason) => processorDeps.metrics.deadLetters.inc({ type, reason }),
+    onDelivery: (type, isRepeated) => processorDeps.metrics.deliveries.inc({ type, repeated: String(isRepeated) }),
   })
   const reconciler = new PromotionReconciler({
     kysely: database.kysely,

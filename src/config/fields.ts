@@ -42,3 +42,39 @@ export const brokers = list.refine(
   items => items.length > 0 && items.every(item => /^[^\s:/]+:\d{1,5}$|^\[[^\]]+\]:\d{1,5}$/.test(item)),
   'must be a comma separated list of host:port',
 )
+
+/** Only what runs on this machine reaches it. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host)
+}
+
+export const ADMIN_ROLES = ['viewer', 'operator'] as const
+
+export type AdminRole = (typeof ADMIN_ROLES)[number]
+
+export interface AdminUser {
+  name: string
+  role: AdminRole
+  /** `scrypt.N.r.p.salt.key`, salt and key in base64url. */
+  hash: string
+}
+
+const USER = /^([^\s:,]{1,64}):(viewer|operator):(scrypt\.\d{1,9}\.\d{1,4}\.\d{1,4}\.[\w-]+\.[\w-]+)$/
+
+/** A comma list of `name:role:hash`. A complaint names the user's place in the list, never what stands there. */
+export const adminUsers = list.transform((items, context): AdminUser[] => {
+  const users = new Map<string, AdminUser>()
+  for (const [index, item] of items.entries()) {
+    const [, name, role, hash] = USER.exec(item) ?? []
+    const complaint =
+      name === undefined || role === undefined || hash === undefined
+        ? 'must be name:viewer:hash or name:operator:hash, the hash from «promostream hash-password»'
+        : users.has(name)
+          ? 'has a name that stands there twice'
+          : undefined
+    if (complaint === undefined) users.set(name as string, { name, role, hash } as AdminUser)
+    else context.addIssue({ code: 'custom', message: `user ${index + 1} ${complaint}` })
+  }
+  if (items.length === 0) context.addIssue({ code: 'custom', message: 'names no user' })
+  return [...users.values()]
+})

@@ -1,5 +1,17 @@
 import { z } from 'zod'
-import { brokers, countOrNone, durationMs, durationMsOrNone, flag, integer, list, port, text, url } from './fields.ts'
+import {
+  adminUsers,
+  brokers,
+  countOrNone,
+  durationMs,
+  durationMsOrNone,
+  flag,
+  integer,
+  isLoopback,
+  port,
+  text,
+  url,
+} from './fields.ts'
 
 /** Every variable of the contract, by concern; a process's schema is the union of the concerns it needs. */
 
@@ -120,10 +132,17 @@ export const adminSchema = withCrossChecks(
     MONEY_API_URL: money.shape.MONEY_API_URL.optional(),
     ADMIN_HOST: text.prefault('127.0.0.1'),
     ADMIN_PORT: port.prefault('3000'),
-    ADMIN_USERS: list.optional(),
+    ADMIN_USERS: adminUsers.optional(),
     ADMIN_HOOK_SECRET: text.optional(),
   }),
-)
+).superRefine(({ ADMIN_HOST: host, ADMIN_USERS: users }, context) => {
+  if (isLoopback(host) || users !== undefined) return
+  context.addIssue({
+    code: 'custom',
+    path: ['ADMIN_USERS'],
+    message: 'is not set, but ADMIN_HOST is not a loopback address: anybody could reach it',
+  })
+})
 export const migrateSchema = z.object({ ...database.shape, ...life.shape })
 /** A command says itself what is missing for what it was asked. */
 export const cliSchema = withCrossChecks(
@@ -150,6 +169,8 @@ export const redisCliSchema = z.object({
 
 export type ListenerConfig = Readonly<z.infer<typeof listenerSchema>>
 export type WorkerConfig = Readonly<z.infer<typeof workerSchema>>
+
+export type AdminConfig = Readonly<z.infer<typeof adminSchema>>
 export type CliConfig = Readonly<z.infer<typeof cliSchema>>
 export type RedisConfig = Readonly<z.infer<typeof redis>>
 export type KafkaConfig = Readonly<z.infer<typeof kafka>>

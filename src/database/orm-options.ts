@@ -6,6 +6,8 @@ import { CampaignPromotionSkippedEntity } from './entities/campaign-promotion-sk
 import { CampaignPromotionSummaryEntity } from './entities/campaign-promotion-summary.entity.ts'
 import { CampaignPromotionVoucherResultEntity } from './entities/campaign-promotion-voucher-result.entity.ts'
 import { CreateTables } from './migrations/migration-20261121-create-tables.ts'
+import { AdminAudit } from './migrations/migration-20261122-admin-audit.ts'
+import { ProgressCounts } from './migrations/migration-20261123-progress-counts.ts'
 import { UnknownChecks } from './migrations/migration-20261124-unknown-checks.ts'
 
 export interface DatabaseOptions {
@@ -41,6 +43,8 @@ export function ormOptions({ url, poolMax, timeoutMs }: DatabaseOptions) {
     migrations: {
       migrationsList: [
         { name: '20261121-create-tables', class: CreateTables },
+        { name: '20261122-admin-audit', class: AdminAudit },
+        { name: '20261123-progress-counts', class: ProgressCounts },
         { name: '20261124-unknown-checks', class: UnknownChecks },
       ],
       snapshot: false,

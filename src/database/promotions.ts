@@ -16,6 +16,8 @@ export interface Promotion {
   /** ISO 8601, UTC. */
   startedAt: string | null
   finishedAt: string | null
+  /** Slots in each process that an operator has set; null or missing = as many as its total asks for. */
+  consumersPerInstance?: number | null
 }
 
 export type NewPromotion = Pick<Promotion, 'id' | 'name' | 'type' | 'totalCount'>
@@ -30,6 +32,8 @@ export interface PromotionRepository {
    * when there is none.
    */
   start(promotionId: string, totalCount: number): Promise<{ promotion: Promotion; changed: boolean } | undefined>
+  /** Slots in each process, or null for as many as its total asks for; false when there is no such promotion. */
+  setConsumers(promotionId: string, perInstance: number | null): Promise<boolean>
   /**
    * To another status, by compare-and-set: only from one of `from`. IN_PROGRESS sets `started_at` once and clears
    * `finished_at`, STOPPED sets it. Answers like `start`. COMPLETED is not reached by this way.
@@ -49,7 +53,8 @@ export interface PromotionRepository {
 }
 
 const COLUMNS = sql`id, name, type, status, coalesce(total_count, 0)::float8 as "totalCount",
-  ${isoTime('started_at')} as "startedAt", ${isoTime('finished_at')} as "finishedAt"`
+  ${isoTime('started_at')} as "startedAt", ${isoTime('finished_at')} as "finishedAt",
+  consumers_per_instance as "consumersPerInstance"`
 
 export function createPromotionRepository(kysely: Kysely<unknown>): PromotionRepository {
   const select = async (where: ReturnType<typeof sql>, limit = 10_000) => {
@@ -80,6 +85,12 @@ export function createPromotionRepository(kysely: Kysely<unknown>): PromotionRep
         where id = ${promotionId}::bigint and status = any (${[...from]}::text[]) returning ${COLUMNS}`.execute(kysely)
       const promotion = rows[0] ?? (await find(promotionId))
       return promotion === undefined ? undefined : { promotion, changed: rows.length > 0 }
+    },
+    setConsumers: async (promotionId, perInstance) => {
+      const { rows } = await sql`
+        update campaign_promotion set consumers_per_instance = ${perInstance}::int
+        where id = ${promotionId}::bigint returning id`.execute(kysely)
+      return rows.length > 0
     },
     listActive: () => select(sql`status in ('IN_PROGRESS', 'PAUSED')`),
     listEnded: (status, withinMs) =>

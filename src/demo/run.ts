@@ -7,6 +7,7 @@ import type { EventProviderService } from '#kafka/event-provider.ts'
 import { type Account, takeAccount } from './account.ts'
 import { type Child, startChild } from './children.ts'
 import { type DemoPromotion, publishGifts } from './gifts.ts'
+import { type DemoAdmin, describeAdmin, leaveRunning, startAdmin } from './look-around.ts'
 import { startProgress } from './progress.ts'
 import { watchUntilFinal } from './watch.ts'
 
@@ -34,6 +35,8 @@ export interface DemoResult {
   /** First produce → last row final. */
   seconds: number
   children: Child[]
+  /** Of a demo that is kept. */
+  admin: DemoAdmin | undefined
 }
 
 /** Half vouchers, half points; ids that no other run has used. */
@@ -49,8 +52,7 @@ export function planPromotions(messages: number, topics: DemoTopics): DemoPromot
 }
 
 /** One listener and two workers, as processes of their own. */
-export async function startChildren({ env, keep }: DemoParts): Promise<Child[]> {
-  const logFolder = mkdtempSync(join(tmpdir(), 'promostream-demo-'))
+export async function startChildren({ env, keep }: DemoParts, logFolder: string): Promise<Child[]> {
   const kinds = [
     ['listener', 'listener'],
     ['worker', 'worker-1'],
@@ -77,9 +79,17 @@ export async function runDemo(messages: number, parts: DemoParts): Promise<DemoR
     await repository.create({ id, type, name: `demo ${type.toLowerCase()}`, totalCount: gifts })
   }
   parts.say('starting 1 listener and 2 workers')
-  const children = await startChildren(parts)
+  const logFolder = mkdtempSync(join(tmpdir(), 'promostream-demo-'))
+  const children = await startChildren(parts, logFolder)
   try {
-    return { ...(await payAll(messages, promotions, parts)), children }
+    const admin = parts.keep ? await startAdmin(parts.env, logFolder) : undefined
+    if (admin !== undefined) {
+      children.push(admin.child)
+      for (const line of describeAdmin(admin)) parts.say(line)
+    }
+    const paid = await payAll(messages, promotions, parts)
+    if (parts.keep) await leaveRunning(parts)
+    return { ...paid, children, admin }
   } catch (error) {
     await stopChildren(children)
     throw error
@@ -90,7 +100,7 @@ async function payAll(
   messages: number,
   promotions: readonly DemoPromotion[],
   parts: DemoParts,
-): Promise<Omit<DemoResult, 'children'>> {
+): Promise<Omit<DemoResult, 'children' | 'admin'>> {
   const { kysely, events, topics, moneyUrl, say } = parts
   for (const { id, type, gifts } of promotions) {
     const value = JSON.stringify({ promotionId: id, totalCount: gifts, type })

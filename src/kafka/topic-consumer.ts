@@ -74,6 +74,11 @@ export class TopicConsumer implements Service {
   }
 
   /** Throws when it has not fetched lately. */
+  /** Since it last polled, in ms. */
+  get ageMs(): number {
+    return Date.now() - this.#lastProgressAt
+  }
+
   assertAlive(nowMs = Date.now()): void {
     const idleMs = nowMs - this.#lastProgressAt
     if (idleMs > STALE_AFTER_MS) {

@@ -37,6 +37,14 @@ export function createPromotionMetrics(metrics: Metrics) {
       'A 200 of the Money API met a row that is FAILED, or SUCCESS with another transaction key',
       ['type'],
     ),
+    deliveries: metrics.counter(
+      'promostream_deliveries_total',
+      'Entries handed to a slot; repeated ones had been before',
+      ['type', 'repeated'],
+    ),
+    upkeepFound: metrics.counter('promostream_upkeep_found_total', 'What upkeep found left behind and put back', [
+      'what',
+    ]),
     deadLetters: metrics.counter('promostream_dead_letters_total', 'Entries that had no row, or were poison', [
       'type',
       'reason',

@@ -55,7 +55,7 @@ export class PromotionReconciler {
   async reconcileOne(promotion: Promotion): Promise<void> {
     const { manager } = this.#deps
     if (promotion.status === 'PAUSED') return manager.pauseConsumers(promotion.id)
-    await manager.startConsumers(promotion.id, promotion.totalCount, promotion.type)
+    await manager.startConsumers(promotion.id, promotion.totalCount, promotion.type, promotion.consumersPerInstance)
     this.#backlog.set(promotion.id, promotion)
   }
 

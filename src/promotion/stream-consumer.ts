@@ -18,11 +18,18 @@ export class PromotionStreamConsumer {
   readonly #processor: StreamMessageProcessor
   readonly #logger: Logger
   readonly #onDead: (reason: string) => void
+  readonly #onDelivery: (isRepeated: boolean) => void
 
-  constructor(deps: { processor: StreamMessageProcessor; logger: Logger; onDead(reason: string): void }) {
+  constructor(deps: {
+    processor: StreamMessageProcessor
+    logger: Logger
+    onDead(reason: string): void
+    onDelivery?(isRepeated: boolean): void
+  }) {
     this.#processor = deps.processor
     this.#logger = deps.logger
     this.#onDead = deps.onDead
+    this.#onDelivery = deps.onDelivery ?? (() => undefined)
   }
 
   /** Never rejects. Undefined = acknowledge; an error keeps the entry pending and costs no delivery. */
@@ -30,6 +37,7 @@ export class PromotionStreamConsumer {
     entry: StreamEntry<PromotionEntry>,
     signal: AbortSignal,
   ): Promise<Outcome | undefined> => {
+    this.#onDelivery(entry.deliveries > 1)
     try {
       const outcome = await this.#processor.processStreamMessage(entry.fields.message ?? '', signal)
       switch (outcome.kind) {

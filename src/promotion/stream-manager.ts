@@ -21,6 +21,7 @@ export interface StreamManagerDeps {
   settings: StreamManagerSettings
   logger: Logger
   onDead(type: PromotionType, reason: string): void
+  onDelivery?(type: PromotionType, isRepeated: boolean): void
 }
 
 export interface StreamManagerSettings {
@@ -48,10 +49,18 @@ export class PromotionStreamManager {
     this.#deps = deps
   }
 
-  /** Safe to call again: a second call only resumes what was paused. A total of 0 is unknown and gets every slot. */
-  async startConsumers(promotionId: string, totalCount: number, type: PromotionType): Promise<void> {
+  /** Safe to call again: a second call only resumes what was paused. A total of 0 is unknown and gets every slot; an operator's count goes first. */
+  async startConsumers(
+    promotionId: string,
+    totalCount: number,
+    type: PromotionType,
+    consumersPerInstance?: number | null,
+  ): Promise<void> {
     const { maxConsumersPerInstance } = this.#deps.settings
-    const count = calculateConsumerCountPerInstance(totalCount || Number.POSITIVE_INFINITY, maxConsumersPerInstance)
+    const count =
+      consumersPerInstance == null
+        ? calculateConsumerCountPerInstance(totalCount || Number.POSITIVE_INFINITY, maxConsumersPerInstance)
+        : Math.min(consumersPerInstance, maxConsumersPerInstance)
     const { worker } = await this.#deps.registry.register(promotionId, () => this.#create(promotionId, type, count))
     if (worker.concurrency !== count) worker.concurrency = count
     this.#deps.registry.release('promotion-paused', promotionId)
@@ -75,7 +84,12 @@ export class PromotionStreamManager {
     await queue.ensureGroup()
     const bindings = logger.child({ promotionId, type })
     const onDead = (reason: string) => this.#deps.onDead(type, reason)
-    const consumer = new PromotionStreamConsumer({ processor, logger: bindings, onDead })
+    const consumer = new PromotionStreamConsumer({
+      processor,
+      logger: bindings,
+      onDead,
+      onDelivery: isRepeated => this.#deps.onDelivery?.(type, isRepeated),
+    })
     const worker = new StreamWorker<PromotionEntry>(streamKey, consumer.onMessage, {
       connection,
       group,

@@ -12,6 +12,8 @@ export interface UpkeepDeps extends CompletionDeps {
   promotions: PromotionRepository
   retryJobs: Pick<RetryJobs, 'revive'>
   unknown: UnknownRoundDeps
+  /** Something that was left behind was put back. */
+  onFound?(what: 'orphan' | 'lost-retry' | 'stopped-entry', count: number): void
   /** When a row left behind is put back, in ms. */
   sweepAgeMs: number
 }
@@ -68,10 +70,11 @@ export async function reconciliationRound(deps: UpkeepDeps, hasTime: () => boole
 }
 
 /** Again in every round: a listener's entry may come late. Starting the promotion puts its rows back. */
-async function removeStoppedEntries({ promotions, producer, streams, logger }: UpkeepDeps): Promise<void> {
+async function removeStoppedEntries({ promotions, producer, streams, logger, onFound }: UpkeepDeps): Promise<void> {
   for (const { id, type } of await promotions.listEnded('STOPPED', ENDED_WATCH_MS)) {
     const removed = await producer.clear(streams[type].streamKey(id))
     if (removed > 0) logger.info({ promotionId: id, removed }, 'entries of a STOPPED promotion removed')
+    onFound?.('stopped-entry', removed)
   }
 }
 
@@ -91,12 +94,14 @@ async function trimLeavings({ id }: Promotion, { registry }: UpkeepDeps): Promis
 }
 
 async function sweepOne(promotion: Promotion, deps: UpkeepDeps): Promise<void> {
-  const { kysely, producer, streams, retryJobs, sweepAgeMs, logger } = deps
+  const { kysely, producer, streams, retryJobs, sweepAgeMs, logger, onFound } = deps
   const { id: promotionId, type } = promotion
   const requeued = await requeueOrphans(promotion, { kysely, producer, stream: streams[type], ageMs: sweepAgeMs })
   if (requeued > 0) logger.warn({ promotionId, requeued }, 'rows without an entry were put back on the stream')
   const revived = await reviveLostRetries(promotion, { kysely, retryJobs, ageMs: sweepAgeMs })
   if (revived > 0) logger.warn({ promotionId, revived }, 'RETRYING rows without a live job got one again')
+  onFound?.('orphan', requeued)
+  onFound?.('lost-retry', revived)
   await completeIfDone(promotion, deps, true)
 }
 

@@ -12,6 +12,13 @@ export interface Metrics {
   ): Histogram<Label>
   /** A value read when somebody asks for it. */
   gauge(name: string, help: string, read: () => number): void
+  /** The same with labels; what is not read again is gone. */
+  labeledGauge<Label extends string>(
+    name: string,
+    help: string,
+    labels: readonly Label[],
+    read: () => readonly { labels: Record<Label, string>; value: number }[],
+  ): void
 }
 
 export function createMetrics(processName: string): Metrics {
@@ -31,6 +38,18 @@ export function createMetrics(processName: string): Metrics {
         registers,
         collect() {
           this.set(read())
+        },
+      })
+    },
+    labeledGauge: (name, help, labels, read) => {
+      new Gauge({
+        name,
+        help,
+        labelNames: [...labels],
+        registers,
+        collect() {
+          this.reset()
+          for (const { labels: of, value } of read()) this.set(of, value)
         },
       })
     },

@@ -69,4 +69,24 @@ describe('settings', () => {
     expect(() => loadConfig(listenerSchema, { ...without, REDIS_STREAM_ENABLED: 'false' })).toThrow(/^MONEY_API_URL/)
     expect(loadConfig(adminSchema, without).ADMIN_HOST).toBe('127.0.0.1')
   })
+
+  test('an admin that others can reach needs users; each is name:role:hash, and a complaint tells none of it', () => {
+    const hash = 'scrypt.32768.8.3.AAAAAAAAAAAAAAAAAAAAAA.canary-secret'
+    const admin = (settings: Record<string, string>) => loadConfig(adminSchema, { ...minimal, ...settings })
+    expect(() => admin({ ADMIN_HOST: '0.0.0.0' })).toThrow(/^ADMIN_USERS is not set, but ADMIN_HOST/)
+    const users = `vera:viewer:${hash}, otto:operator:${hash}`
+    expect(admin({ ADMIN_HOST: '0.0.0.0', ADMIN_USERS: users }).ADMIN_USERS).toEqual([
+      { name: 'vera', role: 'viewer', hash },
+      { name: 'otto', role: 'operator', hash },
+    ])
+    for (const wrong of [
+      `vera:root:${hash}`,
+      'vera:viewer',
+      `:viewer:${hash}`,
+      `vera:viewer:${hash},vera:viewer:${hash}`,
+    ]) {
+      expect(() => admin({ ADMIN_USERS: wrong })).toThrow(/^ADMIN_USERS user \d/)
+      expect(() => admin({ ADMIN_USERS: wrong })).not.toThrow(/canary/)
+    }
+  })
 })

@@ -1,0 +1,37 @@
+import type { Metrics } from '#runtime/metrics.ts'
+import type { Snapshot } from './snapshot/sampler.ts'
+
+/** What only the admin sees: promotions over all instances, workers, Kafka's lag. Read from its latest snapshot. */
+export function registerAdminMetrics(metrics: Metrics, latest: () => Snapshot | undefined): void {
+  const running = () => (latest()?.promotions ?? []).filter(({ status }) => status !== 'COMPLETED')
+  const perPromotion = (name: string, help: string, value: (view: Snapshot['promotions'][number]) => number) =>
+    metrics.labeledGauge(name, help, ['promotion_id', 'type'], () =>
+      running().map(view => ({ labels: { promotion_id: view.id, type: view.type }, value: value(view) })),
+    )
+  perPromotion('promostream_backlog', 'PENDING gifts of a promotion that no worker holds', view => view.waiting)
+  perPromotion('promostream_pending', 'PENDING gifts of a promotion in workers’ hands', view => view.active)
+  perPromotion(
+    'promostream_oldest_pending_age_seconds',
+    'Since the oldest entry in hand was added',
+    view => view.oldestS,
+  )
+  perPromotion('promostream_retrying', 'RETRYING gifts of a promotion', view => view.gifts.RETRYING)
+  perPromotion('promostream_unknown', 'UNKNOWN gifts of a promotion', view => view.gifts.UNKNOWN)
+  perPromotion('promostream_rate', 'Gifts a second of a promotion', view => view.perSecond)
+  metrics.gauge('promostream_workers', 'Worker processes alive; -1 while Redis does not answer', () => {
+    const { instances } = latest()?.around ?? {}
+    return instances?.length ?? -1
+  })
+  metrics.labeledGauge('promostream_workers_held', 'Workers that hold their calls back, by why', ['reason'], () => {
+    const instances = latest()?.around.instances ?? []
+    const held = {
+      breaker: instances.filter(({ breaker }) => breaker !== 'closed').length,
+      credentials: instances.filter(({ credentialsRefused }) => credentialsRefused).length,
+      'rate-limit': instances.filter(({ rateLimited }) => rateLimited).length,
+    }
+    return Object.entries(held).map(([reason, value]) => ({ labels: { reason }, value }))
+  })
+  metrics.labeledGauge('promostream_kafka_lag', 'Gift messages that no listener has taken', ['type'], () =>
+    Object.entries(latest()?.around.kafkaLag ?? {}).map(([type, value]) => ({ labels: { type }, value })),
+  )
+}

@@ -1,0 +1,140 @@
+import { z } from 'zod'
+import { PROCESS_STATUSES } from '#database/process-status.ts'
+import { PROMOTION_STATUSES } from '#database/promotion-status.ts'
+import { PROMOTION_TYPES } from '#queues/promotion-type.ts'
+import { HOLD_UP_CODES } from './snapshot/hold-up.ts'
+
+const MAX_ID = 2n ** 63n - 1n
+
+/** 64-bit ids stand as strings in all JSON: a JavaScript number would round them. */
+export const id = z
+  .string()
+  .regex(/^[1-9]\d{0,18}$/, 'must be an integer from 1 to 2^63-1, as a string of digits')
+  .refine(value => value.length < 19 || BigInt(value) <= MAX_ID, 'must be an integer from 1 to 2^63-1')
+
+export const promotionType = z.enum(PROMOTION_TYPES)
+const count = z.number()
+const time = z.string().nullable()
+
+export const promotionParams = z.object({ id })
+export const giftParams = z.object({ type: promotionType, targetId: id })
+export const pageQuery = z.object({
+  cursor: z
+    .string()
+    .regex(/^\d{1,19}$/, 'must be a nextCursor')
+    .optional(),
+  limit: z.coerce.number().int().min(1).max(500).default(50),
+})
+export const giftQuery = pageQuery.extend({
+  status: z.enum(PROCESS_STATUSES).optional(),
+  memberId: id.optional(),
+  errorCode: z.string().max(100).optional(),
+})
+
+/** A whole number, also as the exact JSON parser hands it on. */
+export const wholeNumber = (minimum: number, maximum: number) =>
+  z.preprocess(
+    value => (typeof value === 'object' && value !== null && 'rawJSON' in value ? Number(value.rawJSON) : value),
+    z.number().int().min(minimum).max(maximum),
+  )
+
+export const newPromotion = z.object({
+  id,
+  type: promotionType,
+  name: z
+    .string()
+    .max(200)
+    .refine(value => !value.includes('\0') && value.isWellFormed(), 'must be text')
+    .default(''),
+  totalCount: wholeNumber(0, 1e12).default(0),
+})
+
+export const concurrencyBody = z.object({
+  /** Slots in each worker process; null = as many as the total asks for. */
+  consumersPerInstance: wholeNumber(1, 100_000).nullable(),
+})
+
+export const promotionSchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  type: promotionType,
+  status: z.enum(PROMOTION_STATUSES),
+  totalCount: count,
+  startedAt: time,
+  finishedAt: time,
+  consumersPerInstance: count.nullish(),
+  rows: count,
+  gifts: z.record(z.enum(PROCESS_STATUSES), count),
+  done: count,
+  expected: count,
+  active: count,
+  waiting: count,
+  slots: count,
+  slotsInUse: count,
+  perSecond: count,
+  eta: z.object({ likely: count, soonest: count, latest: count }).nullable(),
+  holdUps: z.array(z.object({ code: z.enum(HOLD_UP_CODES), level: z.enum(['good', 'wait', 'bad']), text: z.string() })),
+})
+
+export const giftSchema = z.object({
+  id: z.string(),
+  type: promotionType,
+  promotionId: z.string(),
+  promotionSummaryId: z.string(),
+  targetId: z.string(),
+  partitionKey: z.string(),
+  memberId: z.string(),
+  amount: z.string(),
+  processStatus: z.enum(PROCESS_STATUSES),
+  moneyKey: z.string().nullable(),
+  attempts: count,
+  errorCode: z.string().nullable(),
+  errorMessage: z.string().nullable(),
+  message: z.string(),
+  enqueued: z.boolean(),
+  kafkaPartition: count.nullable(),
+  kafkaOffset: z.string().nullable(),
+  createdAt: z.string(),
+  updatedAt: z.string(),
+})
+
+export const timelineSchema = z.array(
+  z.object({
+    step: z.enum(['kafka', 'inserted', 'added', 'delivered', 'attempts', 'charge', 'acked']),
+    state: z.enum(['done', 'now', 'open', 'not-recorded']),
+    at: time,
+    text: z.string(),
+  }),
+)
+
+export const historySchema = z.array(z.object({ at: count, perSecond: count, latencyMs: count.nullable() }))
+
+export const instanceSchema = z.object({
+  instance: z.string(),
+  host: z.string(),
+  pid: count,
+  startedAt: z.string(),
+  at: z.string(),
+  breaker: z.string(),
+  credentialsRefused: z.boolean(),
+  rateLimited: z.boolean(),
+  slotsInUse: count,
+  slotsMax: count,
+})
+
+export const promotionInstanceSchema = instanceSchema.extend({
+  /** When it answered the promotion's started event; null: it has not, or its last 1,000 do not go back so far. */
+  startedEventAt: time,
+  /** Its consumers of the promotion; null: it has none. */
+  consumers: z.object({ slots: count, slotsInUse: count, isPaused: z.boolean() }).nullable(),
+})
+
+export const auditSchema = z.object({
+  id: z.string(),
+  at: z.string(),
+  who: z.string(),
+  what: z.string(),
+  target: z.string().nullable(),
+  detail: z.unknown(),
+  outcome: z.string().nullable(),
+})

@@ -1,0 +1,177 @@
+/** Keeps a page live by server-sent events, and its buttons working. Everything it writes is text, never markup. */
+
+const page = document.querySelector('[data-page]')
+const notice = document.getElementById('notice')
+const RETRY_MS = 3000
+const csrfToken = document.querySelector('meta[name="csrf-token"]').content
+
+function say(text, level = 'good') {
+  notice.textContent = text
+  notice.dataset.level = level
+  notice.hidden = false
+}
+
+async function send(path, method, body) {
+  const response = await fetch(path, {
+    method,
+    headers: { 'content-type': 'application/json', 'x-csrf-token': csrfToken },
+    body: JSON.stringify(body ?? {}),
+  })
+  if (response.status === 401) location.assign(`/login?next=${encodeURIComponent(location.pathname)}`)
+  const answer = response.status === 204 ? {} : await response.json()
+  if (!response.ok) throw new Error(answer.detail ?? `status ${response.status}`)
+  return answer
+}
+
+/** Does one change, says how it ended, and keeps its button from being pressed twice. */
+async function change(button, what, work) {
+  button.disabled = true
+  try {
+    const answer = await work()
+    say(`${what}: done`)
+    return answer
+  } catch (error) {
+    say(`${what}: ${error.message}`, 'bad')
+    return undefined
+  } finally {
+    button.disabled = false
+  }
+}
+
+function setText(element, text) {
+  if (element !== null && element.textContent !== text) element.textContent = text
+}
+
+function showHoldUps(list, holdUps) {
+  const seen = JSON.stringify(holdUps)
+  if (list === null || list.dataset.seen === seen) return
+  list.dataset.seen = seen
+  list.replaceChildren(
+    ...holdUps.map(({ level, code, text }) => {
+      const item = document.createElement('li')
+      item.dataset.level = level
+      item.dataset.code = code
+      item.textContent = text
+      return item
+    }),
+  )
+}
+
+function showPromotion(root, { status, percent, text, holdUps, actions }) {
+  for (const element of root.querySelectorAll('[data-field]')) setText(element, text[element.dataset.field])
+  const badge = root.querySelector('[data-field="status"]')
+  badge.dataset.status = status
+  const bar = root.querySelector('progress')
+  if (percent === null) bar.removeAttribute('value')
+  else bar.value = percent
+  showHoldUps(root.querySelector('.hold-ups'), holdUps)
+  for (const button of root.querySelectorAll('[data-action]')) {
+    if (!button.dataset.busy) button.disabled = !actions.includes(button.dataset.action)
+  }
+}
+
+function showInstances(instances = []) {
+  const rows = new Map([...document.querySelectorAll('[data-instance]')].map(row => [row.dataset.instance, row]))
+  const isSame = instances.length === rows.size && instances.every(({ instance }) => rows.has(instance))
+  if (!isSame) return void refresh()
+  for (const { instance, slots, state } of instances) {
+    const row = rows.get(instance)
+    setText(row.querySelector('[data-cell="slots"]'), slots)
+    setText(row.querySelector('[data-cell="state"]'), state)
+  }
+}
+
+let isRefreshing = false
+
+/** Something came or went: takes that part from the server again, where values are escaped. */
+async function refresh() {
+  const selector = page.dataset.page === 'progress' ? '.promotions' : '[data-instances]'
+  const part = document.querySelector(selector)
+  if (isRefreshing || part === null) return
+  isRefreshing = true
+  try {
+    const response = await fetch(location.href, { headers: { accept: 'text/html' } })
+    const fresh = new DOMParser().parseFromString(await response.text(), 'text/html').querySelector(selector)
+    if (fresh !== null) part.replaceChildren(...fresh.childNodes)
+    if (page.dataset.page === 'progress') document.querySelector('.empty')?.remove()
+  } finally {
+    isRefreshing = false
+  }
+}
+
+function showProgress({ promotions }) {
+  const cards = new Map([...page.querySelectorAll('[data-promotion]')].map(card => [card.dataset.promotion, card]))
+  if (promotions.length !== cards.size || promotions.some(({ id }) => !cards.has(id))) return void refresh()
+  for (const promotion of promotions) showPromotion(cards.get(promotion.id), promotion)
+}
+
+function show(event) {
+  setText(document.querySelector('[data-workers]'), event.workers)
+  if (page.dataset.page === 'progress') return showProgress(event)
+  const [promotion] = event.promotions
+  if (promotion !== undefined) showPromotion(page, promotion)
+  showInstances(event.instances)
+  page.dispatchEvent(new CustomEvent('point', { detail: event.point }))
+}
+
+async function watchAgain() {
+  const response = await fetch('/api/session').catch(() => undefined)
+  if (response?.status === 401) return location.assign(`/login?next=${encodeURIComponent(location.pathname)}`)
+  return watch()
+}
+
+function watch() {
+  const { promotion } = page.dataset
+  const events = new EventSource(promotion === undefined ? '/api/events' : `/api/events?promotion=${promotion}`)
+  const pulse = document.querySelector('[data-pulse]')
+  events.onopen = () => {
+    pulse.hidden = false
+  }
+  events.onerror = () => {
+    pulse.hidden = true
+    // A stream that was refused is not opened again by the browser: we do, or are sent to the login.
+    if (events.readyState === EventSource.CLOSED) setTimeout(watchAgain, RETRY_MS)
+  }
+  events.onmessage = ({ data }) => show(JSON.parse(data))
+}
+
+function steer() {
+  const path = `/api/promotions/${page.dataset.promotion}`
+  for (const button of document.querySelectorAll('[data-action]')) {
+    button.addEventListener('click', async () => {
+      const { action, confirm: question } = button.dataset
+      if (question && !confirm(question)) return
+      button.dataset.busy = 'true'
+      await change(button, button.textContent, () => send(`${path}/${action}`, 'POST'))
+      delete button.dataset.busy
+    })
+  }
+  document.querySelector('[data-concurrency]')?.addEventListener('submit', async event => {
+    event.preventDefault()
+    const slots = new FormData(event.target).get('slots')
+    const body = { consumersPerInstance: slots === '' ? null : Number(slots) }
+    await change(event.submitter, 'Slots', () => send(`${path}/concurrency`, 'PUT', body))
+  })
+}
+
+function create() {
+  document.querySelector('[data-create]')?.addEventListener('submit', async event => {
+    event.preventDefault()
+    const { id, type, name, totalCount } = Object.fromEntries(new FormData(event.target))
+    const body = { id, type, name, totalCount: Number(totalCount || 0) }
+    const made = await change(event.submitter, 'New promotion', () => send('/api/promotions', 'POST', body))
+    if (made !== undefined) location.assign(`/promotions/${made.id}`)
+  })
+}
+
+function retryGift() {
+  document.querySelector('[data-retry-gift]')?.addEventListener('click', async ({ target }) => {
+    const answer = await change(target, 'Retry', () => send(`/api/gifts/${page.dataset.gift}/retry`, 'POST'))
+    if (answer !== undefined) location.reload()
+  })
+}
+
+if (page.dataset.page !== 'gift') watch()
+if (page.dataset.page === 'promotion') steer()
+create()
+retryGift()

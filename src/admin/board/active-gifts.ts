@@ -1,0 +1,45 @@
+import type { Kysely } from 'kysely'
+import type { GiftRecord } from '#database/gift-pages.ts'
+import { listGiftsOf } from '#database/gift-places.ts'
+import type { Promotion } from '#database/promotions.ts'
+import { parseMessage } from '#promotion/gift-message.ts'
+import { pointMessage, pointQueue } from '#queues/point.queue.ts'
+import { voucherMessage, voucherQueue } from '#queues/voucher.queue.ts'
+import type { StreamConnection } from '#stream/index.ts'
+
+type RawPending = [id: string, consumer: string, idleMs: number, deliveries: number]
+type RawEntry = [id: string, fields: string[]]
+
+/** Entries between the first and the last pending one that are looked at. */
+const MAX_ENTRIES = 500
+
+/** Gifts in workers' hands: what the stream's group has pending, the oldest first. Two commands. */
+export async function listActiveGifts(
+  { id, type }: Pick<Promotion, 'id' | 'type'>,
+  limit: number,
+  { kysely, connection }: { kysely: Kysely<unknown>; connection: StreamConnection },
+): Promise<GiftRecord[]> {
+  const stream = type === 'VOUCHER' ? voucherQueue : pointQueue
+  const key = stream.streamKey(id)
+  const pending = (await connection.client
+    .xpending(key, stream.groupName(id), '-', '+', limit)
+    .catch(() => [])) as RawPending[]
+  const [first, last] = [pending[0], pending.at(-1)]
+  if (first === undefined || last === undefined) return []
+  const held = new Set(pending.map(([entryId]) => entryId))
+  const entries = (await connection.client.xrange(key, first[0], last[0], 'COUNT', MAX_ENTRIES)) as RawEntry[]
+  const targetIds = entries.flatMap(([entryId, fields]) => {
+    const targetId = held.has(entryId) ? targetOf(type, fields[fields.indexOf('message') + 1] ?? '') : undefined
+    return targetId === undefined ? [] : [targetId]
+  })
+  return targetIds.length === 0 ? [] : listGiftsOf(kysely, type, targetIds)
+}
+
+function targetOf(type: Promotion['type'], json: string): string | undefined {
+  if (type === 'VOUCHER') {
+    const parsed = parseMessage(voucherMessage, json)
+    return parsed.ok ? parsed.message.voucherTargetId : undefined
+  }
+  const parsed = parseMessage(pointMessage, json)
+  return parsed.ok ? parsed.message.pointTargetId : undefined
+}

@@ -1,0 +1,99 @@
+import { createBullBoard } from '@bull-board/api'
+import type { Queue } from 'bullmq'
+import type { FastifyPluginAsync } from 'fastify'
+import { isLocalName } from '#admin/security/origin.ts'
+import type { Promotion } from '#database/promotions.ts'
+import type { PromotionStream } from '#queues/promotion-stream.ts'
+import type { PromotionType } from '#queues/promotion-type.ts'
+import type { RetryJobData } from '#queues/retry.queue.ts'
+import { withoutInline } from './page.ts'
+import { RetryQueueAdapter } from './retry-queue-adapter.ts'
+import { BoardServerAdapter, ROLE_HEADER } from './server-adapter.ts'
+import { PromotionStreamAdapter, type StreamAdapterDeps } from './stream-adapter.ts'
+
+export interface BoardDeps extends StreamAdapterDeps {
+  retryQueue: Queue<RetryJobData>
+  streams: Readonly<Record<PromotionType, PromotionStream>>
+}
+
+const BASE_PATH = '/board'
+
+/** Bull-Board at `/board`: the retry queue, and every promotion's stream as a queue of its own. */
+export function boardRoutes(deps: BoardDeps): FastifyPluginAsync {
+  const server = new BoardServerAdapter()
+  server.setBasePath(BASE_PATH)
+  const board = createBullBoard({
+    // A BullMQ queue comes first: the board asks the first one about its Redis.
+    queues: [new RetryQueueAdapter(deps.retryQueue, deps)],
+    serverAdapter: server,
+    options: {
+      uiConfig: {
+        boardTitle: 'promostream',
+        favIcon: { default: '/login/icon.svg', alternative: '/login/icon.svg' },
+        miscLinks: [{ text: 'Progress', url: '/' }],
+        hideDocsLink: true,
+        showMetrics: false,
+      },
+    },
+  })
+  const queues = createQueueList(board, deps)
+  return async app => {
+    await app.register(
+      async scope => {
+        // The board's own bodies hold no ids, but numbers.
+        scope.removeContentTypeParser('application/json')
+        scope.addContentTypeParser(
+          'application/json',
+          { parseAs: 'string' },
+          scope.getDefaultJsonParser('error', 'error'),
+        )
+        scope.addHook('onRoute', route => {
+          route.config = { ...route.config, change: `board.${route.url.split('/').at(-1)}` }
+        })
+        scope.addHook('preHandler', async (request, reply) => {
+          request.headers[ROLE_HEADER] = request.identity?.role
+          await queues.follow((request.params as { queueName?: string }).queueName)
+          if (!request.url.includes('/api/') && request.signedInBy === 'session') {
+            // Its script sends this cookie's value back as a header with each write.
+            const secure = !isLocalName(request.hostname)
+            reply.setCookie('XSRF-TOKEN', reply.generateCsrf(), { path: BASE_PATH, sameSite: 'strict', secure })
+          }
+        })
+        scope.addHook('onSend', async (_request, reply, payload) =>
+          typeof payload === 'string' && String(reply.getHeader('content-type')).includes('text/html')
+            ? withoutInline(payload)
+            : payload,
+        )
+        await scope.register(server.registerPlugin() as FastifyPluginAsync)
+      },
+      { prefix: BASE_PATH },
+    )
+  }
+}
+
+/** Keeps the board's queues to the promotions that are watched, and adds one that is asked for by name. */
+function createQueueList(board: ReturnType<typeof createBullBoard>, deps: BoardDeps) {
+  const known = new Map<string, { adapter: PromotionStreamAdapter; name: string }>()
+  const add = (promotion: Pick<Promotion, 'id' | 'type' | 'name'>) => {
+    if (known.get(promotion.id)?.name === promotion.name) return
+    const adapter = new PromotionStreamAdapter(deps.streams[promotion.type].streamKey(promotion.id), promotion, deps)
+    known.set(promotion.id, { adapter, name: promotion.name })
+    board.addQueue(adapter)
+  }
+  return {
+    follow: async (queueName: string | undefined) => {
+      const { promotions } = await deps.sampler.fresh()
+      for (const promotion of promotions) add(promotion)
+      const asked = /^campaign-promotion-([1-9]\d{0,18}):/.exec(queueName ?? '')?.[1]
+      const watched = new Set(promotions.map(({ id }) => id))
+      for (const [id, { adapter }] of known) {
+        if (watched.has(id) || id === asked) continue
+        known.delete(id)
+        board.removeQueue(adapter)
+      }
+      if (asked === undefined || known.has(asked)) return
+      const other = await deps.sampler.find(asked)
+      if (other !== undefined) add(other)
+    },
+  }
+}

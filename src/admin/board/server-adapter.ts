@@ -1,0 +1,91 @@
+import { STATUS_CODES } from 'node:http'
+import type { BaseAdapter } from '@bull-board/api/dist/queueAdapters/base.js'
+import type { AppControllerRoute, BullBoardRequest, ControllerHandlerReturnType } from '@bull-board/api/dist/types.js'
+import { FastifyAdapter } from '@bull-board/fastify'
+import { toProblem } from '#admin/problem.ts'
+import { errorLine } from '#runtime/errors.ts'
+import { PromotionStreamAdapter } from './stream-adapter.ts'
+
+const RETRY_ALL = '/api/queues/:queueName/retry/:queueStatus'
+const PAUSE_ALL = '/api/queues/pause'
+const RESUME_ALL = '/api/queues/resume'
+
+/** The only writes that a queue of money knows; each goes through the rules of every change of the admin. */
+const ALLOWED_WRITES = new Set([
+  PAUSE_ALL,
+  RESUME_ALL,
+  '/api/queues/:queueName/pause',
+  '/api/queues/:queueName/resume',
+  '/api/queues/:queueName/concurrency',
+  '/api/queues/:queueName/:jobId/retry',
+  RETRY_ALL,
+])
+
+/** A header of ours, from nobody else: what the asking user may do. */
+export const ROLE_HEADER = 'x-promostream-role'
+
+/** Bull-Board's Fastify adapter with the routes that money allows, and read-only for viewers. */
+export class BoardServerAdapter extends FastifyAdapter {
+  override setApiRoutes(routes: AppControllerRoute[]): this {
+    super.setApiRoutes(routes.map(guarded) as Parameters<FastifyAdapter['setApiRoutes']>[0])
+    return this
+  }
+
+  override setErrorHandler(): this {
+    return super.setErrorHandler(error => answerError(error)) as this
+  }
+}
+
+function guarded(route: AppControllerRoute): AppControllerRoute {
+  const [method] = [route.method].flat()
+  const [path = ''] = [route.route].flat()
+  if (method === 'get') return path === '/api/queues' ? { ...route, handler: readOnlyForViewers(route) } : route
+  if (!ALLOWED_WRITES.has(path)) return { ...route, handler: refuse }
+  if (path === RETRY_ALL) return { ...route, handler: retryAll }
+  if (path === PAUSE_ALL) return { ...route, handler: forAll(queue => queue.pause()) }
+  if (path === RESUME_ALL) return { ...route, handler: forAll(queue => queue.resume()) }
+  return route
+}
+
+function readOnlyForViewers(route: AppControllerRoute): AppControllerRoute['handler'] {
+  return async request => {
+    const result = await route.handler(request)
+    if (request?.headers[ROLE_HEADER] === 'operator') return result
+    const body = result.body as { queues?: { readOnlyMode: boolean }[] }
+    for (const queue of body.queues ?? []) queue.readOnlyMode = true
+    return result
+  }
+}
+
+const refuse = (): ControllerHandlerReturnType<never> =>
+  failure(405, 'this is refused: these jobs are gifts of money') as ControllerHandlerReturnType<never>
+
+/** Every queue that can; a promotion that is in another state stays in it. */
+function forAll(steer: (queue: BaseAdapter) => Promise<void>): AppControllerRoute['handler'] {
+  return async request => {
+    for (const queue of request?.queues.values() ?? []) {
+      await steer(queue).catch(error => {
+        if (toProblem(error).status !== 409) throw error
+      })
+    }
+    return { status: 200, body: {} } as ControllerHandlerReturnType<never>
+  }
+}
+
+/** All UNKNOWN gifts of one promotion; what failed for good is not retried. */
+async function retryAll(request?: BullBoardRequest): Promise<ControllerHandlerReturnType<never>> {
+  const queue = request?.queues.get(String(request.params.queueName))
+  if (!(queue instanceof PromotionStreamAdapter) || request?.params.queueStatus !== 'failed') return refuse()
+  const retried = await queue.retryUnknown()
+  return { status: 200, body: { retried, skipped: 0 } } as unknown as ControllerHandlerReturnType<never>
+}
+
+function answerError(error: unknown): ControllerHandlerReturnType {
+  const { status, detail } = toProblem(error)
+  return failure(status, status === 500 ? errorLine(error) : detail)
+}
+
+function failure(status: number, message: string): ControllerHandlerReturnType {
+  const error = { key: 'ERRORS.INTERNAL_SERVER_ERROR' }
+  return { status, body: { error, message, title: STATUS_CODES[status] } } as unknown as ControllerHandlerReturnType
+}

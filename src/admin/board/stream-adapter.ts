@@ -1,0 +1,218 @@
+import { BaseAdapter } from '@bull-board/api/dist/queueAdapters/base.js'
+import type { JobCounts, JobStatus, QueueJob, QueueMetrics, QueueWorker, Status } from '@bull-board/api/dist/types.js'
+import type { Kysely } from 'kysely'
+import { giftTimeline } from '#admin/gift-timeline.ts'
+import type { GiftService } from '#admin/gifts.ts'
+import type { PromotionView, Sampler } from '#admin/snapshot/sampler.ts'
+import type { Steps } from '#admin/steering.ts'
+import { findGift, type GiftRecord } from '#database/gift-pages.ts'
+import { listGiftsByPlace } from '#database/gift-places.ts'
+import type { ProcessStatus } from '#database/process-status.ts'
+import type { Promotion, PromotionRepository } from '#database/promotions.ts'
+import type { InstanceRecord } from '#promotion/instances.ts'
+import { toJob } from './gift-job.ts'
+import { refused } from './refused.ts'
+
+export interface StreamAdapterDeps {
+  kysely: Kysely<unknown>
+  sampler: Sampler
+  steps: Steps
+  promotions: PromotionRepository
+  gifts: GiftService
+  /** Every UNKNOWN gift of a promotion once more; answers how many. */
+  retryUnknown(promotionId: string): Promise<number>
+  /** Gifts that a worker has in its hands, some of them. */
+  listActive(promotion: Pick<Promotion, 'id' | 'type'>, limit: number): Promise<GiftRecord[]>
+}
+
+/** Which states a column of the board shows; the active ones are PENDING too and come from the stream. */
+const STATUSES_OF: Readonly<Record<string, readonly ProcessStatus[]>> = {
+  waiting: ['PENDING'],
+  completed: ['SUCCESS'],
+  failed: ['UNKNOWN', 'FAILED'],
+  delayed: ['RETRYING'],
+}
+const NO_METRICS: QueueMetrics = { meta: { count: 0, prevTS: 0, prevCount: 0 }, data: [], count: 0 }
+const DEFAULT_LIMIT = 10
+const MAX_LIMIT = 100
+
+/**
+ * A promotion's stream as a queue of the board. Counts and state come from the snapshot that all queues of a poll share;
+ * only the queue that is looked at asks PostgreSQL for a page of its gifts. What may be steered is steered through the
+ * same operations as everywhere, and what would lose a gift is refused.
+ */
+export class PromotionStreamAdapter extends BaseAdapter {
+  readonly #promotion: Pick<Promotion, 'id' | 'type'>
+  readonly #name: string
+  readonly #deps: StreamAdapterDeps
+
+  constructor(name: string, promotion: Pick<Promotion, 'id' | 'type' | 'name'>, deps: StreamAdapterDeps) {
+    // With 'bullmq' the job page looks for a flow, which only BullMQ has.
+    super('bull', {
+      displayName: `${promotion.id} ${promotion.name}`.trim(),
+      description: `${promotion.type} · ${name}`,
+      allowCompletedRetries: false,
+    })
+    this.#name = name
+    this.#promotion = promotion
+    this.#deps = deps
+  }
+
+  get promotionId(): string {
+    return this.#promotion.id
+  }
+
+  async #view(): Promise<PromotionView | undefined> {
+    // One adapter that throws would break the board of all.
+    return this.#deps.sampler.find(this.promotionId).catch(() => undefined)
+  }
+
+  override getName(): string {
+    return this.#name
+  }
+
+  override async getJobCounts(): Promise<JobCounts> {
+    const view = await this.#view()
+    const { SUCCESS = 0, FAILED = 0, UNKNOWN = 0, RETRYING = 0 } = view?.gifts ?? {}
+    return {
+      waiting: view?.waiting ?? 0,
+      active: view?.active ?? 0,
+      delayed: RETRYING,
+      completed: SUCCESS,
+      failed: FAILED + UNKNOWN,
+    } as JobCounts
+  }
+
+  override getStatuses(): Status[] {
+    return ['latest', 'active', 'waiting', 'completed', 'failed', 'delayed']
+  }
+
+  override getJobStatuses(): JobStatus[] {
+    return ['active', 'waiting', 'completed', 'failed', 'delayed']
+  }
+
+  override async getJobs(statuses: JobStatus[], start = 0, end = start + DEFAULT_LIMIT - 1): Promise<QueueJob[]> {
+    const limit = Math.max(1, Math.min(MAX_LIMIT, end - start + 1))
+    const { kysely, listActive } = this.#deps
+    if (statuses.length === 1 && statuses[0] === 'active') {
+      const active = await listActive(this.#promotion, start + limit)
+      return active.slice(start).map(gift => this.#toJob(gift, true))
+    }
+    const wanted = statuses.flatMap(status => STATUSES_OF[status] ?? [])
+    const gifts = await listGiftsByPlace(kysely, this.#promotion, { statuses: wanted, offset: start, limit })
+    return gifts.map(gift => this.#toJob(gift, false))
+  }
+
+  override async getJob(id: string): Promise<QueueJob | undefined> {
+    if (!/^[1-9]\d{0,18}$/.test(id)) return undefined
+    const gift = await findGift(this.#deps.kysely, this.#promotion.type, id)
+    return gift?.promotionId === this.promotionId ? this.#toJob(gift, false) : undefined
+  }
+
+  #toJob(gift: GiftRecord, isActive: boolean): QueueJob {
+    return toJob(gift, { isActive, retry: () => this.#deps.gifts.retry(gift.type, gift.targetId) })
+  }
+
+  override async getJobLogs(id: string): Promise<string[]> {
+    const gift = await findGift(this.#deps.kysely, this.#promotion.type, id)
+    if (gift === undefined) return []
+    return giftTimeline(gift, { searched: 'none' }).map(({ step, at, text }) => `${at ?? '–'}  ${step}: ${text}`)
+  }
+
+  override async isPaused(): Promise<boolean> {
+    return (await this.#view())?.status === 'PAUSED'
+  }
+
+  override async pause(): Promise<void> {
+    await this.#deps.steps.pause(this.promotionId)
+  }
+
+  override async resume(): Promise<void> {
+    await this.#deps.steps.resume(this.promotionId)
+  }
+
+  override async getGlobalConcurrency(): Promise<number | null> {
+    return (await this.#view())?.consumersPerInstance ?? null
+  }
+
+  override async setGlobalConcurrency(concurrency: number): Promise<void> {
+    await this.#deps.promotions.setConsumers(this.promotionId, concurrency)
+  }
+
+  /** Null, which is no warning, for one that needs none. */
+  override async getWorkers(): Promise<QueueWorker[] | null> {
+    const status = (await this.#view())?.status
+    if (status !== 'IN_PROGRESS' && status !== 'PAUSED') return null
+    const { around } = await this.#deps.sampler.fresh()
+    return toWorkers(around.instances ?? [], this.promotionId)
+  }
+
+  /** Every UNKNOWN gift of it once more; FAILED ones stay what they are. */
+  retryUnknown(): Promise<number> {
+    return this.#deps.retryUnknown(this.promotionId)
+  }
+
+  override async clean(): Promise<void> {
+    refused('cleaning')
+  }
+
+  override async addJob(): Promise<QueueJob> {
+    return refused('adding a job')
+  }
+
+  override async empty(): Promise<void> {
+    refused('emptying')
+  }
+
+  override async obliterate(): Promise<void> {
+    refused('obliterating')
+  }
+
+  override async promoteAll(): Promise<void> {
+    refused('promoting')
+  }
+
+  override async getRedisInfo(): Promise<null> {
+    return null
+  }
+
+  override async getMetrics(): Promise<QueueMetrics> {
+    return NO_METRICS
+  }
+
+  override async removeJobScheduler(): Promise<boolean> {
+    return false
+  }
+
+  override async getJobSchedulers(): Promise<[]> {
+    return []
+  }
+
+  override async getJobSchedulersCount(): Promise<number> {
+    return 0
+  }
+
+  override async updateJobScheduler(): Promise<'not-found'> {
+    return 'not-found'
+  }
+
+  override async runJobSchedulerNow(): Promise<'not-found'> {
+    return 'not-found'
+  }
+}
+
+/** Worker processes from our registry, as the board lists workers; those of one promotion, or all. */
+export function toWorkers(instances: readonly InstanceRecord[], promotionId?: string): QueueWorker[] {
+  return instances
+    .filter(({ promotions }) => promotionId === undefined || promotions.some(own => own.promotionId === promotionId))
+    .map(({ instance, host, pid, startedAt, promotions, slotsInUse, slotsMax }) => {
+      const own = promotions.find(promotion => promotion.promotionId === promotionId)
+      const [used, slots] = own === undefined ? [slotsInUse, slotsMax] : [own.slotsInUse, own.slots]
+      return {
+        id: instance,
+        name: `${instance} (${used} of ${slots} slots)`,
+        addr: `${host} pid ${pid}`,
+        age: Math.max(0, Math.round((Date.now() - Date.parse(startedAt)) / 1000)),
+      }
+    })
+}

@@ -1,0 +1,43 @@
+import { html } from 'ghtml'
+import type { HoldUp } from '#admin/snapshot/hold-up.ts'
+import type { PromotionFields } from './fields.ts'
+
+/** Pieces that the list and a promotion's own page share; `data-field` marks what the script keeps live. */
+
+export function statusBadge({ status, text }: PromotionFields): string {
+  return html`<span class="badge" data-status="${status}" data-field="status">${text.status}</span>`
+}
+
+export function progressBar({ id, percent, text }: PromotionFields): string {
+  return html`<div class="progress">
+    <progress max="100" !${percent === null ? '' : html`value="${percent}"`} aria-label="Progress of promotion ${id}">
+    </progress>
+    <p><span data-field="progress">${text.progress}</span> <strong data-field="percent">${text.percent}</strong></p>
+  </div>`
+}
+
+const FIGURES = [
+  ['rate', 'Rate'],
+  ['eta', 'Time left'],
+  ['success', 'Success'],
+  ['failed', 'Failed'],
+  ['retrying', 'Retrying'],
+  ['unknown', 'Unknown'],
+] as const
+
+export function figures({ text }: PromotionFields, more: readonly (readonly [string, string])[] = []): string {
+  return html`<dl class="figures">
+    !${[...FIGURES, ...more].map(
+      ([field, name]) => html`<div>
+        <dt>${name}</dt>
+        <dd data-field="${field}">${text[field] ?? ''}</dd>
+      </div>`,
+    )}
+  </dl>`
+}
+
+export function holdUpList(holdUps: readonly HoldUp[]): string {
+  return html`<ul class="hold-ups" aria-label="What is holding it up">
+    !${holdUps.map(({ level, code, text }) => html`<li data-level="${level}" data-code="${code}">${text}</li>`)}
+  </ul>`
+}

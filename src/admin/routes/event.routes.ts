@@ -1,0 +1,57 @@
+import { PassThrough } from 'node:stream'
+import type { FastifyPluginAsync } from 'fastify'
+import { id } from '#admin/api-schemas.ts'
+import { toFields } from '#admin/pages/fields.ts'
+import { workersText } from '#admin/pages/progress.page.ts'
+import { consumersText } from '#admin/pages/promotion.page.ts'
+import { refusal } from '#admin/problem.ts'
+import type { Sampler, Snapshot } from '#admin/snapshot/sampler.ts'
+import { toPromotionInstance } from './promotion.routes.ts'
+
+/** A stream ends after this long; the browser opens it again, and is asked again who it is. */
+const MAX_LIFE_MS = 300_000
+const MAX_WATCHERS = 200
+/** A watcher that does not read is dropped, not waited for. */
+const MAX_UNREAD_BYTES = 4 * 1024 * 1024
+
+/** `/api/events`: what the pages show, once a second, as server-sent events; `?promotion=` for one of them alone. */
+export function eventRoutes(sampler: Sampler): FastifyPluginAsync {
+  let watchers = 0
+  return async app => {
+    app.get('/api/events', { schema: { hide: true }, handlerTimeout: 2 * MAX_LIFE_MS }, async (request, reply) => {
+      const { promotion } = request.query as { promotion?: unknown }
+      const promotionId = promotion === undefined ? undefined : id.safeParse(promotion)
+      if (promotionId?.success === false) throw refusal('UNPROCESSABLE', 'promotion must be an id')
+      if (watchers >= MAX_WATCHERS) throw refusal('TOO_MANY_WATCHERS', 'too many pages are open')
+      const stream = new PassThrough()
+      const send = (snapshot: Snapshot) => {
+        if (stream.readableLength > MAX_UNREAD_BYTES) return stream.destroy()
+        return stream.write(`data: ${JSON.stringify(eventOf(snapshot, sampler, promotionId?.data))}\n\n`)
+      }
+      watchers += 1
+      const unsubscribe = sampler.subscribe(send)
+      const timer = setTimeout(() => stream.end(), MAX_LIFE_MS)
+      stream.once('close', () => {
+        clearTimeout(timer)
+        unsubscribe()
+        watchers -= 1
+      })
+      request.raw.once('close', () => stream.destroy())
+      stream.write('retry: 2000\n\n')
+      send(await sampler.fresh())
+      return reply.type('text/event-stream; charset=utf-8').header('x-accel-buffering', 'no').send(stream)
+    })
+  }
+}
+
+function eventOf({ atMs, promotions, around }: Snapshot, sampler: Sampler, promotionId: string | undefined) {
+  const workers = workersText(around.instances?.length ?? null)
+  if (promotionId === undefined) return { atMs, workers, promotions: promotions.map(toFields) }
+  const promotion = promotions.find(({ id }) => id === promotionId)
+  const instances = (around.instances ?? []).map(instance => {
+    const { consumers } = toPromotionInstance(instance, promotionId)
+    return { instance: instance.instance, ...consumersText(consumers) }
+  })
+  const point = sampler.history(promotionId).at(-1) ?? null
+  return { atMs, workers, promotions: promotion === undefined ? [] : [toFields(promotion)], instances, point }
+}

@@ -1,0 +1,93 @@
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import type { Kysely } from 'kysely'
+import { z } from 'zod'
+import { giftParams, giftQuery, id, pageQuery, promotionParams, promotionType } from '#admin/api-schemas.ts'
+import type { GiftService } from '#admin/gifts.ts'
+import { auditPage } from '#admin/pages/audit.page.ts'
+import { giftPage } from '#admin/pages/gift.page.ts'
+import { giftsPage } from '#admin/pages/gifts.page.ts'
+import type { PageContext } from '#admin/pages/layout.ts'
+import { progressPage } from '#admin/pages/progress.page.ts'
+import { promotionPage } from '#admin/pages/promotion.page.ts'
+import { refusal } from '#admin/problem.ts'
+import type { Sampler } from '#admin/snapshot/sampler.ts'
+import type { AdminAuditRepository } from '#database/admin-audit.ts'
+import { listGifts } from '#database/gift-pages.ts'
+import { listGiftsByPlace } from '#database/gift-places.ts'
+import { toPromotionInstance } from './promotion.routes.ts'
+
+export interface PageRoutesDeps {
+  kysely: Kysely<unknown>
+  sampler: Sampler
+  gifts: GiftService
+  audit: AdminAuditRepository
+}
+
+const MAX_FAILURES_SHOWN = 20
+const schema = { hide: true }
+
+function contextOf(request: FastifyRequest, reply: FastifyReply): PageContext {
+  const { identity, signedInBy, url } = request
+  const path = url.split('?')[0] ?? '/'
+  return { identity, path, ...(signedInBy === 'session' ? { csrfToken: reply.generateCsrf() } : {}) }
+}
+
+const sendPage = (reply: FastifyReply, page: string) =>
+  reply.type('text/html; charset=utf-8').serializer(String).send(page)
+
+/** What people look at: rendered here, kept live by a small script. */
+export function pageRoutes({ kysely, sampler, gifts, audit }: PageRoutesDeps): FastifyPluginAsync {
+  const found = async (promotionId: string) => {
+    const view = await sampler.find(promotionId)
+    if (view === undefined) throw refusal('PROMOTION_NOT_FOUND', `promotion ${promotionId} does not exist`)
+    return view
+  }
+  const routes: FastifyPluginAsyncZod = async app => {
+    app.get('/', { schema }, async (request, reply) =>
+      sendPage(reply, progressPage(await sampler.fresh(), contextOf(request, reply))),
+    )
+    app.get('/promotions/:id', { schema: { ...schema, params: promotionParams } }, async (request, reply) => {
+      const promotion = await found(request.params.id)
+      const failures = await listGiftsByPlace(kysely, promotion, {
+        statuses: ['UNKNOWN', 'FAILED'],
+        offset: 0,
+        limit: MAX_FAILURES_SHOWN,
+      })
+      const alive = (await sampler.fresh()).around.instances ?? []
+      const instances = alive.map(instance => toPromotionInstance(instance, promotion.id))
+      return sendPage(reply, promotionPage({ promotion, instances, failures }, contextOf(request, reply)))
+    })
+    // A form sends empty fields too.
+    const filled = z.preprocess(
+      query => Object.fromEntries(Object.entries(query as object).filter(([, value]) => value !== '')),
+      giftQuery,
+    )
+    app.get(
+      '/promotions/:id/gifts',
+      { schema: { ...schema, params: promotionParams, querystring: filled } },
+      async (request, reply) => {
+        const promotion = await found(request.params.id)
+        const { cursor = '0', limit, ...filters } = request.query
+        const page = await listGifts(kysely, promotion, { ...filters, afterId: cursor, limit })
+        return sendPage(reply, giftsPage({ promotion, page, filters }, contextOf(request, reply)))
+      },
+    )
+    app.get(
+      '/gifts',
+      { schema: { ...schema, querystring: z.object({ type: promotionType, targetId: id }) } },
+      ({ query: { type, targetId } }, reply) => reply.redirect(`/gifts/${type}/${targetId}`, 303),
+    )
+    app.get('/gifts/:type/:targetId', { schema: { ...schema, params: giftParams } }, async (request, reply) => {
+      const { type, targetId } = request.params
+      return sendPage(reply, giftPage(await gifts.look(type, targetId), contextOf(request, reply)))
+    })
+    app.get('/audit', { schema: { ...schema, querystring: pageQuery } }, async (request, reply) => {
+      const { cursor, limit } = request.query
+      const changes = await audit.list({ beforeId: cursor, limit })
+      const nextCursor = changes.length === limit ? (changes.at(-1)?.id ?? null) : null
+      return sendPage(reply, auditPage({ changes, nextCursor }, contextOf(request, reply)))
+    })
+  }
+  return routes as FastifyPluginAsync
+}

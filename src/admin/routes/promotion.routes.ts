@@ -1,0 +1,167 @@
+import type { FastifyPluginAsync } from 'fastify'
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import type { Kysely } from 'kysely'
+import { z } from 'zod'
+import {
+  concurrencyBody,
+  giftQuery,
+  giftSchema,
+  historySchema,
+  instanceSchema,
+  newPromotion,
+  pageQuery,
+  promotionInstanceSchema,
+  promotionParams,
+  promotionSchema,
+} from '#admin/api-schemas.ts'
+import { refusal } from '#admin/problem.ts'
+import type { PromotionView, Sampler } from '#admin/snapshot/sampler.ts'
+import type { Steps } from '#admin/steering.ts'
+import { listGifts } from '#database/gift-pages.ts'
+import type { PromotionRepository } from '#database/promotions.ts'
+import type { InstanceRecord } from '#promotion/instances.ts'
+
+export interface PromotionRoutesDeps {
+  kysely: Kysely<unknown>
+  promotions: PromotionRepository
+  sampler: Sampler
+  steps: Steps
+}
+
+const STEPS = [
+  ['start', 'start a READY promotion, or go on with a PAUSED or STOPPED one'],
+  ['pause', 'make no more calls, on every instance, within five seconds'],
+  ['resume', 'go on with a PAUSED promotion'],
+  ['stop', 'make no more calls and empty its stream; rows are kept'],
+  ['finish', 'complete it now; refused while gifts are PENDING or RETRYING'],
+  ['rebuild', 'put every row that should be on the stream on it again'],
+  ['retry-unknown', 'try its UNKNOWN gifts again, with the same keys'],
+  ['reconcile-unknown', 'ask the Money API about its UNKNOWN gifts'],
+] as const
+
+const tags = ['promotions']
+
+type App = Parameters<FastifyPluginAsyncZod>[0]
+type Finder = (promotionId: string) => Promise<PromotionView>
+
+/** `/api/promotions`: where they stand, and everything an operator can do with them. */
+export function promotionRoutes(deps: PromotionRoutesDeps): FastifyPluginAsync {
+  const found: Finder = async promotionId => {
+    const view = await deps.sampler.find(promotionId)
+    if (view === undefined) throw refusal('PROMOTION_NOT_FOUND', `promotion ${promotionId} does not exist`)
+    return view
+  }
+  const routes: FastifyPluginAsyncZod = async app => {
+    readPromotions(app, deps, found)
+    readGifts(app, deps, found)
+    readInstances(app, deps, found)
+    changePromotions(app, deps, found)
+  }
+  return routes as FastifyPluginAsync
+}
+
+function readPromotions(app: App, { sampler }: PromotionRoutesDeps, found: Finder): void {
+  const list = z.object({ promotions: z.array(promotionSchema), nextCursor: z.string().nullable() })
+  app.get(
+    '/api/promotions',
+    { schema: { tags, summary: 'promotions by id', querystring: pageQuery, response: { 200: list } } },
+    async ({ query: { cursor = '0', limit } }) => {
+      const page = await sampler.page(cursor, limit)
+      return { promotions: page, nextCursor: page.length === limit ? (page.at(-1)?.id ?? null) : null }
+    },
+  )
+  app.get(
+    '/api/promotions/:id',
+    { schema: { tags, summary: 'one promotion', params: promotionParams, response: { 200: promotionSchema } } },
+    ({ params }) => found(params.id),
+  )
+  const summary = 'its rate and latency over the last ten minutes, as this process saw them'
+  app.get(
+    '/api/promotions/:id/history',
+    { schema: { tags, summary, params: promotionParams, response: { 200: historySchema } } },
+    async ({ params }) => {
+      await found(params.id)
+      return [...sampler.history(params.id)]
+    },
+  )
+}
+
+function readGifts(app: App, { kysely }: PromotionRoutesDeps, found: Finder): void {
+  const gifts = z.object({ gifts: z.array(giftSchema), nextCursor: z.string().nullable() })
+  const summary = 'its gifts; a page may be short, or empty, and yet not the last'
+  app.get(
+    '/api/promotions/:id/gifts',
+    { schema: { tags, summary, params: promotionParams, querystring: giftQuery, response: { 200: gifts } } },
+    async ({ params, query: { cursor = '0', limit, ...filters } }) =>
+      listGifts(kysely, await found(params.id), { ...filters, afterId: cursor, limit }),
+  )
+}
+
+function readInstances(app: App, { sampler }: PromotionRoutesDeps, found: Finder): void {
+  const alive = async () => [...((await sampler.fresh()).around.instances ?? [])]
+  const one = { tags: ['instances'], summary: 'the worker processes that are alive' }
+  app.get('/api/instances', { schema: { ...one, response: { 200: z.array(instanceSchema) } } }, alive)
+  const summary = 'which instances have answered its started event, and their consumers'
+  const response = { 200: z.array(promotionInstanceSchema) }
+  app.get(
+    '/api/promotions/:id/instances',
+    { schema: { tags: ['instances'], summary, params: promotionParams, response } },
+    async ({ params }) => {
+      await found(params.id)
+      return (await alive()).map(instance => toPromotionInstance(instance, params.id))
+    },
+  )
+}
+
+/** What one instance has to do with one promotion. */
+export function toPromotionInstance(instance: InstanceRecord, promotionId: string) {
+  const consumers = instance.promotions.find(promotion => promotion.promotionId === promotionId)
+  return { ...instance, startedEventAt: instance.startedEvents[promotionId] ?? null, consumers: consumers ?? null }
+}
+
+function changePromotions(app: App, deps: PromotionRoutesDeps, found: Finder): void {
+  const { sampler, steps, promotions } = deps
+  const changed = z.object({ promotion: promotionSchema.optional(), result: z.unknown() })
+  app.post(
+    '/api/promotions',
+    {
+      config: { change: 'promotion.create' },
+      schema: { tags, summary: 'make a promotion, READY', body: newPromotion, response: { 201: promotionSchema } },
+    },
+    async ({ body }, reply) => {
+      await promotions.create(body)
+      await sampler.renewed(body.id)
+      return reply.code(201).send(await found(body.id))
+    },
+  )
+  for (const [step, summary] of STEPS) {
+    app.post(
+      `/api/promotions/:id/${step}`,
+      {
+        config: { change: `promotion.${step}` },
+        schema: { tags, summary, params: promotionParams, response: { 200: changed } },
+      },
+      async ({ params }) => {
+        const { promotion: _, ...result } = await steps[step](params.id)
+        return { promotion: await sampler.renewed(params.id), result }
+      },
+    )
+  }
+  app.put(
+    '/api/promotions/:id/concurrency',
+    {
+      config: { change: 'promotion.concurrency' },
+      schema: {
+        tags,
+        summary: 'its slots in each worker process',
+        params: promotionParams,
+        body: concurrencyBody,
+        response: { 200: changed },
+      },
+    },
+    async ({ params, body }) => {
+      if (!(await promotions.setConsumers(params.id, body.consumersPerInstance))) await found(params.id)
+      return { promotion: await sampler.renewed(params.id), result: null }
+    },
+  )
+}

@@ -1,0 +1,44 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { CodedError } from '#runtime/errors.ts'
+
+/** A client without a connection would wait for ever. */
+const ANSWER_WITHIN_MS = 1500
+
+async function late(afterMs: number): Promise<never> {
+  await sleep(afterMs, undefined, { ref: false })
+  throw new CodedError('NO_ANSWER', `no answer within ${afterMs} ms`)
+}
+
+/** A question that is asked again only after `maxAgeMs`; undefined while its last answer was an error. */
+export function remembered<T>(maxAgeMs: number, ask: () => Promise<T>) {
+  let answer: T | undefined
+  let askedAtMs = Number.NEGATIVE_INFINITY
+  let underWay: Promise<void> | undefined
+  const renew = () => {
+    if (performance.now() - askedAtMs < maxAgeMs || underWay !== undefined) return underWay
+    underWay = Promise.race([ask(), late(ANSWER_WITHIN_MS)])
+      .then(
+        value => {
+          answer = value
+        },
+        () => {
+          answer = undefined
+        },
+      )
+      .finally(() => {
+        askedAtMs = performance.now()
+        underWay = undefined
+      })
+    return underWay
+  }
+  const get = async () => {
+    await renew()
+    return answer
+  }
+  /** Does not wait: what is known now, renewed for the next time. */
+  get.soon = () => {
+    void renew()
+    return answer
+  }
+  return get
+}

@@ -1,0 +1,29 @@
+import type { PromotionStartedHooks } from '#promotion/started-hooks.ts'
+import type { Steered, Steering } from '#promotion/steering.ts'
+
+/** What an operator can do with a promotion, by the names that the API and the buttons have for it. */
+export type Steps = Readonly<
+  Record<
+    'start' | 'pause' | 'resume' | 'stop' | 'finish' | 'rebuild' | 'retry-unknown' | 'reconcile-unknown',
+    (promotionId: string) => Promise<Steered>
+  >
+>
+
+/** The operations as they are, but that a start is told to our own listeners too. */
+export function stepsOf(steering: Steering, hooks: Pick<PromotionStartedHooks, 'notify'>): Steps {
+  return {
+    start: async promotionId => {
+      const steered = await steering.start(promotionId)
+      const { type, totalCount } = steered.promotion
+      if (steered.changed) hooks.notify({ promotionId, type, totalCount })
+      return steered
+    },
+    pause: promotionId => steering.pause(promotionId),
+    resume: promotionId => steering.resume(promotionId),
+    stop: promotionId => steering.stop(promotionId),
+    finish: promotionId => steering.finish(promotionId),
+    rebuild: promotionId => steering.rebuild(promotionId),
+    'retry-unknown': promotionId => steering.retryUnknown(promotionId),
+    'reconcile-unknown': promotionId => steering.reconcileUnknown(promotionId),
+  }
+}

@@ -1,0 +1,187 @@
+import { Queue } from 'bullmq'
+import type { FastifyInstance, RouteOptions } from 'fastify'
+import { registerAdminMetrics } from '#admin/admin-metrics.ts'
+import { createAdminApp, SESSION_MAX_AGE_SECONDS } from '#admin/app.ts'
+import { listActiveGifts } from '#admin/board/active-gifts.ts'
+import { boardRoutes } from '#admin/board/board.routes.ts'
+import { createGiftService } from '#admin/gifts.ts'
+import { createLateEventProvider } from '#admin/late-events.ts'
+import { assetRoutes } from '#admin/routes/asset.routes.ts'
+import { auditRoutes } from '#admin/routes/audit.routes.ts'
+import { eventRoutes } from '#admin/routes/event.routes.ts'
+import { giftRoutes } from '#admin/routes/gift.routes.ts'
+import { hookRoutes } from '#admin/routes/hook.routes.ts'
+import { loginRoutes } from '#admin/routes/login.routes.ts'
+import { pageRoutes } from '#admin/routes/page.routes.ts'
+import { probeRoutes } from '#admin/routes/probe.routes.ts'
+import { promotionRoutes } from '#admin/routes/promotion.routes.ts'
+import { createRevokedSessions } from '#admin/security/revoked-sessions.ts'
+import { createUsers } from '#admin/security/users.ts'
+import { createSampler } from '#admin/snapshot/sampler.ts'
+import { createStreamCounter } from '#admin/snapshot/streams.ts'
+import { stepsOf } from '#admin/steering.ts'
+import type { AdminConfig } from '#config/schemas.ts'
+import { createAdminAuditRepository } from '#database/admin-audit.ts'
+import { createPromotionRepository, type PromotionRepository } from '#database/promotions.ts'
+import { createGiftResultRepositories } from '#database/results.ts'
+import { createEventProvider } from '#kafka/event-provider.ts'
+import { createLagReader } from '#kafka/lag.ts'
+import { listInstances } from '#promotion/instances.ts'
+import { createPromotionMetrics } from '#promotion/metrics.ts'
+import { CampaignPromotionResultUpdateService } from '#promotion/result-update.ts'
+import { createRetryJobs } from '#promotion/retry-jobs.ts'
+import { createPromotionStartedHooks } from '#promotion/started-hooks.ts'
+import { createSteering } from '#promotion/steering.ts'
+import { PromotionStreamProducer } from '#promotion/stream-producer.ts'
+import { pointQueue } from '#queues/point.queue.ts'
+import { RETRY_QUEUE_NAME, type RetryJobData } from '#queues/retry.queue.ts'
+import { voucherQueue } from '#queues/voucher.queue.ts'
+import { errorLine } from '#runtime/errors.ts'
+import type { Logger } from '#runtime/logger.ts'
+import { createMetrics, type Metrics } from '#runtime/metrics.ts'
+import { type Service, service } from '#runtime/service.ts'
+import { databaseOf, kafkaOf, retryRedisOf, streamConnectionOf } from './connections.ts'
+import { moneyPartsOf, retryPolicyOf } from './foundation.ts'
+
+const STREAMS = { VOUCHER: voucherQueue, POINT: pointQueue }
+
+interface AdminContext {
+  logger: Logger
+  assertStarted(): void
+  /** Called with every route that the app has. */
+  onRoute?(route: RouteOptions): void
+}
+
+/** The admin's app on its settings, and the services behind it in the order they start. */
+export async function assembleAdmin(config: AdminConfig, { logger, assertStarted, onRoute }: AdminContext) {
+  const metrics = createMetrics('admin')
+  const parts = await partsOf(config, logger)
+  const { database, redis, stream, retryJobs, retryQueue, events, lag, money } = parts
+  const { kysely } = database
+  const promotions = createPromotionRepository(kysely)
+  const audit = createAdminAuditRepository(kysely)
+  const users = createUsers(config.ADMIN_USERS ?? [])
+  if (config.ADMIN_USERS === undefined) logger.warn('ADMIN_USERS is not set: nobody can log in')
+  const revoked = createRevokedSessions(redis.client, SESSION_MAX_AGE_SECONDS)
+  const { connection } = stream
+  const sampler = createSampler({
+    kysely,
+    streams: createStreamCounter({ connection, streams: STREAMS }),
+    listInstances: () => listInstances(redis.client),
+    kafkaLag: type => lag.read(`${config.KAFKA_GROUP_ID}-${type.toLowerCase()}`, topicOf(config, type)),
+    logger,
+  })
+  registerAdminMetrics(metrics, () => sampler.latest())
+  const hooks = createPromotionStartedHooks({ logger })
+  hooks.onPromotionStarted('log', ({ promotionId }) =>
+    logger.info({ promotionId }, 'promotion started through the admin'),
+  )
+  const steering = steeringOf(config, parts, promotions, metrics, logger)
+  const steps = stepsOf(steering, hooks)
+  const gifts = createGiftService({ kysely, connection, streams: STREAMS, retryQueue, steering })
+  const board = boardRoutes({
+    ...{ kysely, sampler, steps, promotions, gifts, retryQueue, streams: STREAMS },
+    retryUnknown: async promotionId => (await steering.retryUnknown(promotionId)).retried,
+    listActive: (promotion, limit) => listActiveGifts(promotion, limit, { kysely, connection }),
+  })
+  const checks = [
+    { name: 'started', check: assertStarted },
+    { name: 'database', check: () => database.ping() },
+    { name: 'redis', check: async () => void (await redis.client.ping()) },
+  ]
+  const app = await createAdminApp({
+    users,
+    revoked,
+    audit,
+    logger,
+    ...(onRoute === undefined ? {} : { onRoute }),
+    routes: [
+      probeRoutes({ metrics, checks }),
+      assetRoutes,
+      loginRoutes({ users, revoked }),
+      promotionRoutes({ kysely, promotions, sampler, steps }),
+      giftRoutes(gifts),
+      auditRoutes(audit),
+      eventRoutes(sampler),
+      board,
+      pageRoutes({ kysely, sampler, gifts, audit }),
+      hookRoutes({ promotions, events, topic: config.KAFKA_TOPIC_STARTED, hooks, secret: config.ADMIN_HOOK_SECRET }),
+    ],
+  })
+  const queue = service('retry-queue', { start: async () => undefined, stop: () => retryQueue.close() })
+  const services: Service[] = [serverOf(app, config), database, redis.service, stream.service, queue, retryJobs, events]
+  return { app, services: [...services, lag, ...(money?.services ?? []), sampler] }
+}
+
+async function partsOf(config: AdminConfig, logger: Logger) {
+  const kafka = kafkaOf(config, logger)
+  const redis = retryRedisOf(config, logger)
+  const retryQueue = new Queue<RetryJobData>(RETRY_QUEUE_NAME, { connection: redis.client, prefix: redis.prefix })
+  retryQueue.on('error', () => undefined)
+  return {
+    database: await databaseOf(config),
+    redis,
+    stream: streamConnectionOf(config, logger),
+    retryQueue,
+    retryJobs: createRetryJobs({ connection: redis.client, prefix: redis.prefix, policy: retryPolicyOf(config) }),
+    events: createLateEventProvider(() => createEventProvider(kafka)),
+    lag: createLagReader(kafka),
+    money: config.MONEY_API_URL === undefined ? undefined : moneyPartsOf(config, logger),
+  }
+}
+
+function topicOf(config: AdminConfig, type: 'VOUCHER' | 'POINT'): string {
+  return type === 'VOUCHER' ? config.KAFKA_TOPIC_VOUCHER : config.KAFKA_TOPIC_POINT
+}
+
+type Parts = Awaited<ReturnType<typeof partsOf>>
+
+/** The operations that the CLI has too. */
+function steeringOf(
+  config: AdminConfig,
+  parts: Parts,
+  promotions: PromotionRepository,
+  metrics: Metrics,
+  logger: Logger,
+) {
+  const { database, stream, retryJobs, events, money } = parts
+  const results = createGiftResultRepositories(database.kysely)
+  const promotionMetrics = createPromotionMetrics(metrics)
+  return createSteering({
+    kysely: database.kysely,
+    promotions,
+    streams: STREAMS,
+    logger,
+    events: {
+      startedTopic: config.KAFKA_TOPIC_STARTED,
+      provider: {
+        // Without Kafka the instances find a start by themselves, two seconds later.
+        publish: event =>
+          events.publish(event).catch(error => logger.warn({ err: error }, `started event lost: ${errorLine(error)}`)),
+      },
+    },
+    producer: new PromotionStreamProducer({ connection: stream.connection, maxLen: config.REDIS_STREAM_MAX_LEN }),
+    retryJobs,
+    ...(money === undefined
+      ? {}
+      : {
+          money: {
+            moneyApi: money.moneyCampaignChargeApi,
+            resultUpdateService: new CampaignPromotionResultUpdateService({
+              results,
+              metrics: promotionMetrics,
+              logger,
+            }),
+          },
+        }),
+  })
+}
+
+function serverOf(app: FastifyInstance, { ADMIN_HOST: host, ADMIN_PORT: port }: AdminConfig) {
+  return service('admin-server', {
+    start: async () => {
+      await app.listen({ host, port })
+    },
+    stop: () => app.close(),
+  })
+}

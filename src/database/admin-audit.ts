@@ -1,0 +1,50 @@
+import { type Kysely, sql } from 'kysely'
+import { isoTime } from './iso-time.ts'
+
+/** A change that somebody asked for through the admin. */
+export interface AdminChange {
+  who: string
+  /** Stable name of the action. */
+  what: string
+  /** What it is done to: a path or an id. */
+  target: string
+  /** Its parameters; never a secret. */
+  detail: unknown
+}
+
+export interface AuditRecord extends AdminChange {
+  id: string
+  /** ISO 8601, UTC. */
+  at: string
+  /** HTTP status it was answered with; null while it is under way, or when its process died. */
+  outcome: string | null
+}
+
+export interface AdminAuditRepository {
+  /** Resolves after the commit, with the row's id: the change may begin. */
+  begin(change: AdminChange): Promise<string>
+  end(id: string, outcome: string): Promise<void>
+  /** Newest first, older than `beforeId`. */
+  list(page: { beforeId?: string | undefined; limit: number }): Promise<AuditRecord[]>
+}
+
+export function createAdminAuditRepository(kysely: Kysely<unknown>): AdminAuditRepository {
+  return {
+    begin: async ({ who, what, target, detail }) => {
+      const { rows } = await sql<{ id: string }>`
+        insert into admin_audit (who, what, target, detail)
+        values (${who}, ${what}, ${target}, ${JSON.stringify(detail ?? null)}::jsonb) returning id`.execute(kysely)
+      return (rows[0] as { id: string }).id
+    },
+    end: async (id, outcome) => {
+      await sql`update admin_audit set outcome = ${outcome} where id = ${id}::bigint`.execute(kysely)
+    },
+    list: async ({ beforeId, limit }) => {
+      const { rows } = await sql<AuditRecord>`
+        select id, ${isoTime('at')} as at, who, what, target, detail, outcome from admin_audit
+        where ${beforeId ?? null}::bigint is null or id < ${beforeId ?? null}::bigint
+        order by id desc limit ${limit}`.execute(kysely)
+      return rows
+    },
+  }
+}

@@ -1,0 +1,60 @@
+import { type Kysely, sql } from 'kysely'
+import { type GiftRecord, giftColumns } from './gift-pages.ts'
+import type { ProcessStatus } from './process-status.ts'
+import type { Promotion } from './promotions.ts'
+import { RESULT_TABLES } from './result-table.ts'
+
+export interface PlaceQuery {
+  /** What a board shows together. */
+  statuses: readonly ProcessStatus[]
+  /** Gifts before the first. */
+  offset: number
+  limit: number
+}
+
+/** Rows that a look goes past beyond those it was asked to skip. */
+const MAX_LOOKED_AT = 10_000
+
+/**
+ * Gifts by place, for boards that page by number. Each state is walked from the end where its gifts are: those that are
+ * done from the first row, those that wait from the last, the others by their own table. The first pages are cheap
+ * whatever lies behind; a look is bounded, so that a page far behind may stay empty.
+ */
+export async function listGiftsByPlace(
+  kysely: Kysely<unknown>,
+  { id, type }: Pick<Promotion, 'id' | 'type'>,
+  { statuses, offset, limit }: PlaceQuery,
+): Promise<GiftRecord[]> {
+  const table = sql.table(RESULT_TABLES[type].name)
+  const isException = statuses.every(status => status !== 'PENDING' && status !== 'SUCCESS')
+  const isDone = statuses.includes('SUCCESS') && !statuses.includes('PENDING')
+  const wanted = sql`array[${sql.join(statuses.map(status => sql.lit(status)))}]::text[]`
+  const source = isException
+    ? sql`select g.*, row_number() over (order by e.process_status desc, e.gift_id desc) as place
+        from (select gift_id, process_status from campaign_promotion_exception
+          where promotion_id = ${id}::bigint and process_status = any (${wanted}) and type = ${type}
+          order by process_status desc, gift_id desc limit ${limit} offset ${offset}) e
+        join ${table} g on g.id = e.gift_id`
+    : sql`select looked.*, row_number() over (order by id ${isDone ? sql`asc` : sql`desc`}) as place
+        from (select * from ${table} where promotion_id = ${id}::bigint
+          order by id ${isDone ? sql`asc` : sql`desc`} limit ${offset * 2 + limit + MAX_LOOKED_AT}) looked
+        where process_status = any (${wanted})
+        order by id ${isDone ? sql`asc` : sql`desc`} limit ${limit} offset ${offset}`
+  const { rows } = await sql<GiftRecord>`select ${giftColumns(type)} from (${source}) r order by r.place`.execute(
+    kysely,
+  )
+  return rows
+}
+
+/** Gifts of the targets that are given, as far as they exist. */
+export async function listGiftsOf(
+  kysely: Kysely<unknown>,
+  type: Promotion['type'],
+  targetIds: readonly string[],
+): Promise<GiftRecord[]> {
+  const { name, targetColumn } = RESULT_TABLES[type]
+  const { rows } = await sql<GiftRecord>`
+    select ${giftColumns(type)} from ${sql.table(name)} r
+    where ${sql.ref(`r.${targetColumn}`)} = any (${[...targetIds]}::bigint[]) order by r.id`.execute(kysely)
+  return rows
+}

@@ -1,0 +1,41 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { AdminClient, adminUsers } from '../support/admin-client.ts'
+import { startTestRedis, type TestRedis } from '../support/redis.ts'
+import { kafkaMissing } from '../support/stack-env.ts'
+import { TestSystem } from '../support/system.ts'
+
+const withKafka = kafkaMissing === undefined ? describe : describe.skip
+
+withKafka('an admin whose Redis hangs', () => {
+  let system: TestSystem
+  let redis: TestRedis
+
+  beforeAll(async () => {
+    redis = await startTestRedis()
+    system = await TestSystem.create()
+  }, 60_000)
+  afterAll(async () => {
+    await system.stop()
+    await redis.stop()
+  })
+
+  test('answers with page, board and a session, and says what is away; all comes back', async () => {
+    const child = await system.start('admin', { ADMIN_USERS: await adminUsers(), REDIS_URL: redis.url })
+    const client = new AdminClient(child)
+    const { cookie } = await client.login('vera')
+    const ask = (path: string) => client.ask(path, { headers: { cookie, accept: 'text/html' } })
+    const id = await system.promotion('VOUCHER', 'IN_PROGRESS', 10)
+    const codes = async () => {
+      const { json } = await client.ask(`/api/promotions/${id}`, { headers: { cookie } })
+      return (json.holdUps as { code: string }[]).map(({ code }) => code)
+    }
+    expect(await codes()).toEqual(['no-worker'])
+    await redis.probe.call('CLIENT', 'PAUSE', '8000', 'ALL')
+    await system.until('it says so', async () => (await codes()).includes('redis-away'))
+    for (const path of ['/', `/promotions/${id}`, '/board/api/queues?page=1&jobsPerPage=10', '/audit']) {
+      expect([path, (await ask(path)).status]).toEqual([path, 200])
+    }
+    expect((await ask('/ready')).status).toBe(503)
+    await system.until('it is back', async () => (await codes()).includes('no-worker'))
+  }, 60_000)
+})

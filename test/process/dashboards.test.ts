@@ -1,0 +1,76 @@
+import { readFileSync } from 'node:fs'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { AdminClient, adminUsers } from '../support/admin-client.ts'
+import { kafkaMissing, uniqueId } from '../support/stack-env.ts'
+import { giftJson, TestSystem } from '../support/system.ts'
+
+const withKafka = kafkaMissing === undefined ? describe : describe.skip
+
+/** Queries of the dashboard and of the alert rules, as they stand in the files. */
+function queries(): string[] {
+  const dashboard = JSON.parse(readFileSync('docker/grafana/promostream.json', 'utf8')) as {
+    panels: { targets: { expr: string }[] }[]
+  }
+  const alerts = [...readFileSync('docker/prometheus/alerts.yaml', 'utf8').matchAll(/^\s+expr: (.*)$/gm)]
+  return [
+    ...dashboard.panels.flatMap(({ targets }) => targets.map(({ expr }) => expr)),
+    ...alerts.map(([, expr]) => expr!),
+  ]
+}
+
+/** Series name → labels that its samples have. */
+function parse(text: string, into: Map<string, Set<string>>): void {
+  for (const [, name] of text.matchAll(/^# TYPE (\S+)/gm)) if (!into.has(name!)) into.set(name!, new Set())
+  for (const [, name, labels] of text.matchAll(/^([a-z_]+)\{([^}]*)\}/gm)) {
+    const known = into.get(name!) ?? new Set()
+    for (const [, label] of labels!.matchAll(/(\w+)="/g)) known.add(label!)
+    into.set(name!, known)
+  }
+}
+
+withKafka('dashboard and alert rules', () => {
+  let system: TestSystem
+  const series = new Map<string, Set<string>>()
+
+  beforeAll(async () => {
+    system = await TestSystem.create()
+    const [listener, worker, admin] = await Promise.all([
+      system.start('listener'),
+      system.start('worker'),
+      system.start('admin', { ADMIN_USERS: await adminUsers() }),
+    ])
+    const id = await system.promotion('VOUCHER', 'IN_PROGRESS', 100)
+    const first = uniqueId()
+    const targets = Array.from({ length: 20 }, (_, index) => String(first + BigInt(index)))
+    await system.publish(
+      'VOUCHER',
+      targets.map(targetId => giftJson('VOUCHER', { promotionId: id, promotionSummaryId: id, targetId })),
+    )
+    await system.until('paid', async () => (await system.countByStatus(id, 'VOUCHER')).SUCCESS === 20)
+    const viewer = new AdminClient(admin).as('vera')
+    await system.until('the admin has seen it', async () => {
+      const { text } = await viewer('/metrics')
+      return text.includes(`promostream_rate{promotion_id="${id}"`) && /promostream_kafka_lag\{/.test(text)
+    })
+    for (const child of [listener, worker]) parse(await (await fetch(`${child.url}/metrics`)).text(), series)
+    parse((await viewer('/metrics')).text, series)
+  }, 60_000)
+  afterAll(() => system.stop())
+
+  test.each(queries())('%s asks for what the processes expose', query => {
+    const names = query.match(/promostream_\w+/g) ?? []
+    expect(names.length).toBeGreaterThan(0)
+    for (const name of names)
+      expect([name, series.has(name) || series.has(name.replace(/_(bucket|count|sum)$/, ''))]).toEqual([name, true])
+    const labels = [...query.matchAll(/by \(([^)]*)\)|\{(\w+)=/g)].flatMap(([, by, one]) => (by ?? one!).split(/,\s*/))
+    const known = new Set(names.flatMap(name => [...(series.get(name) ?? [])]))
+    // A counter that has counted nothing yet shows no labels.
+    if (known.size > 1)
+      for (const label of labels) expect([query, label, known.has(label)]).toEqual([query, label, true])
+  })
+
+  test('every metric that the queries need is there, and a name that is not would be found', () => {
+    expect(queries().length).toBeGreaterThan(25)
+    expect(series.has('promostream_no_such_thing')).toBe(false)
+  })
+})

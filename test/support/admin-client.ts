@@ -1,0 +1,64 @@
+import type { Child } from '#demo/children.ts'
+import { hashPassword } from '#runtime/password.ts'
+
+export const PASSWORDS = { vera: 'canary-viewer-password', otto: 'canary-operator-password' } as const
+
+/** Two users for an admin under test; the hashes are made once a file. */
+export async function adminUsers(): Promise<string> {
+  const [vera, otto] = await Promise.all([hashPassword(PASSWORDS.vera), hashPassword(PASSWORDS.otto)])
+  return `vera:viewer:${vera},otto:operator:${otto}`
+}
+
+interface Answer {
+  status: number
+  headers: Headers
+  text: string
+  json: Record<string, unknown>
+}
+
+interface Asked {
+  method?: string
+  body?: unknown
+  headers?: Record<string, string>
+}
+
+/** The admin as a program sees it, by HTTP Basic, by session, or as nobody. */
+export class AdminClient {
+  readonly url: string
+
+  constructor(child: Pick<Child, 'url'>) {
+    this.url = child.url
+  }
+
+  async ask(path: string, { method = 'GET', body, headers = {} }: Asked = {}): Promise<Answer> {
+    const response = await fetch(`${this.url}${path}`, {
+      method,
+      redirect: 'manual',
+      headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    })
+    const text = await response.text()
+    const isJson = response.headers.get('content-type')?.includes('json') === true
+    return {
+      status: response.status,
+      headers: response.headers,
+      text,
+      json: isJson && text !== '' ? JSON.parse(text) : {},
+    }
+  }
+
+  /** As a program of that user. */
+  as(user: keyof typeof PASSWORDS) {
+    const authorization = `Basic ${Buffer.from(`${user}:${PASSWORDS[user]}`).toString('base64')}`
+    return (path: string, asked: Asked = {}) =>
+      this.ask(path, { ...asked, headers: { authorization, ...asked.headers } })
+  }
+
+  /** Logs in; answers what a browser holds afterwards. */
+  async login(user: keyof typeof PASSWORDS): Promise<{ cookie: string; token: string }> {
+    const answer = await this.ask('/login', { method: 'POST', body: { user, password: PASSWORDS[user] } })
+    if (answer.status !== 200) throw new Error(`login: ${answer.status} ${answer.text}`)
+    const cookie = answer.headers.getSetCookie().map(line => line.split(';')[0])
+    return { cookie: cookie.join('; '), token: String(answer.json.csrfToken) }
+  }
+}
