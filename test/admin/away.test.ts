@@ -30,12 +30,14 @@ withKafka('an admin whose Redis hangs', () => {
       return (json.holdUps as { code: string }[]).map(({ code }) => code)
     }
     expect(await codes()).toEqual(['no-worker'])
-    await redis.probe.call('CLIENT', 'PAUSE', '8000', 'ALL')
+    const pid = Number(/process_id:(\d+)/.exec(await redis.probe.info('server'))?.[1])
+    process.kill(pid, 'SIGSTOP')
     await system.until('it says so', async () => (await codes()).includes('redis-away'))
     for (const path of ['/', `/promotions/${id}`, '/board/api/queues?page=1&jobsPerPage=10', '/audit']) {
       expect([path, (await ask(path)).status]).toEqual([path, 200])
     }
     expect((await ask('/ready')).status).toBe(503)
+    process.kill(pid, 'SIGCONT')
     await system.until('it is back', async () => (await codes()).includes('no-worker'))
   }, 60_000)
 })
