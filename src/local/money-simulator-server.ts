@@ -10,7 +10,7 @@ import { MoneyLedger, type Outcome } from './money-ledger.ts'
 import { type Answer, type Call, DEFAULT_MONEY_SETTINGS, MoneySimulator } from './money-simulator.ts'
 
 /**
- * The Money API simulator over HTTP. Beside the two routes of CONTRACT.md:
+ * The Money API simulator over HTTP. Beside the charge and its lookup:
  * `GET /control`, `PUT /control` (some of the settings as JSON) · `GET /ledger/summary` · `GET /ledger/charges`
  * (NDJSON, `?promotionId=`) · `GET /ledger/requests` (NDJSON: the last 1,000, all with `recordRequests`) · `GET /health`.
  */

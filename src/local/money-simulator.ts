@@ -70,7 +70,7 @@ const OTHER_BODY = problem(422, 'other-body', 'the key was used with another bod
 const IN_PROGRESS = problem(409, 'in-progress', 'the key is in progress')
 const NO_CHARGE = problem(404, 'lookup-missing', 'no charge under this key')
 
-/** The Money API as CONTRACT.md tells it, without its HTTP: what each request means, and when. */
+/** The Money API as its users know it, without its HTTP: what each request means, and when. */
 export class MoneySimulator {
   settings: MoneySettings
   readonly ledger: MoneyLedger

@@ -28,7 +28,7 @@ export interface InstanceRecord extends MoneyStatus {
 interface InstancePromotion {
   promotionId: string
   type: PromotionType
-  /** Slots it may use. */
+  /** Slots it may use, of those that its process has. */
   slots: number
   slotsInUse: number
   isPaused: boolean
@@ -71,7 +71,7 @@ export function createInstanceReporter(options: InstanceReporterOptions): Instan
   const startedAt = new Date().toISOString()
   const startedEvents = new LRUCache<string, string>({ max: MAX_STARTED_EVENTS })
   const describe = (): InstanceRecord => {
-    const promotions = promotionsOf(options.registry)
+    const promotions = promotionsOf(options)
     return {
       instance,
       host: hostname(),
@@ -113,11 +113,11 @@ export function createInstanceReporter(options: InstanceReporterOptions): Instan
   }
 }
 
-function promotionsOf({ contexts }: InstanceReporterOptions['registry']): InstancePromotion[] {
-  return contexts.map(({ promotionId, type, worker }) => ({
+function promotionsOf({ registry, slotsMax }: InstanceReporterOptions): InstancePromotion[] {
+  return registry.contexts.map(({ promotionId, type, worker }) => ({
     promotionId,
     type,
-    slots: worker.concurrency,
+    slots: Math.min(worker.concurrency, slotsMax),
     slotsInUse: worker.inFlight,
     isPaused: worker.isPaused(),
   }))

@@ -29,7 +29,7 @@ const CANARIES = {
   MONEY_API_TOKEN: 'canary-money-token-7f3a',
 }
 
-/** FAULTS, row 15. */
+/** What an attacker tries, on each of them. */
 withKafka('every route that Fastify has', () => {
   let system: TestSystem
   let child: Child

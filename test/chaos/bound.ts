@@ -3,7 +3,7 @@ import type { DemoPromotion } from '#demo/gifts.ts'
 import { ChaosSystem, say, seconds } from '../support/chaos.ts'
 
 /**
- * More gifts than a stream may hold (FAULTS.md row 6, and the window of DESIGN.md): it never passes its bound, nothing is
+ * More gifts than a stream may hold, which is a window over the rows: it never passes its bound, nothing is
  * trimmed unread, all are paid, at nearly the rate of a stream without a bound; also when the workers come after the
  * backlog. The control is a listener without the 80 % bound, which must lose entries.
  * `node test/chaos/bound.ts --gifts 200000 --bound 20000 --backlog-bound 50000`

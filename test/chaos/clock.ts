@@ -8,7 +8,7 @@ import { ChaosSystem, say } from '../support/chaos.ts'
 import { startTestRedis } from '../support/redis.ts'
 
 /**
- * FAULTS.md row 13: the clock of Redis jumps by an hour, forth and back, under load; nobody is paid twice and nothing is
+ * The clock of Redis jumps by an hour, forth and back, under load; nobody is paid twice and nothing is
  * stuck. The machine's clock stays as it is: a shim (clock-shim.c, made with `cc`) stands between Redis and it.
  * `node test/chaos/clock.ts --gifts 10000`
  */

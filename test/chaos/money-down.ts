@@ -7,7 +7,7 @@ import { type DemoPromotion, publishGifts } from '#demo/gifts.ts'
 import { openInstallation } from './installation.ts'
 
 /**
- * FAULTS row 11: the Money API answers 503 to everything for a while. Exit code 0 only if the calls fall to a tenth, the
+ * The Money API answers 503 to everything for a while. Exit code 0 only if the calls fall to a tenth, the
  * rate is back within 30 s, nothing is tried for the first time meanwhile, and the account balances.
  * `node test/chaos/money-down.ts --seconds 60 --messages 40000`; the last line is JSON.
  */

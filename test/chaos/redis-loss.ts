@@ -5,7 +5,7 @@ import type { DemoPromotion } from '#demo/gifts.ts'
 import { ChaosSystem, say, seconds } from '../support/chaos.ts'
 
 /**
- * FAULTS.md row 5. Redis wiped while 10,000 gifts wait (they are back on the stream soon after the sweep age), wiped and
+ * Redis wiped while 10,000 gifts wait (they are back on the stream soon after the sweep age), wiped and
  * rebuilt by hand (at once), wiped in the middle of 10,000 gifts, and killed again and again under load.
  * `node test/chaos/redis-loss.ts --gifts 10000 --flushes 3 --kills 20`
  */

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import { ChaosSystem, say } from '../support/chaos.ts'
 
 /**
- * FAULTS.md row 7: Redis out of memory under `noeviction`. What it refuses is tried again; the rows are safe meanwhile,
+ * Redis out of memory under `noeviction`. What it refuses is tried again; the rows are safe meanwhile,
  * and when there is memory again everything is as it was.
  * `node test/chaos/redis-memory.ts --gifts 60000 --refusals 1000`
  */

@@ -16,7 +16,7 @@ interface Row {
   amount: string
 }
 
-withKafka('FAULTS row 10: 40 % of all attempts are faulty, of every kind', () => {
+withKafka('40 % of all attempts are faulty, of every kind', () => {
   let system: TestSystem
 
   beforeAll(async () => {

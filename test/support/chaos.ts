@@ -23,7 +23,7 @@ import { createLogger } from '#runtime/logger.ts'
 
 const TOPICS = ['started', 'voucher', 'point', 'voucher-retry', 'point-retry', 'invalid', 'completed']
 
-/** As FAULTS.md has them for every run, unless a row says otherwise. */
+/** For every run, unless it says otherwise: quick, so that a fault is felt. */
 const SETTINGS = {
   MONEY_API_TIMEOUT_MS: '1000',
   DATABASE_TIMEOUT_MS: '1000',

@@ -34,7 +34,8 @@ function toJson(gift: GiftRecord): QueueJobJson {
     progress: isFinal ? 100 : 0,
     attemptsMade: attempts,
     timestamp: Date.parse(gift.createdAt),
-    processedOn: attempts > 0 ? Date.parse(gift.updatedAt) : null,
+    // When its last attempt began is not recorded.
+    processedOn: null,
     finishedOn: isFinal ? Date.parse(gift.updatedAt) : null,
     failedReason: processStatus === 'SUCCESS' ? '' : error,
     stacktrace: [],

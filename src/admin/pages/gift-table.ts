@@ -1,39 +1,30 @@
 import { html } from 'ghtml'
 import type { GiftRecord } from '#database/gift-pages.ts'
+import { dataTable } from './data-table.ts'
 
 export function giftTable(gifts: readonly GiftRecord[], labelledBy: string): string {
-  return html`<div class="scroll" role="region" aria-labelledby="${labelledBy}" tabindex="0">
-    <table>
-      <thead>
-        <tr>
-          <th scope="col">Target</th><th scope="col">State</th><th scope="col">Member</th><th scope="col">Amount</th>
-          <th scope="col">POSTs</th><th scope="col">Reason</th><th scope="col">Last change</th>
-        </tr>
-      </thead>
-      <tbody>!${gifts.map(row)}</tbody>
-    </table>
-  </div>`
+  return dataTable({
+    labelledBy,
+    rows: gifts,
+    columns: [
+      {
+        title: 'Target',
+        isHeader: true,
+        cell: ({ type, targetId }) => html`<a href="/gifts/${type}/${targetId}">${targetId}</a>`,
+      },
+      {
+        title: 'State',
+        cell: ({ processStatus }) => html`<span class="badge" data-status="${processStatus}">${processStatus}</span>`,
+      },
+      { title: 'Member', cell: ({ memberId }) => html`${memberId}` },
+      { title: 'Amount', cell: ({ amount }) => html`${amount}` },
+      { title: 'POSTs', cell: ({ attempts }) => html`${attempts}` },
+      { title: 'Reason', className: 'reason', cell: reasonOf },
+      { title: 'Last change', className: 'when', cell: ({ updatedAt }) => html`${updatedAt}` },
+    ],
+  })
 }
 
-function row({
-  type,
-  targetId,
-  processStatus,
-  memberId,
-  amount,
-  attempts,
-  errorCode,
-  errorMessage,
-  updatedAt,
-}: GiftRecord) {
-  const reason = errorCode === null ? '' : `${errorCode}: ${errorMessage ?? ''}`
-  return html`<tr>
-    <th scope="row"><a href="/gifts/${type}/${targetId}">${targetId}</a></th>
-    <td><span class="badge" data-status="${processStatus}">${processStatus}</span></td>
-    <td>${memberId}</td>
-    <td>${amount}</td>
-    <td>${attempts}</td>
-    <td class="reason">${reason}</td>
-    <td>${updatedAt}</td>
-  </tr>`
+function reasonOf({ errorCode, errorMessage }: GiftRecord): string {
+  return errorCode === null ? '' : html`${errorCode}: ${errorMessage ?? ''}`
 }

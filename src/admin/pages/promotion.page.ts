@@ -1,6 +1,7 @@
 import { html } from 'ghtml'
 import type { PromotionView } from '#admin/snapshot/sampler.ts'
 import type { GiftRecord } from '#database/gift-pages.ts'
+import { dataTable } from './data-table.ts'
 import { toFields } from './fields.ts'
 import { giftTable } from './gift-table.ts'
 import { layout, type PageContext } from './layout.ts'
@@ -94,35 +95,25 @@ function steering({ id, consumersPerInstance }: PromotionView, allowed: readonly
 }
 
 function instanceTable(instances: readonly PromotionInstanceView[]): string {
-  const rows = instances.map(({ instance, startedEventAt, consumers }) =>
-    instanceRow(instance, startedEventAt, consumers),
-  )
   return html`<section class="card" aria-labelledby="instances-title" data-instances>
     <h2 id="instances-title">Consumers per instance</h2>
-    <div class="scroll" role="region" aria-labelledby="instances-title" tabindex="0">
-      <table>
-        <thead>
-          <tr><th scope="col">Instance</th><th scope="col">Slots in use</th><th scope="col">State</th><th scope="col">Started event answered</th></tr>
-        </thead>
-        <tbody>!${rows}</tbody>
-      </table>
-    </div>
-    !${rows.length > 0 ? '' : html`<p>No worker is alive.</p>`}
+    !${dataTable({
+      labelledBy: 'instances-title',
+      rows: instances,
+      instanceOf: ({ instance }) => instance,
+      columns: [
+        { title: 'Instance', isHeader: true, cell: ({ instance }) => html`${instance}` },
+        { title: 'Slots in use', name: 'slots', cell: ({ consumers }) => html`${consumersText(consumers).slots}` },
+        { title: 'State', name: 'state', cell: ({ consumers }) => html`${consumersText(consumers).state}` },
+        {
+          title: 'Started event answered',
+          className: 'when',
+          cell: ({ startedEventAt }) => html`${startedEventAt ?? 'not seen'}`,
+        },
+      ],
+    })}
+    !${instances.length > 0 ? '' : html`<p>No worker is alive.</p>`}
   </section>`
-}
-
-function instanceRow(
-  instance: string,
-  startedEventAt: string | null,
-  consumers: PromotionInstanceView['consumers'],
-): string {
-  const { slots, state } = consumersText(consumers)
-  return html`<tr data-instance="${instance}">
-    <th scope="row">${instance}</th>
-    <td data-cell="slots">${slots}</td>
-    <td data-cell="state">${state}</td>
-    <td>${startedEventAt ?? 'not seen'}</td>
-  </tr>`
 }
 
 /** An instance's consumers of a promotion in words. */

@@ -123,15 +123,15 @@ function runningOf({ id }: PromotionProgress, { instances = [] }: Surroundings):
   return good('none', `Nothing: it runs at its limit, ${format(slotsInUse)} of ${format(slots)} slots in use`)
 }
 
-/** A promotion's slots over all instances; none may use more than its process has. */
+/** A promotion's slots over all instances. */
 export function slotsOf(
   promotionId: string,
   instances: readonly InstanceRecord[],
 ): { slots: number; slotsInUse: number } {
   let [slots, slotsInUse] = [0, 0]
-  for (const { promotions, slotsMax } of instances) {
+  for (const { promotions } of instances) {
     const own = promotions.find(promotion => promotion.promotionId === promotionId)
-    slots += Math.min(own?.slots ?? 0, slotsMax)
+    slots += own?.slots ?? 0
     slotsInUse += own?.slotsInUse ?? 0
   }
   return { slots, slotsInUse }
