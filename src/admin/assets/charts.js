@@ -12,6 +12,8 @@ const PLOTS = [
 ]
 
 const css = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim()
+/** As everywhere on these pages: UTC. */
+const timeOf = seconds => new Date(seconds * 1000).toISOString().slice(11, 19)
 const rgba = (hex, alpha) => `${hex}${Math.round(alpha * 255).toString(16)}`
 
 function draw({ name, color }, holder, data) {
@@ -23,7 +25,10 @@ function draw({ name, color }, holder, data) {
       legend: { show: false },
       cursor: { y: false },
       scales: { y: { range: (_plot, _low, high) => [0, Math.max(1, high * 1.1)] } },
-      axes: [axis, { ...axis, size: 56 }],
+      axes: [
+        { ...axis, space: 72, values: (_plot, ticks) => ticks.map(timeOf) },
+        { ...axis, size: 56 },
+      ],
       series: [
         {},
         {

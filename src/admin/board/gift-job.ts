@@ -34,8 +34,8 @@ function toJson(gift: GiftRecord): QueueJobJson {
     progress: isFinal ? 100 : 0,
     attemptsMade: attempts,
     timestamp: Date.parse(gift.createdAt),
-    // When its last attempt began is not recorded.
-    processedOn: null,
+    // When its last attempt began is not recorded, and without a value the board counts from 1970.
+    processedOn: attempts > 0 ? Date.parse(gift.updatedAt) : null,
     finishedOn: isFinal ? Date.parse(gift.updatedAt) : null,
     failedReason: processStatus === 'SUCCESS' ? '' : error,
     stacktrace: [],

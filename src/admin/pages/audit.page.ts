@@ -11,7 +11,7 @@ const COLUMNS = [
   {
     title: 'With',
     className: 'reason',
-    cell: ({ detail }: AuditRecord) => html`${detail === null ? '' : JSON.stringify(detail)}`,
+    cell: ({ detail }: AuditRecord) => html`${isEmpty(detail) ? '' : JSON.stringify(detail)}`,
   },
   { title: 'Answer', cell: ({ outcome }: AuditRecord) => html`${outcome ?? 'not ended'}` },
 ] as const
@@ -30,4 +30,9 @@ export function auditPage(
       !${nextCursor === null ? '' : html`<p class="links"><a href="?cursor=${nextCursor}" rel="next">Further</a></p>`}
     </section>`
   return layout({ title: 'Audit', main, context })
+}
+
+/** A change without a body. */
+function isEmpty(detail: unknown): boolean {
+  return detail === null || (typeof detail === 'object' && Object.keys(detail).length === 0)
 }

@@ -106,8 +106,7 @@ function instanceTable(instances: readonly PromotionInstanceView[]): string {
         { title: 'Slots in use', name: 'slots', cell: ({ consumers }) => html`${consumersText(consumers).slots}` },
         { title: 'State', name: 'state', cell: ({ consumers }) => html`${consumersText(consumers).state}` },
         {
-          title: 'Started event answered',
-          className: 'when',
+          title: 'Start answered',
           cell: ({ startedEventAt }) => html`${startedEventAt ?? 'not seen'}`,
         },
       ],
