@@ -48,11 +48,28 @@ async function nextGroup(kill: number): Promise<string> {
   const next = `chaos-${kill}`
   const admin = system.kafka.admin()
   await admin.connect()
-  for (const kind of ['voucher', 'point', 'voucher-retry', 'point-retry']) {
-    const [committed] = await admin.fetchOffsets({ groupId: `${group}-${kind}`, topics: [topicOf(kind)] })
-    const partitions = committed?.partitions.filter(({ offset }) => offset !== '-1') ?? []
-    if (partitions.length > 0) await admin.setOffsets({ groupId: `${next}-${kind}`, topic: topicOf(kind), partitions })
-  }
+  const kinds = ['voucher', 'point', 'voucher-retry', 'point-retry']
+  await Promise.all(
+    kinds.map(async kind => {
+      const topic = topicOf(kind)
+      const [committed] = await admin.fetchOffsets({ groupId: `${group}-${kind}`, topics: [topic] })
+      const known = committed?.partitions.filter(({ offset }) => offset !== '-1') ?? []
+      const offsets = known.map(({ partition, offset }) => ({ topic, partition, offset }))
+      if (offsets.length > 0) await commit(`${next}-${kind}`, topic, offsets)
+    }),
+  )
   await admin.disconnect()
   return next
+}
+
+/** As `admin.setOffsets`, which waits for a fetch of five seconds. */
+async function commit(groupId: string, topic: string, offsets: { topic: string; partition: number; offset: string }[]) {
+  const consumer = system.kafka.consumer({ groupId, maxWaitTimeInMs: 20 })
+  const joined = new Promise(resolve => consumer.on(consumer.events.GROUP_JOIN, resolve))
+  await consumer.connect()
+  await consumer.subscribe({ topic })
+  await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch: async () => undefined })
+  await joined
+  await consumer.commitOffsets(offsets)
+  await consumer.disconnect()
 }
