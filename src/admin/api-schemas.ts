@@ -16,19 +16,28 @@ export const promotionType = z.enum(PROMOTION_TYPES)
 const count = z.number()
 const time = z.string().nullable()
 
+/** PostgreSQL keeps neither NUL nor half a character. */
+function storableText(maxLength: number) {
+  return z
+    .string()
+    .max(maxLength)
+    .refine(value => !value.includes('\0') && value.isWellFormed(), 'must be text')
+}
+
 export const promotionParams = z.object({ id })
 export const giftParams = z.object({ type: promotionType, targetId: id })
 export const pageQuery = z.object({
   cursor: z
     .string()
     .regex(/^\d{1,19}$/, 'must be a nextCursor')
+    .refine(value => BigInt(value) <= MAX_ID, 'must be a nextCursor')
     .optional(),
   limit: z.coerce.number().int().min(1).max(500).default(50),
 })
 export const giftQuery = pageQuery.extend({
   status: z.enum(PROCESS_STATUSES).optional(),
   memberId: id.optional(),
-  errorCode: z.string().max(100).optional(),
+  errorCode: storableText(100).optional(),
 })
 
 /** A whole number, also as the exact JSON parser hands it on. */
@@ -41,11 +50,7 @@ export const wholeNumber = (minimum: number, maximum: number) =>
 export const newPromotion = z.object({
   id,
   type: promotionType,
-  name: z
-    .string()
-    .max(200)
-    .refine(value => !value.includes('\0') && value.isWellFormed(), 'must be text')
-    .default(''),
+  name: storableText(200).default(''),
   totalCount: wholeNumber(0, 1e12).default(0),
 })
 

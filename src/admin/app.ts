@@ -27,6 +27,12 @@ export interface AdminAppOptions {
   revoked: RevokedSessions
   audit: AdminAuditRepository
   logger: Logger
+  /** Throws until everything behind the routes has started. */
+  assertStarted(): void
+  /** Seals sessions; admins beside each other need the same. */
+  sessionSecret?: string
+  /** Whose `X-Forwarded-For` is believed. */
+  trustedProxies?: readonly string[]
   /** The routes, each a plugin. */
   routes: readonly FastifyPluginAsync[]
   /** Called with every route that there is. */
@@ -72,6 +78,7 @@ export async function createAdminApp(options: AdminAppOptions): Promise<FastifyI
     handlerTimeout: HANDLER_TIMEOUT_MS,
     bodyLimit: MAX_BODY_BYTES,
     routerOptions: { maxParamLength: 200 },
+    trustProxy: options.trustedProxies === undefined ? false : [...options.trustedProxies],
   })
   if (options.onRoute !== undefined) app.addHook('onRoute', options.onRoute)
   app.setValidatorCompiler(validatorCompiler)
@@ -88,7 +95,7 @@ export async function createAdminApp(options: AdminAppOptions): Promise<FastifyI
     errorResponseBuilder: () => refusal('TOO_MANY_LOGINS', 'too many logins: wait a minute'),
   })
   await app.register(secureSession, {
-    key: users.sessionKey(),
+    key: users.sessionKey(options.sessionSecret),
     cookieName: 'promostream-session',
     expiry: SESSION_MAX_AGE_SECONDS,
     cookie: { path: '/', httpOnly: true, sameSite: 'strict', maxAge: SESSION_MAX_AGE_SECONDS },
@@ -96,6 +103,9 @@ export async function createAdminApp(options: AdminAppOptions): Promise<FastifyI
   await app.register(csrfProtection, { sessionPlugin: '@fastify/secure-session', logLevel: 'debug' })
   await app.register(formbody)
   takeExactJson(app)
+  app.addHook('onRequest', async request => {
+    if (request.routeOptions.config.isOpen !== true) options.assertStarted()
+  })
   registerAuthentication(app, { users, revoked })
   registerChangeRules(app, audit)
   app.addHook('onSend', async (_request, reply) => {

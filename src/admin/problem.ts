@@ -38,6 +38,7 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   MONEY_UNAUTHORIZED: 503,
   MONEY_UNAVAILABLE: 503,
   TOO_MANY_WATCHERS: 503,
+  NOT_STARTED: 503,
 }
 
 /** An error that is answered with its status, and shown as it is. */
@@ -73,26 +74,31 @@ export function problem(status: number, code: string, detail: string): Problem {
 function isAway(thrown: unknown): boolean {
   if (thrown instanceof CodedError) return thrown.canRetry
   const code = String((thrown as { code?: unknown } | null)?.code ?? '')
-  return /^(08|53|57)|^E[A-Z]+$/.test(code) || /timeout|Connection (is closed|terminated)/i.test(errorLine(thrown))
+  return /^(08|53|57)|^E[A-Z]+$/.test(code) || /time(d )?out|Connection (is closed|terminated)/i.test(errorLine(thrown))
 }
 
 function sendProblem(reply: FastifyReply, value: Problem): FastifyReply {
   return reply.code(value.status).type('application/problem+json').serializer(JSON.stringify).send(value)
 }
 
-/** A person with a browser is shown a page; a program gets JSON. */
-export function wantsPage(request: FastifyRequest): boolean {
-  return request.method === 'GET' && (request.headers.accept ?? '').includes('text/html')
+/** A person with a browser is shown a page, also after sending a form; a program gets JSON. */
+export function wantsPage({ method, headers }: FastifyRequest): boolean {
+  const isForm = headers['content-type']?.startsWith('application/x-www-form') === true
+  return (method === 'GET' || isForm) && (headers.accept ?? '').includes('text/html')
 }
 
 /** Every error and every unknown path as a problem; `page` is how a browser sees it. */
 export function answerProblems(
   app: FastifyInstance,
-  page: (problem: Problem, request: FastifyRequest) => string,
+  page: (problem: Problem, request: FastifyRequest, reply: FastifyReply) => string,
 ): void {
   const answer = (request: FastifyRequest, reply: FastifyReply, value: Problem) =>
     wantsPage(request)
-      ? reply.code(value.status).type('text/html; charset=utf-8').serializer(String).send(page(value, request))
+      ? reply
+          .code(value.status)
+          .type('text/html; charset=utf-8')
+          .serializer(String)
+          .send(page(value, request, reply))
       : sendProblem(reply, value)
   app.setErrorHandler((error, request, reply) => {
     const value = toProblem(error)

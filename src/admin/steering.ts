@@ -22,8 +22,20 @@ export function stepsOf(steering: Steering, hooks: Pick<PromotionStartedHooks, '
     resume: promotionId => steering.resume(promotionId),
     stop: promotionId => steering.stop(promotionId),
     finish: promotionId => steering.finish(promotionId),
-    rebuild: promotionId => steering.rebuild(promotionId),
-    'retry-unknown': promotionId => steering.retryUnknown(promotionId),
-    'reconcile-unknown': promotionId => steering.reconcileUnknown(promotionId),
+    rebuild: joined(promotionId => steering.rebuild(promotionId)),
+    'retry-unknown': joined(promotionId => steering.retryUnknown(promotionId)),
+    'reconcile-unknown': joined(promotionId => steering.reconcileUnknown(promotionId)),
+  }
+}
+
+/** What may take minutes runs once at a time for a promotion: who presses the button again waits for the same run. */
+function joined<T>(run: (promotionId: string) => Promise<T>): (promotionId: string) => Promise<T> {
+  const underWay = new Map<string, Promise<T>>()
+  return promotionId => {
+    const known = underWay.get(promotionId)
+    if (known !== undefined) return known
+    const running = run(promotionId).finally(() => underWay.delete(promotionId))
+    underWay.set(promotionId, running)
+    return running
   }
 }

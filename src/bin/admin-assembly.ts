@@ -12,6 +12,7 @@ import { eventRoutes } from '#admin/routes/event.routes.ts'
 import { giftRoutes } from '#admin/routes/gift.routes.ts'
 import { hookRoutes } from '#admin/routes/hook.routes.ts'
 import { loginRoutes } from '#admin/routes/login.routes.ts'
+import { moneyRoutes } from '#admin/routes/money.routes.ts'
 import { pageRoutes } from '#admin/routes/page.routes.ts'
 import { probeRoutes } from '#admin/routes/probe.routes.ts'
 import { promotionRoutes } from '#admin/routes/promotion.routes.ts'
@@ -26,6 +27,7 @@ import { createPromotionRepository, type PromotionRepository } from '#database/p
 import { createGiftResultRepositories } from '#database/results.ts'
 import { createEventProvider } from '#kafka/event-provider.ts'
 import { createLagReader } from '#kafka/lag.ts'
+import { clearCredentialsLatch } from '#money/credentials-latch.ts'
 import { listInstances } from '#promotion/instances.ts'
 import { createPromotionMetrics } from '#promotion/metrics.ts'
 import { CampaignPromotionResultUpdateService } from '#promotion/result-update.ts'
@@ -36,14 +38,17 @@ import { PromotionStreamProducer } from '#promotion/stream-producer.ts'
 import { pointQueue } from '#queues/point.queue.ts'
 import { RETRY_QUEUE_NAME, type RetryJobData } from '#queues/retry.queue.ts'
 import { voucherQueue } from '#queues/voucher.queue.ts'
-import { errorLine } from '#runtime/errors.ts'
+import { CodedError, errorLine } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
 import { createMetrics, type Metrics } from '#runtime/metrics.ts'
 import { type Service, service } from '#runtime/service.ts'
+import type { StreamConnection } from '#stream/index.ts'
 import { databaseOf, kafkaOf, retryRedisOf, streamConnectionOf } from './connections.ts'
 import { moneyPartsOf, retryPolicyOf } from './foundation.ts'
 
 const STREAMS = { VOUCHER: voucherQueue, POINT: pointQueue }
+
+const REDIS_COMMAND_MS = 5000
 
 interface AdminContext {
   logger: Logger
@@ -69,6 +74,7 @@ export async function assembleAdmin(config: AdminConfig, { logger, assertStarted
     streams: createStreamCounter({ connection, streams: STREAMS }),
     listInstances: () => listInstances(redis.client),
     kafkaLag: type => lag.read(`${config.KAFKA_GROUP_ID}-${type.toLowerCase()}`, topicOf(config, type)),
+    retriesPaused: () => parts.retryQueue.isPaused(),
     logger,
   })
   registerAdminMetrics(metrics, () => sampler.latest())
@@ -80,7 +86,7 @@ export async function assembleAdmin(config: AdminConfig, { logger, assertStarted
   const steps = stepsOf(steering, hooks)
   const gifts = createGiftService({ kysely, connection, streams: STREAMS, retryQueue, steering })
   const board = boardRoutes({
-    ...{ kysely, sampler, steps, promotions, gifts, retryQueue, streams: STREAMS },
+    ...{ kysely, sampler, steps, promotions, gifts, retryQueue, streams: STREAMS, logger },
     retryUnknown: async promotionId => (await steering.retryUnknown(promotionId)).retried,
     listActive: (promotion, limit) => listActiveGifts(promotion, limit, { kysely, connection }),
   })
@@ -88,12 +94,16 @@ export async function assembleAdmin(config: AdminConfig, { logger, assertStarted
     { name: 'started', check: assertStarted },
     { name: 'database', check: () => database.ping() },
     { name: 'redis', check: async () => void (await redis.client.ping()) },
+    { name: 'streams', check: () => pingStreams(connection) },
   ]
   const app = await createAdminApp({
     users,
     revoked,
     audit,
     logger,
+    assertStarted,
+    ...(config.ADMIN_SESSION_SECRET === undefined ? {} : { sessionSecret: config.ADMIN_SESSION_SECRET }),
+    ...(config.ADMIN_TRUSTED_PROXIES === undefined ? {} : { trustedProxies: config.ADMIN_TRUSTED_PROXIES }),
     ...(onRoute === undefined ? {} : { onRoute }),
     routes: [
       probeRoutes({ metrics, checks }),
@@ -101,6 +111,7 @@ export async function assembleAdmin(config: AdminConfig, { logger, assertStarted
       loginRoutes({ users, revoked }),
       promotionRoutes({ kysely, promotions, sampler, steps }),
       giftRoutes(gifts),
+      moneyRoutes({ clearRefusal: () => clearCredentialsLatch(redis.client) }),
       auditRoutes(audit),
       eventRoutes(sampler),
       board,
@@ -110,12 +121,15 @@ export async function assembleAdmin(config: AdminConfig, { logger, assertStarted
   })
   const queue = service('retry-queue', { start: async () => undefined, stop: () => retryQueue.close() })
   const services: Service[] = [serverOf(app, config), database, redis.service, stream.service, queue, retryJobs, events]
-  return { app, services: [...services, lag, ...(money?.services ?? []), sampler] }
+  // The first to stop: a change that comes in must still find everything that it needs.
+  const door = service('admin-requests', { start: async () => undefined, stop: () => app.close() })
+  return { app, services: [...services, lag, ...(money?.services ?? []), sampler, door] }
 }
 
 async function partsOf(config: AdminConfig, logger: Logger) {
   const kafka = kafkaOf(config, logger)
-  const redis = retryRedisOf(config, logger)
+  // A person waits: what Redis does not do within this time has failed.
+  const redis = retryRedisOf(config, logger, REDIS_COMMAND_MS)
   const retryQueue = new Queue<RetryJobData>(RETRY_QUEUE_NAME, { connection: redis.client, prefix: redis.prefix })
   retryQueue.on('error', () => undefined)
   return {
@@ -128,6 +142,12 @@ async function partsOf(config: AdminConfig, logger: Logger) {
     lag: createLagReader(kafka),
     money: config.MONEY_API_URL === undefined ? undefined : moneyPartsOf(config, logger),
   }
+}
+
+async function pingStreams(connection: StreamConnection): Promise<void> {
+  // A command would connect a client that its service is about to connect.
+  if (!connection.isUsable) throw new CodedError('STREAM_UNREACHABLE', 'Redis (streams) does not answer')
+  await connection.client.ping()
 }
 
 function topicOf(config: AdminConfig, type: 'VOUCHER' | 'POINT'): string {

@@ -25,8 +25,14 @@ export function kafkaOf(config: KafkaConfig, logger: Logger): KafkaClient {
 }
 
 /** BullMQ's connection; in a cluster its keys need a hash tag. */
-export function retryRedisOf(config: RedisConfig, logger: Logger) {
-  const client = createRedisClient({ url: config.REDIS_URL, cluster: config.REDIS_CLUSTER, logger })
+export function retryRedisOf(config: RedisConfig, logger: Logger, commandTimeoutMs?: number) {
+  const { REDIS_URL: url, REDIS_CLUSTER: cluster } = config
+  const client = createRedisClient({
+    url,
+    cluster,
+    logger,
+    ...(commandTimeoutMs === undefined ? {} : { commandTimeoutMs }),
+  })
   return {
     client,
     prefix: config.REDIS_CLUSTER ? '{promostream}' : 'promostream',

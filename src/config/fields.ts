@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { z } from 'zod'
 
 /** Building blocks of the schemas: each turns the text of one variable into a value, or says what is wrong with it. */
@@ -60,6 +61,19 @@ export interface AdminUser {
 }
 
 const USER = /^([^\s:,]{1,64}):(viewer|operator):(scrypt\.\d{1,9}\.\d{1,4}\.\d{1,4}\.[\w-]+\.[\w-]+)$/
+
+/** A comma list of addresses and CIDR ranges. */
+export const networks = list.refine(
+  items => items.length > 0 && items.every(isNetwork),
+  'must be a comma separated list of IP addresses and CIDR ranges',
+)
+
+function isNetwork(text: string): boolean {
+  const [address = '', bits, ...rest] = text.split('/')
+  const maxBits = { 4: 32, 6: 128 }[isIP(address)]
+  if (maxBits === undefined || rest.length > 0) return false
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= maxBits)
+}
 
 /** A comma list of `name:role:hash`. A complaint names the user's place in the list, never what stands there. */
 export const adminUsers = list.transform((items, context): AdminUser[] => {

@@ -8,6 +8,7 @@ import {
   flag,
   integer,
   isLoopback,
+  networks,
   port,
   text,
   url,
@@ -134,6 +135,8 @@ export const adminSchema = withCrossChecks(
     ADMIN_PORT: port.prefault('3000'),
     ADMIN_USERS: adminUsers.optional(),
     ADMIN_HOOK_SECRET: text.optional(),
+    ADMIN_SESSION_SECRET: z.string().min(32, 'must have 32 characters or more').optional(),
+    ADMIN_TRUSTED_PROXIES: networks.optional(),
   }),
 ).superRefine(({ ADMIN_HOST: host, ADMIN_USERS: users }, context) => {
   if (isLoopback(host) || users !== undefined) return

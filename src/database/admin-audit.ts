@@ -20,6 +20,8 @@ export interface AuditRecord extends AdminChange {
   outcome: string | null
 }
 
+const MAX_DETAIL_LENGTH = 10_000
+
 export interface AdminAuditRepository {
   /** Resolves after the commit, with the row's id: the change may begin. */
   begin(change: AdminChange): Promise<string>
@@ -33,7 +35,7 @@ export function createAdminAuditRepository(kysely: Kysely<unknown>): AdminAuditR
     begin: async ({ who, what, target, detail }) => {
       const { rows } = await sql<{ id: string }>`
         insert into admin_audit (who, what, target, detail)
-        values (${who}, ${what}, ${target}, ${JSON.stringify(detail ?? null)}::jsonb) returning id`.execute(kysely)
+        values (${who}, ${what}, ${target}, ${storable(detail)}::jsonb) returning id`.execute(kysely)
       return (rows[0] as { id: string }).id
     },
     end: async (id, outcome) => {
@@ -47,4 +49,12 @@ export function createAdminAuditRepository(kysely: Kysely<unknown>): AdminAuditR
       return rows
     },
   }
+}
+
+/** As JSON that PostgreSQL takes: no NUL, no half characters, and no more than an operator would read. */
+function storable(detail: unknown): string {
+  const json = JSON.stringify(detail ?? null).replace(/\\(u[0-9a-f]{4}|.)/g, (sequence, code: string) =>
+    code === 'u0000' || /^ud[89a-f]/.test(code) ? '\\ufffd' : sequence,
+  )
+  return json.length <= MAX_DETAIL_LENGTH ? json : JSON.stringify(`${json.slice(0, MAX_DETAIL_LENGTH)}…`.toWellFormed())
 }

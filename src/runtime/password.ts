@@ -18,7 +18,7 @@ interface ParsedHash {
   key: Buffer
 }
 
-/** A new salt each time: `scrypt.N.r.p.salt.key`, the last two in base64url (CONTRACT, `ADMIN_USERS`). */
+/** A new salt each time: `scrypt.N.r.p.salt.key`, the last two in base64url. */
 export async function hashPassword(password: string): Promise<string> {
   const salt = randomBytes(SALT_BYTES)
   const key = await derive(password, salt, KEY_BYTES, COST)
@@ -33,6 +33,11 @@ export async function hashPassword(password: string): Promise<string> {
 export async function verifyPassword(password: string, hash: string): Promise<boolean> {
   const { salt, key, ...cost } = parseHash(hash)
   return timingSafeEqual(await derive(password, salt, key.length, cost), key)
+}
+
+/** Throws `PASSWORD_HASH` with what is wrong with it. */
+export function checkPasswordHash(hash: string): void {
+  parseHash(hash)
 }
 
 function parseHash(hash: string): ParsedHash {

@@ -7,16 +7,20 @@ export interface RedisOptions {
   /** Treat the URL as a cluster's seed. */
   cluster: boolean
   logger: Logger
+  /** Commands fail after this long, also while they wait for a connection; without it they wait for ever. */
+  commandTimeoutMs?: number
 }
 
 /**
  * A connection for BullMQ and everything but streams, which have their own. `maxRetriesPerRequest: null` is what
  * BullMQ's workers ask for: commands wait for a Redis that is away.
  */
-export function createRedisClient({ url, cluster, logger }: RedisOptions): Redis | Cluster {
+export function createRedisClient({ url, cluster, logger, commandTimeoutMs }: RedisOptions): Redis | Cluster {
+  const timeout = commandTimeoutMs === undefined ? {} : { commandTimeout: commandTimeoutMs }
+  const redisOptions = { maxRetriesPerRequest: null, ...timeout }
   const client = cluster
-    ? new Cluster([url], { redisOptions: { maxRetriesPerRequest: null }, lazyConnect: true })
-    : new Redis(url, { maxRetriesPerRequest: null, lazyConnect: true })
+    ? new Cluster([url], { redisOptions, lazyConnect: true })
+    : new Redis(url, { ...redisOptions, lazyConnect: true })
   client.on('error', (error: Error) => logger.debug({ err: error }, `redis: ${errorLine(error)}`))
   return client
 }

@@ -74,6 +74,60 @@ withKafka('users of the admin (CONTRACT «Admin HTTP»)', () => {
     expect(guesses.filter(({ status }) => status === 429)).toHaveLength(2)
   })
 
+  test('a program that begins with many requests at a time is let in: only wrong passwords count', async () => {
+    await fresh()
+    const answers = await Promise.all(Array.from({ length: 12 }, () => client.as('otto')('/api/session')))
+    expect(answers.map(({ status }) => status)).toEqual(Array(12).fill(200))
+  })
+
+  test('behind a proxy that is trusted guesses count for who made them; nobody else is believed', async () => {
+    const statusesOf = async () => {
+      const guess = (address: string) =>
+        client.ask('/login', {
+          method: 'POST',
+          body: { user: 'otto', password: 'guess' },
+          headers: { 'x-forwarded-for': address },
+        })
+      for (let attempt = 1; attempt <= 5; attempt++) await guess('192.0.2.1')
+      return [(await guess('192.0.2.1')).status, (await guess('192.0.2.2')).status]
+    }
+    await fresh()
+    expect(await statusesOf()).toEqual([429, 429])
+    child = await system.start('admin', { ADMIN_USERS: users, ADMIN_TRUSTED_PROXIES: '127.0.0.0/8, ::1' })
+    client = new AdminClient(child)
+    expect(await statusesOf()).toEqual([429, 401])
+  })
+
+  test('admins with one session secret know each other’s sessions, others do not', async () => {
+    const secret = 'a secret of more than thirty-two characters'
+    const start = async (more: Record<string, string>) =>
+      new AdminClient(await system.start('admin', { ADMIN_USERS: users, ...more }))
+    const [one, two, other] = [
+      await start({ ADMIN_SESSION_SECRET: secret }),
+      await start({ ADMIN_SESSION_SECRET: secret }),
+      await start({}),
+    ]
+    const { cookie } = await one.login('vera')
+    const statusAt = async (admin: AdminClient) => (await admin.ask('/api/session', { headers: { cookie } })).status
+    expect([await statusAt(one), await statusAt(two), await statusAt(other)]).toEqual([200, 200, 401])
+  })
+
+  test('a form that fails is answered with a page, and an error’s page can log out', async () => {
+    await fresh()
+    const html = { accept: 'text/html', 'content-type': 'application/x-www-form-urlencoded' }
+    const form = (cookie: string, body: string, path: string) =>
+      client.ask(path, { method: 'POST', body, headers: { ...html, cookie } })
+    const { cookie } = await client.login('vera')
+    const missing = await client.ask('/promotions/123', { headers: { cookie, accept: 'text/html' } })
+    const token = /name="_csrf" value="([^"]+)"/.exec(missing.text)?.[1] ?? ''
+    expect([missing.status, token]).toEqual([404, expect.stringMatching(/.{10}/)])
+    const out = await form(cookie, new URLSearchParams({ _csrf: token }).toString(), '/logout')
+    expect([out.status, out.headers.get('location')]).toEqual([303, '/login'])
+    for (let attempt = 1; attempt <= 4; attempt++) await form('', 'user=vera&password=no', '/login')
+    const refused = await form('', 'user=vera&password=no', '/login')
+    expect([refused.status, refused.headers.get('content-type')]).toEqual([429, 'text/html; charset=utf-8'])
+  })
+
   test('a form logs in and is led on, but only to a path of ours', async () => {
     await fresh()
     const form = (next: string) =>

@@ -38,7 +38,7 @@ withKafka('what an operator does reaches the real workers', () => {
 
   test('start: both instances answer the broadcast; slots, pause, resume and stop are followed', async () => {
     const id = await system.promotion('VOUCHER', 'READY', 1000)
-    expect((await instancesOf(id)).map(({ consumers }) => consumers)).toEqual([null, null])
+    await both(id, 'both are known, without consumers', ({ consumers }) => consumers === null)
     expect((await post(`/api/promotions/${id}/start`)).json).toMatchObject({ promotion: { status: 'IN_PROGRESS' } })
     await both(id, 'both have answered', ({ startedEventAt }) => startedEventAt !== null)
     await both(id, 'both have consumers', ({ consumers }) => consumers?.slots === 50)

@@ -36,6 +36,8 @@ const around = (more: Partial<Surroundings> = {}): Surroundings => ({
   instances: [worker()],
   databaseMs: 3,
   kafkaLag: { VOUCHER: 0, POINT: 0 },
+  streamsAnswer: true,
+  retriesPaused: false,
   ...more,
 })
 const codes = (promotion: PromotionProgress, surroundings: Surroundings) =>
@@ -50,6 +52,13 @@ describe('what is holding it up, told apart', () => {
     ['completed', running({ status: 'COMPLETED' }), around(), ['completed']],
     ['no worker alive', running(), around({ instances: [] }), ['no-worker']],
     ['Redis away', running(), around({ instances: undefined }), ['redis-away']],
+    ['the Redis of the streams away', running(), around({ streamsAnswer: false }), ['redis-away']],
+    [
+      'retries paused on the board',
+      running({ gifts: { ...running().gifts, PENDING: 0, RETRYING: 3 } }),
+      around({ retriesPaused: true }),
+      ['retries-paused'],
+    ],
     ['database away', running(), around({ databaseMs: undefined }), ['database-away']],
     ['database slow', running(), around({ databaseMs: 900 }), ['database-slow']],
     [

@@ -43,8 +43,12 @@ describe('users', () => {
     expect(await users.verify('b', 'right')).toBeUndefined()
     expect(users.find('b')).toBeUndefined()
     const others = createUsers([{ name: 'a', role: 'operator', hash }])
-    expect(users.sessionKey().equals(createUsers([{ name: 'a', role: 'viewer', hash }]).sessionKey())).toBe(true)
-    expect(users.sessionKey().equals(others.sessionKey())).toBe(false)
+    const again = createUsers([{ name: 'a', role: 'viewer', hash }])
+    expect(users.sessionKey('s').equals(again.sessionKey('s'))).toBe(true)
+    expect(users.sessionKey('s').equals(others.sessionKey('s'))).toBe(false)
+    expect(users.sessionKey('s').equals(again.sessionKey('t'))).toBe(false)
+    // Without a secret what stands in ADMIN_USERS does not make a key.
+    expect(users.sessionKey(undefined).equals(again.sessionKey(undefined))).toBe(false)
   })
 })
 

@@ -25,7 +25,9 @@ async function send(path, method, body) {
 
 /** Does one change, says how it ended, and keeps its button from being pressed twice. */
 async function change(button, what, work) {
-  button.disabled = true
+  if (button.ariaDisabled === 'true') return undefined
+  // Not `disabled`: the keyboard would lose its place.
+  button.ariaDisabled = 'true'
   try {
     const answer = await work()
     say(`${what}: done`)
@@ -34,7 +36,7 @@ async function change(button, what, work) {
     say(`${what}: ${error.message}`, 'bad')
     return undefined
   } finally {
-    button.disabled = false
+    button.ariaDisabled = null
   }
 }
 
@@ -66,7 +68,9 @@ function showPromotion(root, { status, percent, text, holdUps, actions }) {
   else bar.value = percent
   showHoldUps(root.querySelector('.hold-ups'), holdUps)
   for (const button of root.querySelectorAll('[data-action]')) {
-    if (!button.dataset.busy) button.disabled = !actions.includes(button.dataset.action)
+    const isAllowed = actions.includes(button.dataset.action)
+    if (!isAllowed && document.activeElement === button) notice.focus()
+    button.disabled = !isAllowed
   }
 }
 
@@ -114,7 +118,10 @@ function show(event) {
   page.dispatchEvent(new CustomEvent('point', { detail: event.point }))
 }
 
+let events
+
 async function watchAgain() {
+  if (document.hidden) return
   const response = await fetch('/api/session').catch(() => undefined)
   if (response?.status === 401) return location.assign(`/login?next=${encodeURIComponent(location.pathname)}`)
   return watch()
@@ -122,17 +129,29 @@ async function watchAgain() {
 
 function watch() {
   const { promotion } = page.dataset
-  const events = new EventSource(promotion === undefined ? '/api/events' : `/api/events?promotion=${promotion}`)
   const pulse = document.querySelector('[data-pulse]')
-  events.onopen = () => {
+  events?.close()
+  const own = new EventSource(promotion === undefined ? '/api/events' : `/api/events?promotion=${promotion}`)
+  events = own
+  own.onopen = () => {
     pulse.hidden = false
   }
-  events.onerror = () => {
+  own.onerror = () => {
     pulse.hidden = true
     // A stream that was refused is not opened again by the browser: we do, or are sent to the login.
-    if (events.readyState === EventSource.CLOSED) setTimeout(watchAgain, RETRY_MS)
+    if (own.readyState === EventSource.CLOSED && own === events) setTimeout(watchAgain, RETRY_MS)
   }
-  events.onmessage = ({ data }) => show(JSON.parse(data))
+  own.onmessage = ({ data }) => show(JSON.parse(data))
+}
+
+/** A browser has six connections to us, however many tabs: one that nobody looks at gives its own back. */
+function watchWhileSeen() {
+  watch()
+  document.addEventListener('visibilitychange', () => {
+    if (!document.hidden) return void watchAgain()
+    events.close()
+    document.querySelector('[data-pulse]').hidden = true
+  })
 }
 
 function steer() {
@@ -141,9 +160,8 @@ function steer() {
     button.addEventListener('click', async () => {
       const { action, confirm: question } = button.dataset
       if (question && !confirm(question)) return
-      button.dataset.busy = 'true'
-      await change(button, button.textContent, () => send(`${path}/${action}`, 'POST'))
-      delete button.dataset.busy
+      const where = action === 'resume-calls' ? '/api/money/resume-calls' : `${path}/${action}`
+      await change(button, button.textContent, () => send(where, 'POST'))
     })
   }
   document.querySelector('[data-concurrency]')?.addEventListener('submit', async event => {
@@ -171,7 +189,7 @@ function retryGift() {
   })
 }
 
-if (page.dataset.page !== 'gift') watch()
+if (page.dataset.page !== 'gift') watchWhileSeen()
 if (page.dataset.page === 'promotion') steer()
 create()
 retryGift()

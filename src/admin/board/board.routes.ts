@@ -1,11 +1,13 @@
 import { createBullBoard } from '@bull-board/api'
 import type { Queue } from 'bullmq'
 import type { FastifyPluginAsync } from 'fastify'
+import { id } from '#admin/api-schemas.ts'
 import { isLocalName } from '#admin/security/origin.ts'
 import type { Promotion } from '#database/promotions.ts'
 import type { PromotionStream } from '#queues/promotion-stream.ts'
 import type { PromotionType } from '#queues/promotion-type.ts'
 import type { RetryJobData } from '#queues/retry.queue.ts'
+import type { Logger } from '#runtime/logger.ts'
 import { withoutInline } from './page.ts'
 import { RetryQueueAdapter } from './retry-queue-adapter.ts'
 import { BoardServerAdapter, ROLE_HEADER } from './server-adapter.ts'
@@ -14,13 +16,14 @@ import { PromotionStreamAdapter, type StreamAdapterDeps } from './stream-adapter
 export interface BoardDeps extends StreamAdapterDeps {
   retryQueue: Queue<RetryJobData>
   streams: Readonly<Record<PromotionType, PromotionStream>>
+  logger: Logger
 }
 
 const BASE_PATH = '/board'
 
 /** Bull-Board at `/board`: the retry queue, and every promotion's stream as a queue of its own. */
 export function boardRoutes(deps: BoardDeps): FastifyPluginAsync {
-  const server = new BoardServerAdapter()
+  const server = new BoardServerAdapter(deps.logger)
   server.setBasePath(BASE_PATH)
   const board = createBullBoard({
     // A BullMQ queue comes first: the board asks the first one about its Redis.
@@ -85,13 +88,13 @@ function createQueueList(board: ReturnType<typeof createBullBoard>, deps: BoardD
       const { promotions } = await deps.sampler.fresh()
       for (const promotion of promotions) add(promotion)
       const asked = /^campaign-promotion-([1-9]\d{0,18}):/.exec(queueName ?? '')?.[1]
-      const watched = new Set(promotions.map(({ id }) => id))
-      for (const [id, { adapter }] of known) {
-        if (watched.has(id) || id === asked) continue
-        known.delete(id)
+      const watched = new Set(promotions.map(promotion => promotion.id))
+      for (const [promotionId, { adapter }] of known) {
+        if (watched.has(promotionId) || promotionId === asked) continue
+        known.delete(promotionId)
         board.removeQueue(adapter)
       }
-      if (asked === undefined || known.has(asked)) return
+      if (asked === undefined || known.has(asked) || !id.safeParse(asked).success) return
       const other = await deps.sampler.find(asked)
       if (other !== undefined) add(other)
     },

@@ -4,6 +4,7 @@ import type { AppControllerRoute, BullBoardRequest, ControllerHandlerReturnType 
 import { FastifyAdapter } from '@bull-board/fastify'
 import { toProblem } from '#admin/problem.ts'
 import { errorLine } from '#runtime/errors.ts'
+import type { Logger } from '#runtime/logger.ts'
 import { PromotionStreamAdapter } from './stream-adapter.ts'
 
 const RETRY_ALL = '/api/queues/:queueName/retry/:queueStatus'
@@ -26,13 +27,24 @@ export const ROLE_HEADER = 'x-promostream-role'
 
 /** Bull-Board's Fastify adapter with the routes that money allows, and read-only for viewers. */
 export class BoardServerAdapter extends FastifyAdapter {
+  readonly #logger: Logger
+
+  constructor(logger: Logger) {
+    super()
+    this.#logger = logger
+  }
+
   override setApiRoutes(routes: AppControllerRoute[]): this {
     super.setApiRoutes(routes.map(guarded) as Parameters<FastifyAdapter['setApiRoutes']>[0])
     return this
   }
 
   override setErrorHandler(): this {
-    return super.setErrorHandler(error => answerError(error)) as this
+    return super.setErrorHandler(error => {
+      const { status, detail } = toProblem(error)
+      if (status >= 500) this.#logger.error({ err: error }, `board: ${errorLine(error)}`)
+      return failure(status, detail)
+    }) as this
   }
 }
 
@@ -60,17 +72,23 @@ function readOnlyForViewers(route: AppControllerRoute): AppControllerRoute['hand
 const refuse = (): ControllerHandlerReturnType<never> =>
   failure(405, 'this is refused: these jobs are gifts of money') as ControllerHandlerReturnType<never>
 
-/** Every queue that can; a promotion that is in another state stays in it. */
+/**
+ * Every promotion that can; one that is in another state stays in it, one that fails keeps none of the others from it. The
+ * retry queue goes on: its jobs heed their promotion's status, and nobody who resumes a promotion would think of it.
+ */
 function forAll(steer: (queue: BaseAdapter) => Promise<void>): AppControllerRoute['handler'] {
   return async request => {
-    for (const queue of request?.queues.values() ?? []) {
-      await steer(queue).catch(error => {
-        if (toProblem(error).status !== 409) throw error
-      })
-    }
+    const promotions = [...(request?.queues.values() ?? [])].filter(queue => queue instanceof PromotionStreamAdapter)
+    const steered = await Promise.allSettled(promotions.map(steer))
+    const failed = steered.find(
+      ({ status, reason }: Settled) => status === 'rejected' && toProblem(reason).status !== 409,
+    )
+    if (failed !== undefined) throw (failed as PromiseRejectedResult).reason
     return { status: 200, body: {} } as ControllerHandlerReturnType<never>
   }
 }
+
+type Settled = PromiseSettledResult<void> & { reason?: unknown }
 
 /** All UNKNOWN gifts of one promotion; what failed for good is not retried. */
 async function retryAll(request?: BullBoardRequest): Promise<ControllerHandlerReturnType<never>> {
@@ -78,11 +96,6 @@ async function retryAll(request?: BullBoardRequest): Promise<ControllerHandlerRe
   if (!(queue instanceof PromotionStreamAdapter) || request?.params.queueStatus !== 'failed') return refuse()
   const retried = await queue.retryUnknown()
   return { status: 200, body: { retried, skipped: 0 } } as unknown as ControllerHandlerReturnType<never>
-}
-
-function answerError(error: unknown): ControllerHandlerReturnType {
-  const { status, detail } = toProblem(error)
-  return failure(status, status === 500 ? errorLine(error) : detail)
 }
 
 function failure(status: number, message: string): ControllerHandlerReturnType {

@@ -1,8 +1,10 @@
 import { BaseAdapter } from '@bull-board/api/dist/queueAdapters/base.js'
 import type { JobCounts, JobStatus, QueueJob, QueueMetrics, QueueWorker, Status } from '@bull-board/api/dist/types.js'
 import type { Kysely } from 'kysely'
+import { concurrencyBody, id as validId } from '#admin/api-schemas.ts'
 import { giftTimeline } from '#admin/gift-timeline.ts'
 import type { GiftService } from '#admin/gifts.ts'
+import { refusal } from '#admin/problem.ts'
 import type { PromotionView, Sampler } from '#admin/snapshot/sampler.ts'
 import type { Steps } from '#admin/steering.ts'
 import { findGift, type GiftRecord } from '#database/gift-pages.ts'
@@ -104,7 +106,7 @@ export class PromotionStreamAdapter extends BaseAdapter {
   }
 
   override async getJob(id: string): Promise<QueueJob | undefined> {
-    if (!/^[1-9]\d{0,18}$/.test(id)) return undefined
+    if (!validId.safeParse(id).success) return undefined
     const gift = await findGift(this.#deps.kysely, this.#promotion.type, id)
     return gift?.promotionId === this.promotionId ? this.#toJob(gift, false) : undefined
   }
@@ -136,7 +138,10 @@ export class PromotionStreamAdapter extends BaseAdapter {
   }
 
   override async setGlobalConcurrency(concurrency: number): Promise<void> {
-    await this.#deps.promotions.setConsumers(this.promotionId, concurrency)
+    // The board takes a limit away by 0.
+    const wanted = concurrencyBody.safeParse({ consumersPerInstance: concurrency > 0 ? concurrency : null })
+    if (!wanted.success) throw refusal('UNPROCESSABLE', 'slots must be a whole number from 1 to 100,000')
+    await this.#deps.promotions.setConsumers(this.promotionId, wanted.data.consumersPerInstance)
   }
 
   /** Null, which is no warning, for one that needs none. */

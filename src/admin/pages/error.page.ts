@@ -1,13 +1,13 @@
-import type { FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { Problem } from '#admin/problem.ts'
-import { layout } from './layout.ts'
+import { contextOf, layout } from './layout.ts'
 
-export function errorPage({ status, title, detail }: Problem, request: FastifyRequest): string {
+export function errorPage({ status, title, detail }: Problem, request: FastifyRequest, reply: FastifyReply): string {
   const main = html`<div class="card">
     <h1>${status} ${title}</h1>
     <p>${detail}</p>
     <p><a href="/">All promotions</a></p>
   </div>`
-  return layout({ title, main, context: { identity: request.identity, path: request.url } })
+  return layout({ title, main, context: contextOf(request, reply) })
 }

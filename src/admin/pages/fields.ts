@@ -32,7 +32,7 @@ export function toFields(view: PromotionView): PromotionFields {
     status,
     percent,
     holdUps: view.holdUps,
-    actions: allowedActions(view),
+    actions: [...allowedActions(view), ...moneyActions(view)],
     text: {
       status: STATUS_TEXT[status],
       progress: `${number.format(done)} of ${isKnown || rows > 0 ? number.format(expected) : 'an unknown number'} gifts`,
@@ -66,6 +66,11 @@ export function duration(seconds: number): string {
     return seconds < 600 ? `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s` : `${minutes} min`
   const hours = Math.floor(minutes / 60)
   return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.round(hours / 24)} days`
+}
+
+/** Lifts what holds every promotion up, not this one alone. */
+function moneyActions({ holdUps }: PromotionView): string[] {
+  return holdUps.some(({ code }) => code === 'credentials-refused') ? ['resume-calls'] : []
 }
 
 function allowedActions({ status, gifts }: PromotionView): string[] {

@@ -1,3 +1,4 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { Identity } from '#admin/security/users.ts'
 
@@ -6,6 +7,12 @@ export interface PageContext {
   /** Proves that a write comes from our own page. */
   csrfToken?: string
   path: string
+}
+
+export function contextOf(request: FastifyRequest, reply: FastifyReply): PageContext {
+  const { identity, signedInBy, url } = request
+  const path = url.split('?')[0] ?? '/'
+  return { identity, path, ...(signedInBy === 'session' ? { csrfToken: reply.generateCsrf() } : {}) }
 }
 
 export interface PageParts {

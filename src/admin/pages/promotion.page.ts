@@ -29,6 +29,7 @@ export const ACTIONS = [
   ['rebuild', 'Rebuild', ''],
   ['retry-unknown', 'Retry unknown', 'Try every UNKNOWN gift once more, with the same keys?'],
   ['reconcile-unknown', 'Reconcile unknown', ''],
+  ['resume-calls', 'Lift refusal', 'Call the Money API again, from every worker?'],
 ] as const
 
 const MORE_FIGURES = [
@@ -50,9 +51,9 @@ export function promotionPage({ promotion, instances, failures }: PromotionPageV
         <small>${type} ${id}</small>
         <span class="pulse" data-pulse hidden>live</span>
       </div>
-      <p id="notice" role="status" class="notice" hidden></p>
+      <p id="notice" role="status" class="notice" tabindex="-1" hidden></p>
       <section class="card" aria-label="Progress">
-        !${progressBar(fields)} !${figures(fields, MORE_FIGURES)} !${holdUpList(fields.holdUps)}
+        !${progressBar(fields)} !${figures(fields, MORE_FIGURES)} <div role="status">!${holdUpList(fields.holdUps)}</div>
       </section>
       !${isOperator ? steering(promotion, fields.actions) : ''}
       <section class="card" aria-labelledby="plots-title">

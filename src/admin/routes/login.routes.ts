@@ -4,7 +4,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { loginPage } from '#admin/pages/login.page.ts'
 import { refusal, wantsPage } from '#admin/problem.ts'
-import { byAddress, MAX_ATTEMPTS, sessionOf } from '#admin/security/authenticate.ts'
+import { MAX_ATTEMPTS, sessionOf } from '#admin/security/authenticate.ts'
 import { isLocalName } from '#admin/security/origin.ts'
 import type { RevokedSessions } from '#admin/security/revoked-sessions.ts'
 import type { Identity, Users } from '#admin/security/users.ts'
@@ -42,7 +42,7 @@ export function loginRoutes({ users, revoked }: LoginDeps): FastifyPluginAsync {
       {
         config: {
           isOpen: true,
-          rateLimit: { max: MAX_ATTEMPTS, timeWindow: '1 minute', keyGenerator: byAddress, hook: 'onRequest' },
+          rateLimit: { max: MAX_ATTEMPTS, timeWindow: '1 minute', hook: 'onRequest' },
         },
         schema: { body: credentials },
       },

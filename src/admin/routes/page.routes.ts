@@ -1,4 +1,4 @@
-import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyPluginAsync, FastifyReply } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import type { Kysely } from 'kysely'
 import { z } from 'zod'
@@ -7,7 +7,7 @@ import type { GiftService } from '#admin/gifts.ts'
 import { auditPage } from '#admin/pages/audit.page.ts'
 import { giftPage } from '#admin/pages/gift.page.ts'
 import { giftsPage } from '#admin/pages/gifts.page.ts'
-import type { PageContext } from '#admin/pages/layout.ts'
+import { contextOf } from '#admin/pages/layout.ts'
 import { progressPage } from '#admin/pages/progress.page.ts'
 import { promotionPage } from '#admin/pages/promotion.page.ts'
 import { refusal } from '#admin/problem.ts'
@@ -26,12 +26,6 @@ export interface PageRoutesDeps {
 
 const MAX_FAILURES_SHOWN = 20
 const schema = { hide: true }
-
-function contextOf(request: FastifyRequest, reply: FastifyReply): PageContext {
-  const { identity, signedInBy, url } = request
-  const path = url.split('?')[0] ?? '/'
-  return { identity, path, ...(signedInBy === 'session' ? { csrfToken: reply.generateCsrf() } : {}) }
-}
 
 const sendPage = (reply: FastifyReply, page: string) =>
   reply.type('text/html; charset=utf-8').serializer(String).send(page)

@@ -1,4 +1,7 @@
+import { isIPv6 } from 'node:net'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { Address6 } from 'ip-address'
+import { RateLimiterMemory } from 'rate-limiter-flexible'
 import { refusal, wantsPage } from '#admin/problem.ts'
 import type { RevokedSessions } from './revoked-sessions.ts'
 import type { Identity, Users } from './users.ts'
@@ -37,7 +40,7 @@ export const MAX_ATTEMPTS = 5
 export function registerAuthentication(app: FastifyInstance, { users, revoked }: AuthenticationDeps): void {
   app.decorateRequest('identity', undefined)
   app.decorateRequest('signedInBy', undefined)
-  const attempts = app.createRateLimit({ max: MAX_ATTEMPTS, timeWindow: '1 minute', keyGenerator: byAddress })
+  const check = createBasicCheck(users)
 
   const fromSession = async (request: FastifyRequest): Promise<Identity | undefined> => {
     const { user, id } = sessionOf(request)
@@ -45,17 +48,11 @@ export function registerAuthentication(app: FastifyInstance, { users, revoked }:
     if (identity === undefined || id === undefined || (await revoked.has(id))) return undefined
     return identity
   }
-  const fromBasic = async (request: FastifyRequest, [name, password]: [string, string]) => {
-    const remembered = users.remembered(name, password)
-    if (remembered !== undefined) return remembered
-    const attempt = await attempts(request)
-    if (!attempt.isAllowed && attempt.isExceeded) throw refusal('TOO_MANY_LOGINS', 'too many logins: wait a minute')
-    return users.verify(name, password)
-  }
 
   app.addHook('onRequest', async (request, reply) => {
     const credentials = basicCredentials(request.headers.authorization)
-    const identity = credentials === undefined ? await fromSession(request) : await fromBasic(request, credentials)
+    const identity =
+      credentials === undefined ? await fromSession(request) : await check(addressOf(request.ip), credentials)
     if (identity !== undefined) {
       request.identity = identity
       request.signedInBy = credentials === undefined ? 'session' : 'basic'
@@ -81,9 +78,39 @@ export function sessionOf(request: FastifyRequest): { user?: string; id?: string
   return { ...(user === undefined ? {} : { user }), ...(id === undefined ? {} : { id }) }
 }
 
-/** One bucket an address. */
-export function byAddress(request: FastifyRequest): string {
-  return request.ip
+/**
+ * A password is derived once, however many requests come with it at a time, and counts against its address only if it was
+ * wrong: a program may begin with a hundred requests.
+ */
+function createBasicCheck(users: Users) {
+  const guesses = new RateLimiterMemory({ points: MAX_ATTEMPTS, duration: 60 })
+  const underWay = new Map<string, Promise<Identity | undefined>>()
+  const verify = async (address: string, name: string, password: string) => {
+    // Counted first: a burst of guesses must not run beside each other before the first is found wrong.
+    await guesses.consume(address).catch(() => {
+      throw refusal('TOO_MANY_LOGINS', 'too many logins: wait a minute')
+    })
+    const identity = await users.verify(name, password)
+    if (identity !== undefined) await guesses.reward(address)
+    return identity
+  }
+  return (address: string, [name, password]: [string, string]): Promise<Identity | undefined> => {
+    const remembered = users.remembered(name, password)
+    if (remembered !== undefined) return Promise.resolve(remembered)
+    const key = JSON.stringify([address, name, password])
+    const known = underWay.get(key)
+    if (known !== undefined) return known
+    const checked = verify(address, name, password).finally(() => underWay.delete(key))
+    underWay.set(key, checked)
+    return checked
+  }
+}
+
+/** One bucket an address; of IPv6 one a /64, which is what one customer has. */
+function addressOf(ip: string): string {
+  if (!isIPv6(ip)) return ip
+  const address = new Address6(ip)
+  return address.isMapped4() ? address.to4().correctForm() : new Address6(`${ip}/64`).startAddress().correctForm()
 }
 
 function basicCredentials(header: string | undefined): [string, string] | undefined {

@@ -16,6 +16,7 @@ export const HOLD_UP_CODES = [
   'database-slow',
   'kafka-lag',
   'waiting-for-gifts',
+  'retries-paused',
   'only-retries',
   'unsettled',
   'starting',
@@ -35,6 +36,10 @@ export interface HoldUp {
 export interface Surroundings {
   /** Undefined: Redis does not answer. */
   instances: readonly InstanceRecord[] | undefined
+  /** False: the Redis of the streams does not answer, which may be another one. */
+  streamsAnswer: boolean
+  /** Somebody paused the retry queue on the board. */
+  retriesPaused: boolean
   /** How long the progress statement took; undefined: it failed. */
   databaseMs: number | undefined
   /** Messages of the gifts' topics that no listener has taken; undefined: Kafka does not answer. */
@@ -52,7 +57,9 @@ export function holdUps(promotion: PromotionProgress, around: Surroundings): Hol
   if (still !== undefined) return [still]
   const found = [...workersOf(promotion, around), ...serversOf(promotion, around)]
   const { PENDING: pending, RETRYING: retrying, UNKNOWN: unknown } = promotion.gifts
-  if (pending === 0 && retrying > 0) {
+  if (retrying > 0 && around.retriesPaused) {
+    found.push(bad('retries-paused', 'The retry queue is paused on the board: nothing is tried again'))
+  } else if (pending === 0 && retrying > 0) {
     found.push(wait('only-retries', `${format(retrying)} gifts wait for their next attempt; nothing else is left`))
   }
   if (pending === 0 && retrying === 0 && found.length === 0) found.push(emptyOf(promotion, unknown))
@@ -76,8 +83,9 @@ function stateOf({ status, gifts }: PromotionProgress): HoldUp | undefined {
   }
 }
 
-function workersOf({ id }: PromotionProgress, { instances }: Surroundings): HoldUp[] {
-  if (instances === undefined) return [bad('redis-away', 'Redis does not answer: workers get no work')]
+function workersOf({ id }: PromotionProgress, { instances, streamsAnswer }: Surroundings): HoldUp[] {
+  if (instances === undefined || !streamsAnswer)
+    return [bad('redis-away', 'Redis does not answer: workers get no work')]
   if (instances.length === 0) return [bad('no-worker', 'No worker is alive')]
   const count = (is: (instance: InstanceRecord) => boolean) => instances.filter(is).length
   const all = instances.length

@@ -55,6 +55,7 @@ export interface SamplerDeps {
   streams: StreamCounter
   listInstances(): Promise<InstanceRecord[]>
   kafkaLag(type: PromotionType): Promise<number>
+  retriesPaused(): Promise<boolean>
   logger: Logger
 }
 
@@ -146,16 +147,19 @@ export function createSampler(deps: SamplerDeps): Sampler {
   }
 }
 
+type Counts = ReadonlyMap<string, StreamCount>
+
 /** One look at PostgreSQL, Redis and Kafka. What does not answer is undefined; `previous` stands in for PostgreSQL. */
 function createObserver(deps: SamplerDeps) {
   const instances = remembered(INSTANCES_MAX_AGE_MS, deps.listInstances)
+  const retriesPaused = remembered(INSTANCES_MAX_AGE_MS, deps.retriesPaused)
   const kafkaLag = remembered(KAFKA_MAX_AGE_MS, async () => {
     const [VOUCHER, POINT] = await Promise.all([deps.kafkaLag('VOUCHER'), deps.kafkaLag('POINT')])
     return { VOUCHER, POINT }
   })
   return async (previous: readonly PromotionProgress[]) => {
     const startedAt = performance.now()
-    const [read, seen, lag] = await Promise.all([
+    const [read, seen, lag, areRetriesPaused] = await Promise.all([
       readProgress(deps.kysely, 'watched').then(
         promotions => ({ promotions, databaseMs: performance.now() - startedAt }),
         (error: unknown) => {
@@ -165,12 +169,20 @@ function createObserver(deps: SamplerDeps) {
       ),
       instances(),
       kafkaLag.soon(),
+      retriesPaused(),
     ])
-    const around: Surroundings = { instances: seen, databaseMs: read.databaseMs, kafkaLag: lag }
-    const nothing: ReadonlyMap<string, StreamCount> = new Map()
     const counts =
-      seen === undefined ? nothing : await within(deps.streams.read(read.promotions), nothing, STREAMS_WITHIN_MS)
-    return { promotions: read.promotions, around, counts }
+      seen === undefined
+        ? undefined
+        : await within<Counts | undefined>(deps.streams.read(read.promotions), undefined, STREAMS_WITHIN_MS)
+    const around: Surroundings = {
+      instances: seen,
+      streamsAnswer: counts !== undefined,
+      databaseMs: read.databaseMs,
+      kafkaLag: lag,
+      retriesPaused: areRetriesPaused ?? false,
+    }
+    return { promotions: read.promotions, around, counts: counts ?? new Map<string, StreamCount>() }
   }
 }
 
