@@ -30,8 +30,8 @@ export async function insertGifts(
   for (const answer of answers) {
     const index = answer.ordinal - 1
     const { targetId } = gifts[index] as NewGift
-    // Two gifts of one batch with one target: the first is the row, the second must be compared with it.
-    if (answer.inserted && !seen.has(targetId)) {
+    // Two gifts of one batch with one target: the first that could be is the row, the other must be compared with it.
+    if (answer.inserted && skipReason(answer, table) === undefined && !seen.has(targetId)) {
       seen.add(targetId)
       outcomes.set(index, {
         kind: 'inserted',

@@ -33,6 +33,7 @@ const HEARTBEAT_INTERVAL_MS = 1000
 /** A consumer that has neither fetched nor worked for this long is not ready. */
 const STALE_AFTER_MS = 15_000
 const MAX_RESTARTS = 15
+const RESTARTS_FORGIVEN_AFTER_MS = 600_000
 const RESTART_PAUSE_MS = 300
 const MAX_CLOSE_WAIT_MS = 5000
 
@@ -50,6 +51,7 @@ export class TopicConsumer implements Service {
   #starting: Promise<void> | undefined
   #stopping: Promise<void> | undefined
   #restarts = 0
+  #lastRestartAtMs = 0
   #lastProgressAt = 0
   #batchesUnderWay = 0
 
@@ -160,8 +162,11 @@ export class TopicConsumer implements Service {
     if (this.#stopping !== undefined || this.#consumer !== crashed) return
     this.#consumer = undefined
     await crashed.disconnect().catch(() => undefined)
+    // A topic on which nothing comes must not add up the hiccups of months.
+    if (Date.now() - this.#lastRestartAtMs > RESTARTS_FORGIVEN_AFTER_MS) this.#restarts = 0
     while (this.#stopping === undefined) {
       this.#restarts += 1
+      this.#lastRestartAtMs = Date.now()
       logger.warn({ err: error, restart: this.#restarts }, `${this.name} crashed: ${errorLine(error)}`)
       if (this.#restarts > MAX_RESTARTS) {
         return onFatal(

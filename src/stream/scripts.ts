@@ -39,7 +39,7 @@ export const ackDelete: Script = {
 /**
  * KEYS: stream. ARGV: group, consumer, mode, idle ms, ids. For each entry that is still ours:
  * 'beat' resets its idle time, 'count' also counts a delivery, 'release' lets it look idle for so long that any
- * consumer may claim it. One that another consumer owns by now is left alone: a frozen worker must not steal it back.
+ * consumer may claim it, and takes back the delivery: who gives an entry up in good order did not die of it. One that another consumer owns by now is left alone: a frozen worker must not steal it back.
  * Answers the ids that are still ours.
  */
 export const touchOwned: Script = {
@@ -52,6 +52,9 @@ export const touchOwned: Script = {
         owned[#owned + 1] = ARGV[i]
         if ARGV[3] == 'count' then
           redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[i])
+        elseif ARGV[3] == 'release' then
+          local count = math.max(0, found[1][4] - 1)
+          redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[i], 'IDLE', ARGV[4], 'RETRYCOUNT', count, 'JUSTID')
         else
           redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[i], 'IDLE', ARGV[4], 'JUSTID')
         end

@@ -94,6 +94,22 @@ describe('insert (CONTRACT «What becomes of a gift message»)', () => {
     expect(outcomes.map(({ kind }) => kind)).toEqual(['inserted', 'duplicate', 'target-conflict'])
   })
 
+  test.each([
+    ['5', 'promotion-stopped'],
+    ['999', 'promotion-not-found'],
+  ])(
+    'one target in one batch, for promotion %s and for one that runs: %s, and the row of the other',
+    async (id, reason) => {
+      const row = gift()
+      const outcomes = await Promise.all([{ ...row, promotionId: id }, row].map(one => results.VOUCHER.insert(one)))
+      expect(outcomes).toMatchObject([
+        { kind: 'skipped', reason },
+        { kind: 'inserted', enqueued: true },
+      ])
+      expect((await results.VOUCHER.find(row.targetId))?.promotionId).toBe('1')
+    },
+  )
+
   test('a message delivered again after its promotion ended is a duplicate still', async () => {
     await promotions.create({ id: '20', name: '', type: 'VOUCHER', totalCount: 0 })
     const row = gift({ promotionId: '20' })

@@ -10,7 +10,7 @@ import { type Explained, isExpired, matchMessage } from '#promotion/audit/messag
 import { Offenders } from '#promotion/audit/offenders.ts'
 import { OffsetSet } from '#promotion/audit/offset-set.ts'
 import { describeReport } from '#promotion/audit/report.ts'
-import { RowTable } from '#promotion/audit/row-table.ts'
+import { MARK, RowTable } from '#promotion/audit/row-table.ts'
 import { readSettlement, type SettledCharge } from '#promotion/audit/settlement-file.ts'
 
 const rowOf = (fields: Partial<AuditRow> = {}): AuditRow => ({
@@ -128,6 +128,14 @@ describe('judgeCharges', () => {
 
   test.each(['PENDING', 'RETRYING', 'UNKNOWN'] as const)('%s and paid: looked up again before it is called', state => {
     expect(judged({ processStatus: state, moneyKey: null }, charge)).toEqual({ once: 0, doubtful: 1, kinds: [] })
+  })
+
+  test('SUCCESS that the Money API did not answer for: not accused', () => {
+    const table = tableOf({})
+    table.mark(0, MARK.unanswered)
+    const offenders = new Offenders(10)
+    expect(judgeCharges('VOUCHER', table, offenders, () => undefined)).toBe(0)
+    expect(offenders.listed).toEqual([])
   })
 
   test('keys that are not ours name no target', () => {

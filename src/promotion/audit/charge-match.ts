@@ -18,7 +18,8 @@ export function rowIdentity(type: PromotionType, table: RowTable, row: number): 
 
 /**
  * Judges every row by the charges that were noted on it. Rows that are charged but not final are handed to `doubtful`:
- * they may have become SUCCESS in the meantime. @returns how many SUCCESS rows have exactly one charge.
+ * they may have become SUCCESS in the meantime. One that nobody answered for is not accused.
+ * @returns how many SUCCESS rows have exactly one charge.
  */
 export function judgeCharges(
   type: PromotionType,
@@ -26,14 +27,7 @@ export function judgeCharges(
   offenders: Offenders,
   doubtful: (row: number) => void,
 ): number {
-  let chargedOnce = 0
-  for (const row of table.rowsIn('SUCCESS')) {
-    const charges = table.charges(row)
-    const identity = () => ({ ...rowIdentity(type, table, row), key: keyOf(type, table, row) })
-    if (charges === 0) offenders.add({ kind: 'success-without-charge', ...identity() })
-    else if (charges === 1) chargedOnce += 1
-    if (charges === 1 && table.has(row, MARK.otherKey)) offenders.add({ kind: 'money-key-differs', ...identity() })
-  }
+  const chargedOnce = judgePaid(type, table, offenders)
   for (const row of table.rowsIn('FAILED')) {
     const charges = table.charges(row)
     if (charges > 0)
@@ -41,6 +35,20 @@ export function judgeCharges(
   }
   for (const row of table.rowsIn('PENDING', 'RETRYING', 'UNKNOWN')) if (table.charges(row) > 0) doubtful(row)
   judgeEveryState(type, table, offenders)
+  return chargedOnce
+}
+
+function judgePaid(type: PromotionType, table: RowTable, offenders: Offenders): number {
+  let chargedOnce = 0
+  for (const row of table.rowsIn('SUCCESS')) {
+    const charges = table.charges(row)
+    const identity = () => ({ ...rowIdentity(type, table, row), key: keyOf(type, table, row) })
+    if (charges === 1) chargedOnce += 1
+    if (charges === 0 && !table.has(row, MARK.unanswered)) {
+      offenders.add({ kind: 'success-without-charge', ...identity() })
+    }
+    if (charges === 1 && table.has(row, MARK.otherKey)) offenders.add({ kind: 'money-key-differs', ...identity() })
+  }
   return chargedOnce
 }
 

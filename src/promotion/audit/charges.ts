@@ -7,7 +7,7 @@ import { CodedError } from '#runtime/errors.ts'
 import { judgeCharges, rowIdentity, targetOfKey } from './charge-match.ts'
 import type { Offenders } from './offenders.ts'
 import type { AuditProgress } from './report.ts'
-import type { RowTable } from './row-table.ts'
+import { MARK, type RowTable } from './row-table.ts'
 import { readSettlement, type SettledCharge } from './settlement-file.ts'
 
 /** Where charges are learnt from. */
@@ -117,7 +117,7 @@ async function judgeStrays(strays: readonly SettledCharge[], sources: ChargeSour
 async function askForCharges(source: ChargeSource & { from: 'api' }, sources: ChargeSources): Promise<number> {
   const { tables, progress } = sources
   const pace = createPace(source.perSecond)
-  let unanswered = 0
+  const unanswered = new Unanswered()
   progress.begin('charges', tables.VOUCHER.size + tables.POINT.size)
   for (const type of PROMOTION_TYPES) {
     const table = tables[type]
@@ -126,7 +126,8 @@ async function askForCharges(source: ChargeSource & { from: 'api' }, sources: Ch
       while (next < table.size) {
         const row = next++
         const answer = await lookup(source, pace, { type, targetId: table.targetId(row) })
-        if (answer === 'unanswered') unanswered += 1
+        unanswered.note(answer === 'unanswered')
+        if (answer === 'unanswered') table.mark(row, MARK.unanswered)
         else if (answer !== 'no-charge') table.noteCharge(row, answer)
         progress.advance(1)
       }
@@ -134,7 +135,23 @@ async function askForCharges(source: ChargeSource & { from: 'api' }, sources: Ch
     await Promise.all(Array.from({ length: source.concurrency }, work))
   }
   progress.end()
-  return unanswered
+  return unanswered.count
+}
+
+/** So many rows, each asked about several times: the rest of a million would take days. */
+const MAX_UNANSWERED_IN_A_ROW = 100
+
+class Unanswered {
+  count = 0
+  #inARow = 0
+
+  /** Throws `MONEY_UNAVAILABLE` when nobody answers any more. */
+  note(isUnanswered: boolean): void {
+    this.#inARow = isUnanswered ? this.#inARow + 1 : 0
+    if (isUnanswered) this.count += 1
+    if (this.#inARow < MAX_UNANSWERED_IN_A_ROW) return
+    throw new CodedError('MONEY_UNAVAILABLE', 'the Money API does not answer: charges cannot be compared now')
+  }
 }
 
 async function lookup(

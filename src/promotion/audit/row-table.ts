@@ -15,6 +15,8 @@ export const MARK = {
   otherAmount: 16,
   /** A charge with another transaction key. */
   otherKey: 32,
+  /** The Money API did not say whether it was charged. */
+  unanswered: 64,
 } as const
 
 const MAX_CHARGES = 255
