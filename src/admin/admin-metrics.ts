@@ -12,12 +12,15 @@ export function registerAdminMetrics(metrics: Metrics, latest: () => Snapshot | 
         .filter(isShown)
         .map(view => ({ labels: { promotion_id: view.id, type: view.type }, value: value(view) })),
     )
+  perPromotion('promostream_in_progress', '1 while a promotion is IN_PROGRESS, else 0', ({ status }) =>
+    Number(status === 'IN_PROGRESS'),
+  )
   perPromotion('promostream_backlog', 'PENDING gifts of a promotion that no worker holds', view => view.waiting)
   perPromotion('promostream_pending', 'PENDING gifts of a promotion in workers’ hands', view => view.active)
   perPromotion(
-    'promostream_oldest_pending_age_seconds',
-    'Since the oldest entry in hand was added',
-    view => view.oldestS,
+    'promostream_oldest_in_hand_seconds',
+    'Since this admin first saw the oldest entry in hand there',
+    view => view.oldestHeldS,
   )
   perPromotion('promostream_retrying', 'RETRYING gifts of a promotion', view => view.gifts.RETRYING)
   // They do not hold its completion up: one that has completed may have some still.

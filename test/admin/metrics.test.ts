@@ -41,4 +41,18 @@ withKafka('the admin’s metrics', () => {
     ).toEqual({ told: 1, other: undefined })
     expect(await sampleOf('promostream_backlog', unsettled)).toBeUndefined()
   })
+  test('a paused promotion is told apart from one in progress', async () => {
+    const [running, paused] = [
+      await system.promotion('POINT', 'IN_PROGRESS', 1),
+      await system.promotion('POINT', 'PAUSED', 1),
+    ]
+    const told = await system.until('both are told', async () => {
+      const values = [
+        await sampleOf('promostream_in_progress', running),
+        await sampleOf('promostream_in_progress', paused),
+      ]
+      return !values.includes(undefined) && values
+    })
+    expect(told).toEqual([1, 0])
+  })
 })

@@ -100,6 +100,13 @@ withKafka('dashboard and alert rules', () => {
     }
   })
 
+  test('a rule about waiting or held gifts leaves out promotions that are not in progress: these hold theirs rightly', () => {
+    const rules = queries().filter(query => / [<>=]=? /.test(query))
+    const about = rules.filter(rule => /promostream_(backlog|pending|oldest_in_hand)/.test(rule))
+    expect(about).toHaveLength(3)
+    for (const rule of about) expect(rule).toContain(' and promostream_in_progress == 1')
+  })
+
   test('every metric that the queries need is there, and a name that is not would be found', () => {
     expect(queries().length).toBeGreaterThan(25)
     expect(countersFromZero().length).toBeGreaterThan(3)
