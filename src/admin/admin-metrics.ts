@@ -1,22 +1,35 @@
 import type { Metrics } from '#runtime/metrics.ts'
 import type { Snapshot } from './snapshot/sampler.ts'
 
+type View = Snapshot['promotions'][number]
+
 /** What only the admin sees: promotions over all instances, workers, Kafka's lag. Read from its latest snapshot. */
 export function registerAdminMetrics(metrics: Metrics, latest: () => Snapshot | undefined): void {
-  const running = () => (latest()?.promotions ?? []).filter(({ status }) => status !== 'COMPLETED')
-  const perPromotion = (name: string, help: string, value: (view: Snapshot['promotions'][number]) => number) =>
+  const isOpen = ({ status }: View) => status !== 'COMPLETED'
+  const perPromotion = (name: string, help: string, value: (view: View) => number, isShown = isOpen) =>
     metrics.labeledGauge(name, help, ['promotion_id', 'type'], () =>
-      running().map(view => ({ labels: { promotion_id: view.id, type: view.type }, value: value(view) })),
+      (latest()?.promotions ?? [])
+        .filter(isShown)
+        .map(view => ({ labels: { promotion_id: view.id, type: view.type }, value: value(view) })),
     )
+  perPromotion('promostream_in_progress', '1 while a promotion is IN_PROGRESS, else 0', ({ status }) =>
+    Number(status === 'IN_PROGRESS'),
+  )
   perPromotion('promostream_backlog', 'PENDING gifts of a promotion that no worker holds', view => view.waiting)
   perPromotion('promostream_pending', 'PENDING gifts of a promotion in workers’ hands', view => view.active)
   perPromotion(
-    'promostream_oldest_pending_age_seconds',
-    'Since the oldest entry in hand was added',
-    view => view.oldestS,
+    'promostream_oldest_in_hand_seconds',
+    'Since this admin first saw the oldest entry in hand there',
+    view => view.oldestHeldS,
   )
   perPromotion('promostream_retrying', 'RETRYING gifts of a promotion', view => view.gifts.RETRYING)
-  perPromotion('promostream_unknown', 'UNKNOWN gifts of a promotion', view => view.gifts.UNKNOWN)
+  // They do not hold its completion up: one that has completed may have some still.
+  perPromotion(
+    'promostream_unknown',
+    'UNKNOWN gifts of a promotion',
+    view => view.gifts.UNKNOWN,
+    view => isOpen(view) || view.gifts.UNKNOWN > 0,
+  )
   perPromotion('promostream_rate', 'Gifts a second of a promotion', view => view.perSecond)
   metrics.gauge('promostream_workers', 'Worker processes alive; -1 while Redis does not answer', () => {
     const { instances } = latest()?.around ?? {}

@@ -6,6 +6,7 @@ import { campaignPromotionStartedListener } from '#listeners/campaign-promotion-
 import { createBalanceCheck } from '#promotion/balance-check.ts'
 import { PromotionConsumerRegistry } from '#promotion/consumer-registry.ts'
 import { createInstanceReporter } from '#promotion/instances.ts'
+import { deadLetterLabel } from '#promotion/metrics.ts'
 import { PromotionReconciler } from '#promotion/reconciler.ts'
 import { createRetryJobs, type RetryJobs } from '#promotion/retry-jobs.ts'
 import {
@@ -174,7 +175,7 @@ function streamPartsOf(
     handlers,
     settings: streamSettingsOf(config),
     logger,
-    onDead: (type, reason) => processorDeps.metrics.deadLetters.inc({ type, reason }),
+    onDead: (type, reason) => processorDeps.metrics.deadLetters.inc({ type, reason: deadLetterLabel(reason) }),
     onDelivery: (type, isRepeated) => processorDeps.metrics.deliveries.inc({ type, repeated: String(isRepeated) }),
   })
   const reconciler = new PromotionReconciler({

@@ -10,7 +10,7 @@ export interface PromotionProgress extends Promotion {
   gifts: Record<ProcessStatus, number>
 }
 
-/** Of the finished ones the latest are enough to watch; the list pages through all. */
+/** Of the ended ones those with UNKNOWN gifts, then the latest, are enough to watch; the list pages through all. */
 const MAX_WATCHED = 200
 
 interface ProgressRow extends Promotion {
@@ -22,7 +22,7 @@ interface ProgressRow extends Promotion {
 }
 
 /**
- * Progress of promotions in one statement that reads counters: those that are going on and the latest of the others, or
+ * Progress of promotions in one statement that reads counters: those that are going on and a part of the others, or
  * a page of all by id. Its cost grows with gifts that are RETRYING or UNKNOWN, not with those that are done.
  */
 export async function readProgress(
@@ -49,8 +49,11 @@ export async function readProgress(
 
 function selection(which: 'watched' | { id: string } | { afterId: string; limit: number }) {
   if (which === 'watched') {
-    return sql`select *, row_number() over (order by status in ('COMPLETED', 'STOPPED'), status = 'READY',
-      coalesce(started_at, created_at) desc, id desc) as place from campaign_promotion order by place limit ${MAX_WATCHED}`
+    const latest = sql`status = 'READY', coalesce(started_at, created_at) desc, id desc`
+    const isEnded = sql`status in ('COMPLETED', 'STOPPED')`
+    return sql`select *, row_number() over (order by ${isEnded}, ${latest}) as place
+      from (select * from campaign_promotion c order by ${isEnded} and not exists (select from campaign_promotion_exception
+        where promotion_id = c.id and process_status = 'UNKNOWN'), status = 'READY', ${isEnded}, ${latest} limit ${MAX_WATCHED}) w`
   }
   if ('id' in which) return sql`select *, 1 as place from campaign_promotion where id = ${which.id}::bigint`
   return sql`select *, id as place from campaign_promotion where id > ${which.afterId}::bigint order by id limit ${which.limit}`

@@ -1,4 +1,5 @@
 import type { MoneyStatus } from '#money/status.ts'
+import { PROMOTION_TYPES } from '#queues/promotion-type.ts'
 import type { Metrics } from '#runtime/metrics.ts'
 
 const LATENCY_BUCKETS_SECONDS = [0.01, 0.025, 0.05, 0.075, 0.1, 0.2, 0.5, 1, 2, 5]
@@ -20,8 +21,35 @@ export function exposeMoneyStatus(metrics: Metrics, status: () => MoneyStatus): 
   )
 }
 
+const UPKEEP_FINDS = ['orphan', 'lost-retry', 'stopped-entry'] as const
+
+export type UpkeepFind = (typeof UPKEEP_FINDS)[number]
+
+const DEAD_LETTER_REASONS = ['unreadable', 'result-not-found', 'poison', 'other'] as const
+
+/** The reason as a label: an unreadable message's own words would make a series each. */
+export function deadLetterLabel(reason: string): (typeof DEAD_LETTER_REASONS)[number] {
+  return DEAD_LETTER_REASONS.find(known => reason.startsWith(known)) ?? 'other'
+}
+
 /** What the domain counts. Conservation: messages = inserted + duplicate + skipped + invalid (`conservation.ts`). */
 export function createPromotionMetrics(metrics: Metrics) {
+  const counters = countersOf(metrics)
+  beginAtZero(counters)
+  return counters
+}
+
+/** `increase()` needs a value before: of a series that is born at 1 it never sees that one. */
+function beginAtZero({ moneyConflicts, deadLetters, deliveries, upkeepFound }: PromotionMetrics): void {
+  for (const type of PROMOTION_TYPES) {
+    moneyConflicts.inc({ type }, 0)
+    for (const reason of DEAD_LETTER_REASONS) deadLetters.inc({ type, reason }, 0)
+    for (const repeated of ['true', 'false']) deliveries.inc({ type, repeated }, 0)
+  }
+  for (const what of UPKEEP_FINDS) upkeepFound.inc({ what }, 0)
+}
+
+function countersOf(metrics: Metrics) {
   return {
     messages: metrics.counter('promostream_messages_total', 'Gift messages of batches that have settled', ['type']),
     consumed: metrics.counter('promostream_consumed_total', 'Gift messages settled, by what became of them', [
@@ -61,4 +89,4 @@ export function createPromotionMetrics(metrics: Metrics) {
   }
 }
 
-export type PromotionMetrics = ReturnType<typeof createPromotionMetrics>
+export type PromotionMetrics = ReturnType<typeof countersOf>

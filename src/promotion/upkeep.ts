@@ -4,6 +4,7 @@ import { withAdvisoryLock } from '#database/sweep-rows.ts'
 import { errorLine, toError } from '#runtime/errors.ts'
 import { announceCompleted, type CompletionDeps, completeIfDone } from './completion.ts'
 import { reviveLostRetries } from './lost-retries.ts'
+import type { UpkeepFind } from './metrics.ts'
 import { requeueOrphans } from './orphans.ts'
 import type { RetryJobs } from './retry-jobs.ts'
 import { reconcileDue, type UnknownRoundDeps } from './unknown-gifts.ts'
@@ -13,7 +14,7 @@ export interface UpkeepDeps extends CompletionDeps {
   retryJobs: Pick<RetryJobs, 'revive'>
   unknown: UnknownRoundDeps
   /** Something that was left behind was put back. */
-  onFound?(what: 'orphan' | 'lost-retry' | 'stopped-entry', count: number): void
+  onFound?(what: UpkeepFind, count: number): void
   /** When a row left behind is put back, in ms. */
   sweepAgeMs: number
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { AdminClient, adminUsers } from '../support/admin-client.ts'
+import { labelsOf } from '../support/promql.ts'
 import { kafkaMissing, uniqueId } from '../support/stack-env.ts'
 import { giftJson, TestSystem } from '../support/system.ts'
 
@@ -18,6 +19,16 @@ function queries(): string[] {
   ]
 }
 
+/** Counters whose first count matters: of what a query adds up, and of the rates that a rule compares. */
+function countersFromZero(): string[] {
+  const alerts = readFileSync('docker/prometheus/alerts.yaml', 'utf8')
+  const added = queries().flatMap(query => [...query.matchAll(/increase\((promostream_\w+)/g)])
+  const compared = [...alerts.matchAll(/rate\((promostream_\w+_total)/g)]
+  return [...new Set([...added, ...compared].map(([, name]) => name!))]
+}
+
+const samplesOf = (text: string, name: string) => text.split('\n').filter(line => line.startsWith(`${name}{`))
+
 /** Series name → labels that its samples have. */
 function parse(text: string, into: Map<string, Set<string>>): void {
   for (const [, name] of text.matchAll(/^# TYPE (\S+)/gm)) if (!into.has(name!)) into.set(name!, new Set())
@@ -31,6 +42,9 @@ function parse(text: string, into: Map<string, Set<string>>): void {
 withKafka('dashboard and alert rules', () => {
   let system: TestSystem
   const series = new Map<string, Set<string>>()
+  /** What listener and worker expose before anything has come, and after. */
+  let atStart: string[] = []
+  let atEnd: string[] = []
 
   beforeAll(async () => {
     system = await TestSystem.create()
@@ -39,6 +53,9 @@ withKafka('dashboard and alert rules', () => {
       system.start('worker'),
       system.start('admin', { ADMIN_USERS: await adminUsers() }),
     ])
+    const expose = () =>
+      Promise.all([listener, worker].map(async child => (await fetch(`${child.url}/metrics`)).text()))
+    atStart = await expose()
     const id = await system.promotion('VOUCHER', 'IN_PROGRESS', 100)
     const first = uniqueId()
     const targets = Array.from({ length: 20 }, (_, index) => String(first + BigInt(index)))
@@ -52,7 +69,8 @@ withKafka('dashboard and alert rules', () => {
       const { text } = await viewer('/metrics')
       return text.includes(`promostream_rate{promotion_id="${id}"`) && /promostream_kafka_lag\{/.test(text)
     })
-    for (const child of [listener, worker]) parse(await (await fetch(`${child.url}/metrics`)).text(), series)
+    atEnd = await expose()
+    for (const text of atEnd) parse(text, series)
     parse((await viewer('/metrics')).text, series)
   }, 60_000)
   afterAll(() => system.stop())
@@ -67,10 +85,31 @@ withKafka('dashboard and alert rules', () => {
     // A counter that has counted nothing yet shows no labels.
     if (known.size > 1)
       for (const label of labels) expect([query, label, known.has(label)]).toEqual([query, label, true])
+    expect(() => labelsOf(query, name => series.get(name) ?? new Set())).not.toThrow()
+  })
+
+  test.each(countersFromZero())('%s is there before it counts, for each of its labels', name => {
+    for (const [index, text] of atStart.entries()) {
+      const samples = samplesOf(text, name)
+      expect(samples).not.toEqual([])
+      for (const sample of samples) expect(sample).toMatch(/ 0$/)
+      if (samples[0]!.includes('type="'))
+        for (const type of ['VOUCHER', 'POINT']) expect(samples.join('\n')).toContain(`type="${type}"`)
+      const known = samples.map(sample => sample.replace(/ \d+$/, ''))
+      for (const sample of samplesOf(atEnd[index]!, name)) expect(known).toContain(sample.replace(/ \d+$/, ''))
+    }
+  })
+
+  test('a rule about waiting or held gifts leaves out promotions that are not in progress: these hold theirs rightly', () => {
+    const rules = queries().filter(query => / [<>=]=? /.test(query))
+    const about = rules.filter(rule => /promostream_(backlog|pending|oldest_in_hand)/.test(rule))
+    expect(about).toHaveLength(3)
+    for (const rule of about) expect(rule).toContain(' and promostream_in_progress == 1')
   })
 
   test('every metric that the queries need is there, and a name that is not would be found', () => {
     expect(queries().length).toBeGreaterThan(25)
+    expect(countersFromZero().length).toBeGreaterThan(3)
     expect(series.has('promostream_no_such_thing')).toBe(false)
   })
 })

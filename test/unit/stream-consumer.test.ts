@@ -1,4 +1,5 @@
 import { describe, expect, jest, test } from '@jest/globals'
+import { deadLetterLabel } from '#promotion/metrics.ts'
 import type { StreamOutcome } from '#promotion/processing.ts'
 import { PromotionStreamConsumer } from '#promotion/stream-consumer.ts'
 import { createLogger } from '#runtime/logger.ts'
@@ -43,5 +44,9 @@ describe('PromotionStreamConsumer (spec 5.6.2)', () => {
     const { onMessage, onDead } = consumerOf(async () => ({ kind: 'dead', reason: 'result-not-found' }))
     expect(await onMessage()).toMatchObject({ kind: 'dead-letter', reason: 'result-not-found' })
     expect(onDead).toHaveBeenCalledWith('result-not-found')
+  })
+  test('its reason is a label of a known few, whatever the message says', () => {
+    const reasons = ['unreadable: not JSON: 123 is odd', 'result-not-found', 'poison', 'whatever']
+    expect(reasons.map(deadLetterLabel)).toEqual(['unreadable', 'result-not-found', 'poison', 'other'])
   })
 })

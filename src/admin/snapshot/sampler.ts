@@ -21,8 +21,8 @@ export interface PromotionView extends PromotionProgress, Estimate {
   /** PENDING gifts in a worker's hands, and those still waiting. */
   active: number
   waiting: number
-  /** Age of the oldest entry in hand, in seconds; 0 when none is. */
-  oldestS: number
+  /** For how long at least the oldest entry in hand has been there, in seconds; 0 when none is. */
+  oldestHeldS: number
   slots: number
   slotsInUse: number
   holdUps: HoldUp[]
@@ -189,7 +189,7 @@ function createObserver(deps: SamplerDeps) {
 function viewOf(
   progress: PromotionProgress,
   around: Surroundings,
-  entries: Pick<StreamCount, 'pending' | 'oldestAddedAtMs'> | undefined,
+  entries: Pick<StreamCount, 'pending' | 'oldestHeldMs'> | undefined,
 ): Omit<PromotionView, keyof Estimate> {
   const { id, gifts, rows, totalCount } = progress
   const { slots, slotsInUse } = slotsOf(id, around.instances ?? [])
@@ -200,7 +200,7 @@ function viewOf(
     expected: Math.max(totalCount, rows),
     active,
     waiting: gifts.PENDING - active,
-    oldestS: entries?.oldestAddedAtMs == null ? 0 : Math.max(0, (Date.now() - entries.oldestAddedAtMs) / 1000),
+    oldestHeldS: (entries?.oldestHeldMs ?? 0) / 1000,
     slots,
     slotsInUse,
     holdUps: holdUps(progress, around),

@@ -7,8 +7,17 @@ import type { StreamConnection } from '#stream/index.ts'
 export interface StreamCount {
   /** Handed to a worker and not acknowledged. */
   pending: number
-  /** When the oldest of them was added, ms since the epoch by Redis's clock; null when there is none. */
-  oldestAddedAtMs: number | null
+  /**
+   * How long the oldest of them was seen there, in ms: 0 at the first sight, and at least as long as this in hand. Not its
+   * age: in a big backlog an entry may wait for hours before it is handed to anyone.
+   */
+  oldestHeldMs: number
+}
+
+interface Seen extends StreamCount {
+  oldestId: string | null
+  /** When it was first seen as the oldest one in hand. */
+  seenAtMs: number
   readAtMs: number
 }
 
@@ -24,15 +33,17 @@ export function createStreamCounter(deps: {
   connection: StreamConnection
   streams: Readonly<Record<PromotionType, PromotionStream>>
 }): StreamCounter {
-  const known = new Map<string, StreamCount>()
+  const known = new Map<string, Seen>()
   const readOne = async ({ id, type }: PromotionProgress) => {
     const { streamKey, groupName } = deps.streams[type]
     const summary = (await deps.connection.client
       .xpending(streamKey(id), groupName(id))
       .catch(nothingPending)) as Summary
     const [pending, oldestId] = summary
-    const oldestAddedAtMs = oldestId === null ? null : Number(oldestId.split('-')[0])
-    known.set(id, { pending, oldestAddedAtMs, readAtMs: performance.now() })
+    const readAtMs = performance.now()
+    const before = known.get(id)
+    const seenAtMs = oldestId !== null && before?.oldestId === oldestId ? before.seenAtMs : readAtMs
+    known.set(id, { pending, oldestHeldMs: readAtMs - seenAtMs, oldestId, seenAtMs, readAtMs })
   }
   return {
     read: async promotions => {
@@ -56,4 +67,4 @@ function nothingPending(error: Error): Summary {
   throw error
 }
 
-const readAt = (known: ReadonlyMap<string, StreamCount>, id: string) => known.get(id)?.readAtMs ?? 0
+const readAt = (known: ReadonlyMap<string, Seen>, id: string) => known.get(id)?.readAtMs ?? 0
