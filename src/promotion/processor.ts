@@ -242,6 +242,7 @@ export abstract class AbstractCampaignPromotionProcessor<Message extends GiftMes
     return this.deps.moneyCampaignChargeApi.charge(request, {
       ...(signal === undefined ? {} : { signal }),
       lookFirst: isKeyOld(row, this.deps.settings.keyTtlMs),
+      mayCall: () => this.deps.promotionStatusCacheService.isPromotionInProgress(row.promotionId),
     })
   }
 
