@@ -29,6 +29,7 @@ export function createUpkeepWorker(options: UpkeepWorkerOptions): UpkeepWorker {
   const { reconciler, upkeep, balance, reconcileIntervalMs, sweepIntervalMs } = options
   let lastRoundAt = 0
   let isStopping = false
+  const hasTime = () => !isStopping
   const reconcile = async () => {
     await reconciler.reconcile()
     lastRoundAt = Date.now()
@@ -36,9 +37,9 @@ export function createUpkeepWorker(options: UpkeepWorkerOptions): UpkeepWorker {
   const rounds = [
     createRound('reconcile', reconcileIntervalMs, upkeep, reconcile),
     createRound('refill', REFILL_INTERVAL_MS, upkeep, () => reconciler.refill()),
-    createRound('completion', reconcileIntervalMs, upkeep, () => completionRound(upkeep)),
-    createRound('sweep', sweepIntervalMs, upkeep, () => sweepRound(upkeep)),
-    createRound('reconciliation', sweepIntervalMs, upkeep, () => reconciliationRound(upkeep, () => !isStopping)),
+    createRound('completion', reconcileIntervalMs, upkeep, () => completionRound(upkeep, hasTime)),
+    createRound('sweep', sweepIntervalMs, upkeep, () => sweepRound(upkeep, hasTime)),
+    createRound('reconciliation', sweepIntervalMs, upkeep, () => reconciliationRound(upkeep, hasTime)),
     createRound('balance', sweepIntervalMs, upkeep, () => balance.round()),
   ] as const
   const life = service('upkeep', {
@@ -46,9 +47,9 @@ export function createUpkeepWorker(options: UpkeepWorkerOptions): UpkeepWorker {
       const [first] = rounds.map(round => round.run())
       await first
     },
-    stop: async () => {
+    stop: async deadline => {
       isStopping = true
-      await Promise.all(rounds.map(round => round.stop()))
+      await Promise.race([Promise.all(rounds.map(round => round.stop())), untilAborted(deadline)])
     },
   })
   const assertAlive = (nowMs = Date.now()) => {
@@ -63,6 +64,14 @@ export function createUpkeepWorker(options: UpkeepWorkerOptions): UpkeepWorker {
       return Date.now() - lastRoundAt
     },
   }
+}
+
+/** What a round still waits for then is left behind: its lock ends with the process. */
+function untilAborted(signal: AbortSignal | undefined): Promise<void> {
+  return new Promise(resolve => {
+    if (signal?.aborted) resolve()
+    signal?.addEventListener('abort', () => resolve(), { once: true })
+  })
 }
 
 /** Repeats `work` with a pause in between, whatever becomes of it, until it is stopped. */

@@ -17,7 +17,7 @@ import type { HttpCall } from './http.ts'
  * - `failed`: it refused, and its GET confirms that it holds none.
  * - `unsettled`: nobody knows, or it asked for another try; the next one uses the same key.
  * - `unauthorized`: our credentials are refused; nothing about the gift has changed.
- * - `held`: it is down, or refuses our credentials: nothing was called.
+ * - `held`: it is down, refuses our credentials, or `mayCall` said no: no POST was sent.
  * - `aborted`: a stopping process gave the call up; the gift stays as it is.
  */
 export type ChargeOutcome = (
@@ -33,11 +33,13 @@ export interface ChargeOptions {
   signal?: AbortSignal
   /** Ask by GET before the POST: the row is so old that the Money API may have forgotten its key. */
   lookFirst?: boolean
+  /** Asked again when the call's turn has come: it may have waited for long. */
+  mayCall?(): Promise<boolean>
 }
 
 /** The spec's `MoneyCampaignChargeApi`: at least one POST reaches the Money API per `charged`; its key makes it once. */
 export interface MoneyCampaignChargeApi {
-  /** Never rejects for what the Money API does or fails to do. */
+  /** Never rejects for what the Money API does or fails to do; only as `mayCall` does. */
   charge(request: ChargeRequest, options?: ChargeOptions): Promise<ChargeOutcome>
   /** GET by key: is there a charge? */
   lookup(request: Pick<ChargeRequest, 'type' | 'targetId'>, signal?: AbortSignal): Promise<LookupMeaning>
@@ -65,39 +67,46 @@ export function createMoneyCampaignChargeApi(options: ChargeApiOptions): MoneyCa
     gift: string,
     call: HttpCall,
     classify: (answer: HttpAnswer, nowMs: number) => Meaning,
+    mayCall?: ChargeOptions['mayCall'],
   ): Promise<Meaning | Held> => {
-    const answer = await gate.exchange(gift, call)
+    const answer = await gate.exchange(gift, call, mayCall)
     if (answer.kind === 'held') return answer
     const meaning = classify(answer, now())
     onExchange?.(call.method, meaning.kind, answer.seconds)
     return meaning
   }
-  const get = (key: string, signal: AbortSignal | undefined) =>
-    send(key, { method: 'GET', path: lookupPath(key), signal }, classifyLookup)
-  const post = (key: string, request: ChargeRequest, signal: AbortSignal | undefined) => {
+  const get = (key: string, { signal, mayCall }: ChargeOptions) =>
+    send(key, { method: 'GET', path: lookupPath(key), signal }, classifyLookup, mayCall)
+  const post = (key: string, request: ChargeRequest, { signal, mayCall }: ChargeOptions) => {
     const headers = { 'content-type': 'application/json', 'idempotency-key': key }
     const { type, promotionId, targetId, memberId, amount } = request
     const body = JSON.stringify({ type, promotionId, targetId, memberId, amount })
-    return send(key, { method: 'POST', path: CHARGES_PATH, headers, body, signal }, classifyPost)
+    return send(key, { method: 'POST', path: CHARGES_PATH, headers, body, signal }, classifyPost, mayCall)
   }
 
   return {
-    lookup: async (request, signal) => asUnsettled(await get(idempotencyKey(request), signal)),
-    charge: async (request, { signal, lookFirst } = {}) => {
+    lookup: async (request, signal) => asUnsettled(await get(idempotencyKey(request), signalOf(signal))),
+    charge: async (request, options = {}) => {
+      const { signal, lookFirst } = options
       const key = idempotencyKey(request)
       if (lookFirst) {
-        const found = await get(key, signal)
+        const found = await get(key, options)
         if (found.kind !== 'no-charge') return abortedOr(found, signal, 0)
       }
-      const posted = await post(key, request, signal)
+      const posted = await post(key, request, options)
       if (posted.kind === 'held') return { ...posted, posts: 0 }
       if (posted.kind !== 'refused') return abortedOr(posted, signal, 1)
       // A refusal may answer a repeated key whose first call was applied and its reply lost: only the GET tells.
-      const found = asUnsettled(await get(key, signal))
+      const found = asUnsettled(await get(key, signalOf(signal)))
       if (found.kind === 'no-charge') return { kind: 'failed', code: posted.code, message: posted.message, posts: 1 }
       return abortedOr(found, signal, 1)
     },
   }
+}
+
+/** A GET that asks about what has been sent is made whatever `mayCall` would say. */
+function signalOf(signal: AbortSignal | undefined): ChargeOptions {
+  return signal === undefined ? {} : { signal }
 }
 
 /** A GET that was held after a POST: that POST's outcome is not known. */

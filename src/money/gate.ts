@@ -9,7 +9,7 @@ import type { HttpCall, HttpPool } from './http.ts'
 import { Permits } from './permits.ts'
 import type { MoneyStatus } from './status.ts'
 
-/** Nothing was called: the Money API is down, or refuses our credentials. */
+/** Nothing was called: the Money API is down, refuses our credentials, or the caller thought better of it. */
 export interface Held {
   kind: 'held'
   reason: string
@@ -25,6 +25,9 @@ export interface MoneyGateOptions {
   probePath(gift: string): string
   logger: Logger
 }
+
+const WITHDRAWN: Held = { kind: 'held', reason: 'not wanted any more when its turn had come' }
+const STOPPING: Held = { kind: 'held', reason: 'stopping' }
 
 /** While the breaker is open, one GET in this long finds out whether the Money API answers again, in ms. */
 const PROBE_INTERVAL_MS = 1000
@@ -97,25 +100,44 @@ export class MoneyGate {
     if (this.isHeld) listener(true)
   }
 
-  /** One exchange, when it may be made. Waits for a permit, not for a Money API that is down. Never rejects. */
-  async exchange(gift: string, call: HttpCall): Promise<(HttpAnswer & { seconds: number }) | Held> {
+  /**
+   * One exchange, when it may be made. Waits for a permit, not for a Money API that is down. `mayCall` is asked after
+   * every wait, however long; rejects only as it does.
+   */
+  async exchange(
+    gift: string,
+    call: HttpCall,
+    mayCall: () => Promise<boolean> = always,
+  ): Promise<(HttpAnswer & { seconds: number }) | Held> {
     if (this.isHeld) return this.#held()
-    if (this.#permits !== undefined) {
-      const isGranted = await this.#permits.take(call.signal)
-      if (!isGranted) return { kind: 'held', reason: 'stopping' }
-      if (this.isHeld) return this.#held()
-    }
+    const refusal = await this.#takePermit(call.signal, mayCall)
+    if (refusal !== undefined) return refusal
     this.#lastGift = gift
     let sentAtMs = 0
+    let isWithdrawn = false
     const answer = await this.#breaker.run(gift, async () => {
       // It may have waited for the verdict of the probes.
-      if (this.isHeld) return undefined
+      isWithdrawn = !(await mayCall())
+      if (isWithdrawn || this.isHeld) return undefined
       sentAtMs = performance.now()
       return this.#options.http.exchange(call)
     })
-    if (answer === undefined) return this.#held()
+    if (answer === undefined) return isWithdrawn ? WITHDRAWN : this.#held()
     if (isRefusedCredentials(answer)) this.#latch.refused(codeOf(answer))
     return { ...answer, seconds: (performance.now() - sentAtMs) / 1000 }
+  }
+
+  /** Undefined: it is ours. What is withdrawn leaves here: to the breaker, half-open, it would be a call that went well. */
+  async #takePermit(signal: AbortSignal | undefined, mayCall: () => Promise<boolean>): Promise<Held | undefined> {
+    const permits = this.#permits
+    if (permits === undefined) return undefined
+    const isGranted = await permits.take(signal)
+    if (this.isHeld) return this.#held()
+    if (!isGranted) return STOPPING
+    const takenAtMs = Date.now()
+    if (await mayCall()) return undefined
+    permits.giveBack(takenAtMs)
+    return WITHDRAWN
   }
 
   #held(): Held {
@@ -156,6 +178,8 @@ export class MoneyGate {
   }
 
   #tell(): void {
+    // A permit each, only to hear that they are held, would keep the probes waiting behind them.
+    if (this.isHeld) this.#permits?.dismiss()
     for (const listener of this.#listeners) listener(this.isHeld)
   }
 
@@ -186,6 +210,8 @@ export class MoneyGate {
     this.#permits?.stop()
   }
 }
+
+const always = async () => true
 
 function codeOf(answer: HttpAnswer): string {
   return answer.kind === 'reply' ? `HTTP_${answer.status}` : 'NO_REPLY'

@@ -98,12 +98,17 @@ export class Permits {
   /** From now on nobody waits. */
   close(): void {
     this.#isClosed = true
+    this.dismiss()
+  }
+
+  /** Whoever waits now gets none. */
+  dismiss(): void {
     for (const { resolve } of this.#waiting.splice(0)) resolve(false)
   }
 
   /**
    * Resolves with true when one call may be made, in the order of asking; with false when `signal` has aborted, or when
-   * it was closed.
+   * it was dismissed or closed.
    */
   take(signal?: AbortSignal): Promise<boolean> {
     if (this.#waiting.length === 0 && this.#spend()) return Promise.resolve(true)
@@ -112,6 +117,13 @@ export class Permits {
     this.#waiting.push({ resolve: waiting.resolve, signal })
     void this.#refill()
     return waiting.promise
+  }
+
+  /** One that was taken and not used: for the next in line, while it is of the chunk in hand. */
+  giveBack(takenAtMs: number): void {
+    if (takenAtMs < this.#stockEndsAtMs - this.#windowMs || Date.now() > this.#stockEndsAtMs) return
+    this.#stock += 1
+    this.#serve()
   }
 
   #spend(): boolean {

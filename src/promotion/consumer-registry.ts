@@ -19,6 +19,8 @@ export type HoldReason = 'promotion-paused' | 'money-api'
 export class PromotionConsumerRegistry {
   readonly #contexts = new Map<string, Promise<ConsumerContext>>()
   readonly #running = new Map<string, ConsumerContext>()
+  /** Taken down, handlers still at work: no longer registered, but the process's stop waits for them. */
+  readonly #closing = new Map<Promise<ConsumerContext>, Promise<void>>()
   readonly #holds = new Map<string, Set<HoldReason>>()
   readonly #holdsOfAll = new Set<HoldReason>()
   readonly #logger: Logger
@@ -53,7 +55,9 @@ export class PromotionConsumerRegistry {
         this.#running.set(promotionId, made)
         this.#follow(made)
       },
-      () => this.#contexts.delete(promotionId),
+      () => {
+        if (this.#contexts.get(promotionId) === context) this.#contexts.delete(promotionId)
+      },
     )
     return context
   }
@@ -88,26 +92,41 @@ export class PromotionConsumerRegistry {
     else if (!worker.isPaused()) void worker.pause(true)
   }
 
-  /** Stops reading, lets handlers finish until the deadline, leaves the rest pending for other instances. */
+  /**
+   * Stops reading, lets handlers finish until the deadline, leaves the rest pending for other instances. The promotion is
+   * off the register at once: one that is started again meanwhile gets new consumers, beside what the old ones still hold.
+   */
   async shutdown(promotionId: string, deadline?: AbortSignal): Promise<void> {
     const context = this.#contexts.get(promotionId)
     if (context === undefined) return
+    this.#contexts.delete(promotionId)
+    this.#running.delete(promotionId)
+    this.#holds.delete(promotionId)
+    const closing = this.#close(promotionId, context, deadline)
+    this.#closing.set(context, closing)
+    await closing
+    this.#closing.delete(context)
+  }
+
+  async #close(promotionId: string, context: Promise<ConsumerContext>, deadline?: AbortSignal): Promise<void> {
     try {
       await (await context).worker.close(false, deadline)
     } catch (error) {
       this.#logger.error({ err: toError(error), promotionId }, `consumers did not close: ${errorLine(error)}`)
-    } finally {
-      if (this.#contexts.get(promotionId) === context) {
-        this.#contexts.delete(promotionId)
-        this.#running.delete(promotionId)
-        this.#holds.delete(promotionId)
-      }
     }
   }
 
-  /** The spec's `@PreDestroy`. */
+  /** The spec's `@PreDestroy`. Waits for those that were taken down before, too; they had no deadline yet. */
   async shutdownAll(deadline?: AbortSignal): Promise<void> {
-    await Promise.all(this.promotionIds.map(promotionId => this.shutdown(promotionId, deadline)))
+    for (const promotionId of this.promotionIds) void this.shutdown(promotionId, deadline)
+    const abort = () => {
+      for (const context of this.#closing.keys())
+        void context.then(({ worker }) => worker.close(true)).catch(() => undefined)
+    }
+    if (deadline?.aborted) abort()
+    deadline?.addEventListener('abort', abort, { once: true })
+    await Promise.all(this.#closing.values())
+    deadline?.removeEventListener('abort', abort)
   }
 
   /**

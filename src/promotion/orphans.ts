@@ -11,6 +11,8 @@ export interface OrphanDeps {
   stream: PromotionStream
   /** A row younger than this may be on its way to the stream, in ms; 0 takes all, and gives those a second entry. */
   ageMs: number
+  /** Without it (the process stops) no further page is begun. */
+  hasTime?(): boolean
 }
 
 const PAGE_SIZE = 500
@@ -22,7 +24,7 @@ const PAGE_SIZE = 500
  * @returns how many it put back.
  */
 export async function requeueOrphans(promotion: Promotion, deps: OrphanDeps): Promise<number> {
-  const { kysely, producer, stream, ageMs } = deps
+  const { kysely, producer, stream, ageMs, hasTime = () => true } = deps
   const streamKey = stream.streamKey(promotion.id)
   if ((await countExpectedEntries(kysely, promotion)) <= (await producer.queue(streamKey).length())) return 0
   const onStream = await targetsOnStream(promotion, deps)
@@ -37,7 +39,7 @@ export async function requeueOrphans(promotion: Promotion, deps: OrphanDeps): Pr
       await producer.enqueueAll(streamKey, entries)
     }
     requeued += orphans.length
-    if (rows.length < limit) return requeued
+    if (rows.length < limit || !hasTime()) return requeued
     afterId = rows.at(-1)?.id ?? afterId
   }
 }

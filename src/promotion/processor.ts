@@ -85,6 +85,9 @@ export abstract class AbstractCampaignPromotionProcessor<Message extends GiftMes
     const row = await this.findResult(message)
     if (row === undefined) throw new CodedError('RESULT_NOT_FOUND', 'the row just saved is gone', { canRetry: true })
     if (this.isAlreadyProcessed(row)) return
+    // The batch may have gone round for long. The row stays PENDING, marked at its insert as meant for the stream: a start
+    // or resume takes it for one whose entry was lost, and so does upkeep.
+    if (!(await this.deps.promotionStatusCacheService.isPromotionInProgress(row.promotionId))) return
     const outcome = await this.executeMoneyApi(json, row)
     if (outcome.kind === 'not-now') throw new CodedError('NOT_NOW', outcome.reason, { canRetry: true })
   }
@@ -242,6 +245,7 @@ export abstract class AbstractCampaignPromotionProcessor<Message extends GiftMes
     return this.deps.moneyCampaignChargeApi.charge(request, {
       ...(signal === undefined ? {} : { signal }),
       lookFirst: isKeyOld(row, this.deps.settings.keyTtlMs),
+      mayCall: () => this.deps.promotionStatusCacheService.isPromotionInProgress(row.promotionId),
     })
   }
 

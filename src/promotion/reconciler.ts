@@ -43,12 +43,11 @@ export class PromotionReconciler {
     const activeIds = new Set(active.map(promotion => promotion.id))
     const runningIds = new Set(active.filter(({ status }) => status === 'IN_PROGRESS').map(({ id }) => id))
     for (const id of this.#backlog.keys()) if (!runningIds.has(id)) this.#backlog.delete(id)
-    await Promise.all([
-      ...active.map(promotion => this.#guard(promotion.id, () => this.reconcileOne(promotion))),
-      ...registry.promotionIds
-        .filter(promotionId => !activeIds.has(promotionId))
-        .map(promotionId => this.#guard(promotionId, () => manager.stopConsumers(promotionId))),
-    ])
+    for (const id of registry.promotionIds) {
+      // Not awaited: handlers that wait for Kafka or a permit would keep every other promotion from following its status.
+      if (!activeIds.has(id)) void this.#guard(id, () => manager.stopConsumers(id))
+    }
+    await Promise.all(active.map(promotion => this.#guard(promotion.id, () => this.reconcileOne(promotion))))
   }
 
   /** Starts or pauses the consumers of one promotion; its stream is refilled by the next refill round. */

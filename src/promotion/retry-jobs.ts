@@ -3,6 +3,7 @@ import type { PromotionType } from '#queues/promotion-type.ts'
 import type { RetryJobData } from '#queues/retry.queue.ts'
 import { RETRY_QUEUE_NAME, retryDelayMs, retryJobId } from '#queues/retry.queue.ts'
 import { type Service, service } from '#runtime/service.ts'
+import { createTimeLimit } from '#runtime/time-limit.ts'
 
 export interface RetryPolicy {
   /** POSTs in all, the first included. */
@@ -22,7 +23,10 @@ export interface RetryJobsOptions {
 export interface RetryJobs extends Service {
   /** Delayed jobs, one a gift: a second one for the same gift changes nothing. `attempts` = POSTs sent so far. */
   add(jobs: readonly RetryRequest[]): Promise<void>
-  /** Makes sure that each has a live job: adds one that is gone, retries one that failed. Answers how many had none. */
+  /**
+   * Makes sure that each has a live job: adds one that is gone, retries one that failed. Answers how many had none. Rejects
+   * after 5 s, and at once while an earlier call still waits: who asks may hold a lock of all instances.
+   */
   revive(jobs: readonly RetryRequest[]): Promise<number>
   /** Which of these gifts have a job that will still run? Changes nothing. */
   findLive(type: PromotionType, targetIds: readonly string[]): Promise<boolean[]>
@@ -32,6 +36,9 @@ export interface RetryRequest {
   data: RetryJobData
   attempts: number
 }
+
+/** BullMQ's connection waits for a Redis that is away, without end. */
+const REVIVE_LIMIT_MS = 5000
 
 export function createRetryJobs({ connection, prefix, policy }: RetryJobsOptions): RetryJobs {
   const queue = new Queue<RetryJobData>(RETRY_QUEUE_NAME, {
@@ -49,14 +56,16 @@ export function createRetryJobs({ connection, prefix, policy }: RetryJobsOptions
   const add: RetryJobs['add'] = async jobs => {
     await queue.addBulk(jobs.map(job => toBullJob(job, policy)))
   }
+  const limited = createTimeLimit('reviving retry jobs', REVIVE_LIMIT_MS)
+  const revive: RetryJobs['revive'] = async jobs => {
+    const isDead = await Promise.all(jobs.map(job => reviveFailed(queue, job)))
+    await add(jobs.filter((_job, index) => isDead[index] === 'gone'))
+    return isDead.filter(state => state !== 'live').length
+  }
   return {
     ...service('retry-jobs', { start: async () => undefined, stop: () => queue.close() }),
     add,
-    revive: async jobs => {
-      const isDead = await Promise.all(jobs.map(job => reviveFailed(queue, job)))
-      await add(jobs.filter((_job, index) => isDead[index] === 'gone'))
-      return isDead.filter(state => state !== 'live').length
-    },
+    revive: jobs => limited(() => revive(jobs)),
     findLive: (type, targetIds) =>
       Promise.all(
         targetIds.map(async targetId => {

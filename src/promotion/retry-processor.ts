@@ -47,10 +47,14 @@ export abstract class AbstractCampaignPromotionRetryProcessor {
       return { kind: 'exhausted', reason: 'result-not-found' }
     }
     if (row.processStatus === 'SUCCESS' || row.processStatus === 'FAILED') return { kind: 'done' }
-    const status = await this.#deps.promotionStatusCacheService.status(row.promotionId)
-    // UNKNOWN gifts do not hold a promotion up; a person may settle one after it has completed.
-    if (status !== 'IN_PROGRESS' && status !== 'COMPLETED') return { kind: 'not-now', reason: `promotion is ${status}` }
+    if (!(await this.#mayTry(row))) return { kind: 'not-now', reason: 'promotion-not-in-progress' }
     return this.#attempt(type, row, signal)
+  }
+
+  /** UNKNOWN gifts do not hold a promotion up; a person may settle one after it has completed. */
+  async #mayTry({ promotionId }: GiftRow): Promise<boolean> {
+    const status = await this.#deps.promotionStatusCacheService.status(promotionId)
+    return status === 'IN_PROGRESS' || status === 'COMPLETED'
   }
 
   async #attempt(type: PromotionType, row: GiftRow, signal: AbortSignal | undefined): Promise<RetryOutcome> {
@@ -58,6 +62,7 @@ export abstract class AbstractCampaignPromotionRetryProcessor {
     const outcome = await moneyCampaignChargeApi.charge(toChargeRequest(type, row), {
       ...(signal === undefined ? {} : { signal }),
       lookFirst: isKeyOld(row, settings.keyTtlMs),
+      mayCall: () => this.#mayTry(row),
     })
     switch (outcome.kind) {
       case 'charged':

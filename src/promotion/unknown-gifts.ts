@@ -3,7 +3,7 @@ import type { Promotion } from '#database/promotions.ts'
 import { forgetCheck, listDueChecks, listUnknown, postponeCheck, type UnknownGift } from '#database/unknown.ts'
 import type { MoneyCampaignChargeApi } from '#money/charge-api.ts'
 import type { PromotionType } from '#queues/promotion-type.ts'
-import { CodedError } from '#runtime/errors.ts'
+import { CodedError, errorLine, toError } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
 import type { CampaignPromotionResultUpdateService } from './result-update.ts'
 import type { RetryJobs } from './retry-jobs.ts'
@@ -61,11 +61,12 @@ async function askAll<Gift extends { type: PromotionType; targetId: string }>(
   deps: UnknownDeps,
   tally: Reconciliation,
   onAnswer: (gift: Gift, answer: Answer) => Promise<void> | void,
+  hasTime: () => boolean = () => true,
 ): Promise<'all' | 'given-up'> {
   const rest = [...gifts].reverse()
   let inVain = 0
   const next = async () => {
-    for (let gift = rest.pop(); gift !== undefined && inVain < MAX_UNANSWERED; gift = rest.pop()) {
+    for (let gift = rest.pop(); gift !== undefined && inVain < MAX_UNANSWERED && hasTime(); gift = rest.pop()) {
       const answer = await ask(gift.type, gift.targetId, deps)
       inVain = answer === 'unanswered' ? inVain + 1 : 0
       tally.checked += 1
@@ -105,29 +106,41 @@ export interface UnknownRoundDeps extends UnknownDeps {
   logger: Logger
 }
 
-/** A turn of the automatic reconciliation: the gifts whose time has come, at most `limit`. @returns how many there were. */
-export async function reconcileDue(deps: UnknownRoundDeps, limit: number): Promise<number> {
+/**
+ * A turn of the automatic reconciliation: the gifts whose time has come, at most `limit`; without `hasTime` (the process
+ * stops) the rest stay due. @returns how many there were.
+ */
+export async function reconcileDue(deps: UnknownRoundDeps, limit: number, hasTime: () => boolean): Promise<number> {
   const { kysely, logger } = deps
   const due = await listDueChecks(kysely, limit)
   const tally: Reconciliation = { checked: 0, succeeded: 0, uncharged: 0, unanswered: 0 }
-  const unknown: UnknownGift[] = []
-  for (const gift of due) {
-    if (gift.status === 'UNKNOWN') unknown.push(gift)
-    else if (gift.status === 'RETRYING' || gift.status === 'PENDING') await keepRetrying(gift, deps)
-    else await forgetCheck(kysely, gift)
-  }
-  await askAll(unknown, deps, tally, (gift, answer) =>
-    answer === 'succeeded' ? forgetCheck(kysely, gift) : postpone(gift, deps, answer === 'uncharged'),
-  )
+  const { ask = [], retry = [], forget = [] } = Object.groupBy(due, whatToDo)
+  for (const gift of forget) await forgetCheck(kysely, gift)
+  await keepRetrying(retry, deps)
+  const settle = (gift: UnknownGift, answer: Answer) =>
+    answer === 'succeeded' ? forgetCheck(kysely, gift) : postpone(gift, deps, answer === 'uncharged')
+  await askAll(ask, deps, tally, settle, hasTime)
   if (tally.checked > 0) logger.info(tally, 'UNKNOWN gifts were asked about')
   return due.length
 }
 
-/** One that a person has sent to be retried: its job must not be lost, not even after its promotion has completed. */
-async function keepRetrying(gift: UnknownGift, deps: UnknownRoundDeps): Promise<void> {
-  const { type, promotionId, targetId } = gift
-  await deps.retryJobs.revive([{ data: { type, promotionId, targetId }, attempts: 1 }])
-  await postpone(gift, deps, false)
+function whatToDo({ status }: UnknownGift): 'ask' | 'retry' | 'forget' {
+  if (status === 'UNKNOWN') return 'ask'
+  return status === 'RETRYING' || status === 'PENDING' ? 'retry' : 'forget'
+}
+
+/** Those that a person has sent to be retried: their jobs must not be lost, not even after their promotion has completed. */
+async function keepRetrying(gifts: readonly UnknownGift[], deps: UnknownRoundDeps): Promise<void> {
+  if (gifts.length === 0) return
+  const jobs = gifts.map(({ type, promotionId, targetId }) => ({ data: { type, promotionId, targetId }, attempts: 1 }))
+  try {
+    await deps.retryJobs.revive(jobs)
+    for (const gift of gifts) await postpone(gift, deps, false)
+  } catch (error) {
+    // A Redis that is away keeps nobody from asking about the others; these come round again soon.
+    deps.logger.warn({ err: toError(error) }, `retry jobs could not be looked after: ${errorLine(error)}`)
+    for (const gift of gifts) await postponeCheck(deps.kysely, gift, deps.recheckMs)
+  }
 }
 
 /** Only an answer makes the pause grow. */

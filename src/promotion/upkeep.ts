@@ -33,37 +33,37 @@ const CHECK_TURN_MS = 1000
 /** A round gives the lock back after this long. */
 const RECONCILIATION_ROUND_MS = 60_000
 
+/** False when the process stops: a round then ends after the step under way. */
+type HasTime = () => boolean
+
 /**
  * Every few seconds, on one instance: promotions that are done are completed, and it is announced; entries of STOPPED
  * ones are removed.
  */
-export async function completionRound(deps: UpkeepDeps): Promise<void> {
+export async function completionRound(deps: UpkeepDeps, hasTime: HasTime): Promise<void> {
   await withAdvisoryLock(deps.kysely, COMPLETION_LOCK, async () => {
-    await forEachRunning(deps, async promotion => {
+    await forEachRunning(deps, hasTime, async promotion => {
       await trimLeavings(promotion, deps)
       await completeIfDone(promotion, deps, false)
     })
-    await removeStoppedEntries(deps)
-    await announceCompleted(deps)
+    if (hasTime()) await removeStoppedEntries(deps)
+    if (hasTime()) await announceCompleted(deps)
   })
 }
 
 /** Every `SWEEP_INTERVAL_MS`, on one instance: what fell between two steps is found again, and said in the log. */
-export async function sweepRound(deps: UpkeepDeps): Promise<void> {
+export async function sweepRound(deps: UpkeepDeps, hasTime: HasTime): Promise<void> {
   await withAdvisoryLock(deps.kysely, SWEEP_LOCK, async () => {
-    await forEachRunning(deps, promotion => sweepOne(promotion, deps))
-    await removeLateStreams(deps)
+    await forEachRunning(deps, hasTime, promotion => sweepOne(promotion, deps, hasTime))
+    if (hasTime()) await removeLateStreams(deps)
   })
 }
 
-/**
- * Every `SWEEP_INTERVAL_MS`, on one instance: UNKNOWN gifts whose turn has come are asked about. Without `hasTime` (the
- * process stops) it ends after the turn under way.
- */
-export async function reconciliationRound(deps: UpkeepDeps, hasTime: () => boolean): Promise<void> {
+/** Every `SWEEP_INTERVAL_MS`, on one instance: UNKNOWN gifts whose turn has come are asked about. */
+export async function reconciliationRound(deps: UpkeepDeps, hasTime: HasTime): Promise<void> {
   await withAdvisoryLock(deps.kysely, RECONCILIATION_LOCK, async () => {
     const endMs = performance.now() + RECONCILIATION_ROUND_MS
-    while ((await reconcileDue(deps.unknown, CHECKS_PER_TURN)) === CHECKS_PER_TURN) {
+    while ((await reconcileDue(deps.unknown, CHECKS_PER_TURN, hasTime)) === CHECKS_PER_TURN) {
       if (!hasTime() || performance.now() > endMs) return
       await sleep(CHECK_TURN_MS)
     }
@@ -94,12 +94,13 @@ async function trimLeavings({ id }: Promotion, { registry }: UpkeepDeps): Promis
   }
 }
 
-async function sweepOne(promotion: Promotion, deps: UpkeepDeps): Promise<void> {
+async function sweepOne(promotion: Promotion, deps: UpkeepDeps, hasTime: HasTime): Promise<void> {
   const { kysely, producer, streams, retryJobs, sweepAgeMs, logger, onFound } = deps
   const { id: promotionId, type } = promotion
-  const requeued = await requeueOrphans(promotion, { kysely, producer, stream: streams[type], ageMs: sweepAgeMs })
+  const left = { kysely, ageMs: sweepAgeMs, hasTime }
+  const requeued = await requeueOrphans(promotion, { ...left, producer, stream: streams[type] })
   if (requeued > 0) logger.warn({ promotionId, requeued }, 'rows without an entry were put back on the stream')
-  const revived = await reviveLostRetries(promotion, { kysely, retryJobs, ageMs: sweepAgeMs })
+  const revived = await reviveLostRetries(promotion, { ...left, retryJobs })
   if (revived > 0) logger.warn({ promotionId, revived }, 'RETRYING rows without a live job got one again')
   onFound?.('orphan', requeued)
   onFound?.('lost-retry', revived)
@@ -107,8 +108,13 @@ async function sweepOne(promotion: Promotion, deps: UpkeepDeps): Promise<void> {
 }
 
 /** One promotion that fails does not keep the others from theirs. */
-async function forEachRunning(deps: UpkeepDeps, work: (promotion: Promotion) => Promise<void>): Promise<void> {
+async function forEachRunning(
+  deps: UpkeepDeps,
+  hasTime: HasTime,
+  work: (promotion: Promotion) => Promise<void>,
+): Promise<void> {
   for (const promotion of await deps.promotions.listActive()) {
+    if (!hasTime()) return
     if (promotion.status !== 'IN_PROGRESS') continue
     try {
       await work(promotion)

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { kafkaMissing, uniqueId } from '../support/stack-env.ts'
 import { giftJson, TestSystem } from '../support/system.ts'
@@ -24,10 +25,10 @@ withKafka('MONEY_API_RATE_LIMIT, two workers', () => {
   })
   afterAll(() => system.stop())
 
-  async function publish(): Promise<string> {
+  async function publish(gifts = GIFTS): Promise<string> {
     const promotionId = await system.promotion('VOUCHER', 'IN_PROGRESS')
     const first = uniqueId() * 10_000n
-    const values = Array.from({ length: GIFTS }, (_, index) =>
+    const values = Array.from({ length: gifts }, (_, index) =>
       giftJson('VOUCHER', { promotionId, targetId: String(first + BigInt(index)) }),
     )
     await system.publish('VOUCHER', values)
@@ -57,8 +58,23 @@ withKafka('MONEY_API_RATE_LIMIT, two workers', () => {
     expect(busiest).toBeLessThan(LIMIT * 2)
   })
 
-  test('a stop does not wait for permits', async () => {
+  test('a pause reaches the gifts that wait for permits: no POST later than 5 s', async () => {
     await Promise.all(workers.map(worker => worker.stop()))
+    const worker = await system.start('worker', { MONEY_API_RATE_LIMIT: '10' })
+    const promotionId = await publish(200)
+    await system.until('the first ones', async () => (await system.charges(promotionId)).length > 5)
+    await system.promotions.move(promotionId, ['IN_PROGRESS'], 'PAUSED')
+    await sleep(5000)
+    const paid = (await system.charges(promotionId)).length
+    expect(paid).toBeLessThan(100)
+    await sleep(3000)
+    expect(await system.charges(promotionId)).toHaveLength(paid)
+    const { RETRYING, PENDING } = await system.countByStatus(promotionId, 'VOUCHER')
+    expect({ RETRYING, PENDING }).toEqual({ RETRYING: 0, PENDING: 200 - paid })
+    await worker.stop()
+  })
+
+  test('a stop does not wait for permits', async () => {
     const worker = await system.start('worker', { MONEY_API_RATE_LIMIT: '10' })
     const promotionId = await publish()
     await system.until('the first ones', async () => (await system.countByStatus(promotionId, 'VOUCHER')).SUCCESS > 0)

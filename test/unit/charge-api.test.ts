@@ -51,6 +51,21 @@ test.each<[name: string, answers: (HttpAnswer | Held)[], lookFirst: boolean, cal
   expect(calls).toEqual(expectedCalls)
 })
 
+test('mayCall is asked before the first GET and the POST; what was sent is asked about whatever it says', async () => {
+  const asked: string[] = []
+  const answers = [reply(404), reply(422), reply(404)]
+  const api = createMoneyCampaignChargeApi({
+    gate: {
+      exchange: async (_gift, { method }, mayCall) => {
+        asked.push(`${method} ${await mayCall?.()}`)
+        return { ...(answers.shift() as HttpAnswer), seconds: 0 }
+      },
+    },
+  })
+  expect(await api.charge(REQUEST, { lookFirst: true, mayCall: async () => false })).toMatchObject({ kind: 'failed' })
+  expect(asked).toEqual(['GET false', 'POST false', 'GET undefined'])
+})
+
 test('a reconciliation that is held knows nothing', async () => {
   const { api } = create(HELD)
   expect(await api.lookup(REQUEST)).toEqual({ kind: 'unsettled', code: 'HELD', message: HELD.reason })

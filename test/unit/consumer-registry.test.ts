@@ -30,7 +30,18 @@ class FakeWorker {
     this.#isPaused = false
   }
 
-  async close(): Promise<void> {}
+  readonly #closed = Promise.withResolvers<void>()
+  /** A handler is at work: only its end, or force, closes it. */
+  isBusy = false
+
+  async close(force = false): Promise<void> {
+    if (force || !this.isBusy) this.finish()
+    await this.#closed.promise
+  }
+
+  finish(): void {
+    this.#closed.resolve()
+  }
 }
 
 test('two reasons to wait do not fight: the last one taken back resumes', async () => {
@@ -64,4 +75,37 @@ test('a reason goes with the consumers it was given for', async () => {
   await registry.shutdown('1')
   expect(registry.contexts).toEqual([])
   expect((await register('1')).isPaused()).toBe(false)
+})
+
+test('a promotion that starts again while its old consumers still close gets new ones at once', async () => {
+  const { registry, register } = create()
+  const old = await register('1')
+  old.isBusy = true
+  const closing = registry.shutdown('1')
+  const restarted = await register('1')
+  expect(restarted).not.toBe(old)
+  expect((await registry.get('1'))?.worker).toBe(restarted)
+  old.finish()
+  await closing
+  expect((await registry.get('1'))?.worker).toBe(restarted)
+  expect(registry.contexts).toHaveLength(1)
+})
+
+test('the process’s stop waits for consumers that were taken down before, and its deadline reaches them', async () => {
+  const { registry, register } = create()
+  const [ending, hanging] = [await register('1'), await register('2')]
+  ending.isBusy = true
+  hanging.isBusy = true
+  void registry.shutdown('1')
+  void registry.shutdown('2')
+  const deadline = new AbortController()
+  let isStopped = false
+  const stopping = registry.shutdownAll(deadline.signal).then(() => {
+    isStopped = true
+  })
+  ending.finish()
+  await new Promise(setImmediate)
+  expect(isStopped).toBe(false)
+  deadline.abort()
+  await stopping
 })

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { UnfinishedGiftError } from '#promotion/processing.ts'
-import { createProcessorHarness, ORIGIN } from '../support/processor-harness.ts'
+import { createProcessorHarness, ORIGIN, pendingRow } from '../support/processor-harness.ts'
 
 describe.each(['VOUCHER', 'POINT'] as const)('processTopicMessage of %s', type => {
   describe('enabled=true (spec 4.6.1)', () => {
@@ -84,6 +84,19 @@ describe.each(['VOUCHER', 'POINT'] as const)('processTopicMessage of %s', type =
       expect(harness.calls.slice(-2)).toEqual(['RETRYING', `publish:${retryTopic}`])
     })
   })
+
+  test.each(['PAUSED', 'STOPPED', 'COMPLETED'] as const)(
+    'enabled=false: a gift whose promotion is %s by the time of its call is not paid, and its offset does not wait',
+    async promotionStatus => {
+      const harness = createProcessorHarness(type, { streamEnabled: false })
+      harness.answer.insert = { kind: 'inserted', promotionStatus: 'IN_PROGRESS', enqueued: true }
+      harness.rows.set('100', pendingRow())
+      harness.answer.promotionStatus = promotionStatus
+      expect(await harness.processor.processTopicMessage(harness.json(), ORIGIN)).toBe('inserted')
+      expect(harness.calls).toEqual(['insert', 'find'])
+      expect(harness.rows.get('100')?.processStatus).toBe('PENDING')
+    },
+  )
 
   describe('idempotence (spec 7)', () => {
     test.each([false, true])(
