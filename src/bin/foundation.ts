@@ -57,7 +57,11 @@ type MoneySettings = Pick<
  * The Money API, the gate before it, and the connection by which all instances agree on it; `services` in the order
  * they start. Whoever calls it goes through the gate: the limit is one for all.
  */
-export function moneyPartsOf(config: MoneySettings, logger: Logger, onExchange?: ChargeApiOptions['onExchange']) {
+export function moneyPartsOf(
+  config: MoneySettings,
+  logger: Logger,
+  { onExchange, tellsRefusals = true }: { onExchange?: ChargeApiOptions['onExchange']; tellsRefusals?: boolean } = {},
+) {
   const http = new HttpPool({
     // Without the toggle's direct way a listener never calls it.
     baseUrl: config.MONEY_API_URL ?? 'http://127.0.0.1:9',
@@ -71,6 +75,7 @@ export function moneyPartsOf(config: MoneySettings, logger: Logger, onExchange?:
     redis: cache,
     rateLimit: config.MONEY_API_RATE_LIMIT,
     probePath: lookupPath,
+    tellsRefusals,
     logger,
   })
   const moneyCampaignChargeApi = createMoneyCampaignChargeApi({
@@ -103,9 +108,9 @@ export async function foundationOf(name: string, config: GiftConfig, logger: Log
   const kafka = kafkaOf(config, logger)
   const eventProviderService = createEventProvider(kafka)
   const stream = streamConnectionOf(config, logger)
-  const money = moneyPartsOf(config, logger, (method, meaning, seconds) =>
-    promotionMetrics.moneyCalls.observe({ method, meaning }, seconds),
-  )
+  const money = moneyPartsOf(config, logger, {
+    onExchange: (method, meaning, seconds) => promotionMetrics.moneyCalls.observe({ method, meaning }, seconds),
+  })
   const promotions = createPromotionRepository(database.kysely)
   const results = createGiftResultRepositories(database.kysely)
   const streamProducer = new PromotionStreamProducer({

@@ -33,7 +33,7 @@ export interface GiftRow {
 
 export type SkipReason = 'promotion-not-found' | 'promotion-type-mismatch' | 'promotion-completed' | 'promotion-stopped'
 
-/** What became of an insert (CONTRACT «What becomes of a gift message»). */
+/** What became of an insert. */
 export type InsertOutcome =
   | { kind: 'inserted'; promotionStatus: PromotionStatus; enqueued: boolean }
   | { kind: 'duplicate' }

@@ -1,4 +1,4 @@
-/** What the Money API is asked and what its answers mean (CONTRACT «Money API»). All pure. */
+/** What the Money API is asked and what its answers mean. All pure. */
 
 /** Body of a charge, all strings, built from the row. */
 export interface ChargeRequest {

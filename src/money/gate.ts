@@ -23,6 +23,8 @@ export interface MoneyGateOptions {
   rateLimit: number
   /** GET of a key: a call that changes nothing. */
   probePath(gift: string): string
+  /** False: a refusal of our credentials is our own affair (a shell's wrong token must not stop the workers). */
+  tellsRefusals?: boolean
   logger: Logger
 }
 
@@ -123,7 +125,7 @@ export class MoneyGate {
       return this.#options.http.exchange(call)
     })
     if (answer === undefined) return isWithdrawn ? WITHDRAWN : this.#held()
-    if (isRefusedCredentials(answer)) this.#latch.refused(codeOf(answer))
+    this.#noteRefusal(answer)
     return { ...answer, seconds: (performance.now() - sentAtMs) / 1000 }
   }
 
@@ -138,6 +140,10 @@ export class MoneyGate {
     if (await mayCall()) return undefined
     permits.giveBack(takenAtMs)
     return WITHDRAWN
+  }
+
+  #noteRefusal(answer: HttpAnswer): void {
+    if (this.#options.tellsRefusals !== false && isRefusedCredentials(answer)) this.#latch.refused(codeOf(answer))
   }
 
   #held(): Held {
@@ -194,7 +200,7 @@ export class MoneyGate {
   async #probeOutage(): Promise<void> {
     const answer = await this.#probe()
     if (answer === undefined || isOutage(answer)) return this.#scheduleProbe()
-    if (isRefusedCredentials(answer)) this.#latch.refused(codeOf(answer))
+    this.#noteRefusal(answer)
     this.#setDown(false)
   }
 

@@ -24,7 +24,7 @@ const MAX_ANNOUNCED = 100
 const CONSUMERS_STOP_MS = 5000
 
 /**
- * Completes a promotion whose gifts are all final (CONTRACT «A promotion»). Without `thorough` only one whose counters
+ * Completes a promotion whose gifts are all final. Without `thorough` only one whose counters
  * say so is looked at closely: UNKNOWN gifts are in no counter.
  */
 export async function completeIfDone(promotion: Promotion, deps: CompletionDeps, thorough: boolean): Promise<void> {

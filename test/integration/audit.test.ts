@@ -280,6 +280,15 @@ withKafka('promostream audit: each of ten inconsistencies is planted, found and 
     expect(await audit('nonsense')).toMatchObject({ code: 2 })
   })
 
+  test('with a wrong token it stops', async () => {
+    const { promotionId } = await pay(await gifts(1))
+    const right = system.env.MONEY_API_TOKEN as string
+    system.env.MONEY_API_TOKEN = 'wrong'
+    const { code, stderr } = await audit(promotionId, '--charges', 'api')
+    system.env.MONEY_API_TOKEN = right
+    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringMatching(/refuses our credentials/) })
+  })
+
   test('the throw-away groups are gone', async () => {
     const admin = system.kafka.admin()
     await admin.connect()

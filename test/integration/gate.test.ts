@@ -26,12 +26,12 @@ afterEach(async () => {
 })
 
 /** An instance with a rate limit; `charge(n)` pays gift n. */
-async function open(rateLimit: number) {
+async function open(rateLimit: number, { token = 'secret', tellsRefusals = true } = {}) {
   const client = createHastyRedisClient({ url: redis.url, cluster: false, logger })
   await client.connect()
   const baseUrl = `http://127.0.0.1:${money.port}`
-  const http = new HttpPool({ baseUrl, token: 'secret', timeoutMs: 1000, connections: 16 })
-  const gate = new MoneyGate({ http, redis: client, rateLimit, probePath: lookupPath, logger })
+  const http = new HttpPool({ baseUrl, token, timeoutMs: 1000, connections: 16 })
+  const gate = new MoneyGate({ http, redis: client, rateLimit, probePath: lookupPath, logger, tellsRefusals })
   await gate.service.start()
   closes.push(async () => {
     await gate.service.stop()
@@ -96,4 +96,16 @@ test('refused credentials are said to whoever waits for a permit', async () => {
   const refusedAt = performance.now()
   await Promise.all(waiting)
   expect(performance.now() - refusedAt).toBeLessThan(1000)
+})
+
+test('a shell with a wrong token is refused alone; a worker with one says so to all', async () => {
+  const said = async () => JSON.parse((await redis.probe.get('promostream:money:credentials-refused')) ?? 'null')
+  const shell = await open(0, { token: 'wrong', tellsRefusals: false })
+  expect(await shell.charge(1)).toMatchObject({ kind: 'unauthorized' })
+  expect(shell.gate.isHeld).toBe(false)
+  const workerAt = new Date().toISOString()
+  const worker = await open(0, { token: 'wrong' })
+  expect(await worker.charge(1)).toMatchObject({ kind: 'unauthorized' })
+  await until('it is said', async () => (await said()) !== null)
+  expect((await said()).since >= workerAt).toBe(true)
 })

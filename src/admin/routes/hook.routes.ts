@@ -18,7 +18,7 @@ export interface HookDeps {
 
 const MAX_CLOCK_DIFFERENCE_S = 300
 
-/** `POST /hooks/promotion-started`: for a user, or for who signs with `ADMIN_HOOK_SECRET` (CONTRACT «Admin HTTP»). */
+/** `POST /hooks/promotion-started`: for a user, or for who signs with `ADMIN_HOOK_SECRET`. */
 export function hookRoutes(deps: HookDeps): FastifyPluginAsync {
   return async app => {
     // The signature is over the bytes as they came, and ids must stay exact.

@@ -108,7 +108,9 @@ async function chargeSourceOf(
     throw new CodedError('CONFIG', 'REDIS_URL is not set: calls of the Money API go through the gate of all instances')
   const { moneyPartsOf } = await import('#bin/foundation.ts')
   const settings = { ...config, REDIS_URL: redisUrl, WORKER_MAX_IN_FLIGHT: concurrency }
-  const { moneyCampaignChargeApi: moneyApi, services } = moneyPartsOf(settings, createLogger('audit', 'silent'))
+  const { moneyCampaignChargeApi: moneyApi, services } = moneyPartsOf(settings, createLogger('audit', 'silent'), {
+    tellsRefusals: false,
+  })
   for (const each of services) await stack.use(each).start()
   return { from: 'api', moneyApi, concurrency, perSecond: rate ?? LOOKUPS_PER_SECOND }
 }

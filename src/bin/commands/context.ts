@@ -116,6 +116,7 @@ async function moneyApiOf(config: CliRedisConfig, logger: Logger, parts: AsyncDi
   const { moneyCampaignChargeApi, services } = moneyPartsOf(
     { ...config, WORKER_MAX_IN_FLIGHT: MONEY_CONNECTIONS },
     logger,
+    { tellsRefusals: false },
   )
   for (const each of services) await parts.use(each).start()
   return moneyCampaignChargeApi
