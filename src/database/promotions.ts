@@ -3,6 +3,7 @@ import type { PromotionType } from '#queues/promotion-type.ts'
 import { CodedError } from '#runtime/errors.ts'
 import { isoTime } from './iso-time.ts'
 import type { ProcessStatus } from './process-status.ts'
+import { lineOfChanges } from './promotion-line.ts'
 import type { PromotionStatus } from './promotion-status.ts'
 import { RESULT_TABLES } from './result-table.ts'
 
@@ -68,9 +69,11 @@ export function createPromotionRepository(kysely: Kysely<unknown>): PromotionRep
     create: promotion => createPromotion(kysely, promotion),
     start: async (promotionId, totalCount) => {
       const { rows } = await sql<Promotion>`
+        with line as materialized (${lineOfChanges(promotionId)})
         update campaign_promotion set status = 'IN_PROGRESS', started_at = coalesce(started_at, now()),
           total_count = case when coalesce(total_count, 0) = 0 then ${totalCount}::bigint else total_count end
-        where id = ${promotionId}::bigint and status = 'READY' returning ${COLUMNS}`.execute(kysely)
+        where (select count(*) from line) > 0 and id = ${promotionId}::bigint and status = 'READY'
+        returning ${COLUMNS}`.execute(kysely)
       const [started] = rows
       if (started !== undefined) return { promotion: started, changed: true }
       await fillTotal(kysely, promotionId, totalCount)
@@ -79,17 +82,20 @@ export function createPromotionRepository(kysely: Kysely<unknown>): PromotionRep
     },
     move: async (promotionId, from, to) => {
       const { rows } = await sql<Promotion>`
+        with line as materialized (${lineOfChanges(promotionId)})
         update campaign_promotion set status = ${to},
           started_at = case when ${to} = 'IN_PROGRESS' then coalesce(started_at, now()) else started_at end,
           finished_at = case ${to} when 'STOPPED' then now() when 'IN_PROGRESS' then null else finished_at end
-        where id = ${promotionId}::bigint and status = any (${[...from]}::text[]) returning ${COLUMNS}`.execute(kysely)
+        where (select count(*) from line) > 0 and id = ${promotionId}::bigint and status = any (${[...from]}::text[])
+        returning ${COLUMNS}`.execute(kysely)
       const promotion = rows[0] ?? (await find(promotionId))
       return promotion === undefined ? undefined : { promotion, changed: rows.length > 0 }
     },
     setConsumers: async (promotionId, perInstance) => {
       const { rows } = await sql`
+        with line as materialized (${lineOfChanges(promotionId)})
         update campaign_promotion set consumers_per_instance = ${perInstance}::int
-        where id = ${promotionId}::bigint returning id`.execute(kysely)
+        where (select count(*) from line) > 0 and id = ${promotionId}::bigint returning id`.execute(kysely)
       return rows.length > 0
     },
     listActive: () => select(sql`status in ('IN_PROGRESS', 'PAUSED')`),
@@ -114,8 +120,9 @@ async function createPromotion(kysely: Kysely<unknown>, { id, name, type, totalC
 async function fillTotal(kysely: Kysely<unknown>, promotionId: string, totalCount: number): Promise<void> {
   if (totalCount === 0) return
   await sql`
+    with line as materialized (${lineOfChanges(promotionId)})
     update campaign_promotion set total_count = ${totalCount}::bigint
-    where id = ${promotionId}::bigint and coalesce(total_count, 0) = 0
+    where (select count(*) from line) > 0 and id = ${promotionId}::bigint and coalesce(total_count, 0) = 0
       and status in ('IN_PROGRESS', 'PAUSED')`.execute(kysely)
 }
 

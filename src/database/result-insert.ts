@@ -1,6 +1,7 @@
 import { type Kysely, sql } from 'kysely'
 import type { PromotionType } from '#queues/promotion-type.ts'
 import type { InsertOutcome, NewGift, SkipReason } from './gift.ts'
+import { lineOfInserts } from './promotion-line.ts'
 import { ACCEPTING_STATUSES, type PromotionStatus } from './promotion-status.ts'
 import type { ResultTable } from './result-table.ts'
 
@@ -60,9 +61,10 @@ async function runInsert(
         ${column('wantsEntry')}::boolean[]
       ) with ordinality as i (promotion_id, promotion_summary_id, target_id, partition_key, member_id, amount,
         message, kafka_partition, kafka_offset, wants_entry, ordinal)
-    ), promotion as materialized (
+    ), line as materialized (${lineOfInserts(column('promotionId'))}), promotion as materialized (
       select id, status, type from campaign_promotion
-      where id = any (${[...new Set(column('promotionId'))]}::bigint[]) order by id for share
+      where id = any (${[...new Set(column('promotionId'))]}::bigint[]) and (select count(*) from line) > 0
+      order by id for share
     ), inserted as (
       insert into ${sql.table(table.name)} (promotion_id, promotion_summary_id, ${target}, partition_key, member_id,
         amount, message, kafka_partition, kafka_offset, enqueued)

@@ -2,8 +2,11 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { type Kysely, sql } from 'kysely'
 import type { NewGift } from '#database/gift.ts'
 import { createPromotionRepository, type PromotionRepository } from '#database/promotions.ts'
+import { insertGifts } from '#database/result-insert.ts'
+import { RESULT_TABLES } from '#database/result-table.ts'
 import { createGiftResultRepositories, type GiftResultRepositories } from '#database/results.ts'
 import { isContentError } from '#database/sql-errors.ts'
+import { until } from '../support/redis.ts'
 import { createTestDatabase, type TestDatabase } from '../support/stack-env.ts'
 
 let db: TestDatabase
@@ -142,6 +145,33 @@ describe('insert (CONTRACT «What becomes of a gift message»)', () => {
     expect(insert).toMatchObject({ status: 'rejected', reason: { code: '42P01' } })
     expect(isContentError((insert as PromiseRejectedResult).reason)).toBe(false)
     await other.drop()
+  })
+
+  test('a change of the promotion is not overtaken: inserts that come after it wait for it', async () => {
+    await promotions.create({ id: '22', name: '', type: 'VOUCHER', totalCount: 0 })
+    const waiting = async (count: number) => {
+      const { rows } = await sql<{ count: number }>`
+        select count(*)::int as count from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'`.execute(kysely)
+      return rows[0]?.count === count
+    }
+    const isLetGo = Promise.withResolvers<void>()
+    const isIn = Promise.withResolvers<void>()
+    const before = kysely.transaction().execute(async transaction => {
+      const outcomes = await insertGifts(transaction, RESULT_TABLES.VOUCHER, [gift({ promotionId: '22' })])
+      isIn.resolve()
+      await isLetGo.promise
+      return outcomes
+    })
+    await isIn.promise
+    const stopped = promotions.move('22', ['READY'], 'STOPPED')
+    await until('the change waits', () => waiting(1))
+    const after = results.VOUCHER.insert(gift({ promotionId: '22' }))
+    await until('the insert waits behind it', () => waiting(2))
+    isLetGo.resolve()
+    expect(await before).toMatchObject([{ kind: 'inserted' }])
+    expect((await stopped)?.changed).toBe(true)
+    expect(await after).toEqual({ kind: 'skipped', reason: 'promotion-stopped' })
   })
 
   test('an insert and a completion exclude each other', async () => {
