@@ -16,12 +16,41 @@ export interface CompletedPromotion {
   finishedAt: string
 }
 
-/** Summary counters say that every gift is final, or may be: worth the real look. Reads a handful of rows. */
-export async function mayBeComplete(kysely: Kysely<unknown>, { id, totalCount }: Promotion): Promise<boolean> {
-  const { rows } = await sql<{ done: number }>`
-    select coalesce(sum(success_count + failed_count), 0)::float8 as done from campaign_promotion_summary
-    where promotion_id = ${id}::bigint`.execute(kysely)
-  return totalCount > 0 && (rows[0]?.done ?? 0) >= totalCount
+/**
+ * Counters say that every gift is final: worth a look at the rows. Reads a handful of rows, and counts none. They may be
+ * wrong both ways (a summary that promotions share, a row changed by hand): the rows decide.
+ */
+export async function countersSayComplete(kysely: Kysely<unknown>, { id, totalCount }: Promotion): Promise<boolean> {
+  const { rows } = await sql<{ complete: boolean }>`
+    select t.inserted >= ${totalCount}::bigint and s.done + e.unknown >= t.inserted and e.retrying = 0 as complete
+    from (select coalesce(sum(inserted), 0) as inserted from campaign_promotion_tally where promotion_id = ${id}::bigint) t,
+      (select coalesce(sum(success_count + failed_count), 0) as done from campaign_promotion_summary
+        where promotion_id = ${id}::bigint) s,
+      (select count(*) filter (where process_status = 'UNKNOWN') as unknown,
+          count(*) filter (where process_status = 'RETRYING') as retrying from campaign_promotion_exception
+        where promotion_id = ${id}::bigint and process_status in ('UNKNOWN', 'RETRYING')) e`.execute(kysely)
+  return rows[0]?.complete === true
+}
+
+/**
+ * What {@link complete} will find, as far as it can be seen without its lock, for which inserts wait. Looks for a reason
+ * against it, the cheapest first, and counts only when there is none.
+ */
+export async function mayBeComplete(
+  kysely: Kysely<unknown>,
+  { id, type, totalCount }: Promotion,
+  quietMs: number,
+): Promise<boolean> {
+  const gifts = sql`${sql.table(RESULT_TABLES[type].name)} where promotion_id = ${id}::bigint`
+  const { rows } = await sql<{ complete: boolean }>`
+    select case
+      when coalesce((select sum(inserted) from campaign_promotion_tally where promotion_id = ${id}::bigint), 0)
+        < ${totalCount}::bigint then false
+      when (select created_at from ${gifts} order by id desc limit 1)
+        >= clock_timestamp() - ${quietMs}::float8 * interval '1 millisecond' then false
+      when exists (select 1 from ${gifts} and process_status in ('PENDING', 'RETRYING')) then false
+      else (select count(*) from ${gifts}) >= ${totalCount}::bigint end as complete`.execute(kysely)
+  return rows[0]?.complete === true
 }
 
 /** Thrown to roll back; never leaves this file. */

@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely'
-import { complete, listUnannounced, markAnnounced, mayBeComplete } from '#database/completion.ts'
+import { complete, countersSayComplete, listUnannounced, markAnnounced, mayBeComplete } from '#database/completion.ts'
 import type { Promotion } from '#database/promotions.ts'
 import type { EventProviderService } from '#kafka/event-provider.ts'
 import type { PromotionStream } from '#queues/promotion-stream.ts'
@@ -24,13 +24,15 @@ const MAX_ANNOUNCED = 100
 const CONSUMERS_STOP_MS = 5000
 
 /**
- * Completes a promotion whose gifts are all final (CONTRACT «A promotion»). Without `thorough` only one whose counters
- * say so is looked at closely: UNKNOWN gifts are in no counter.
+ * Completes a promotion whose gifts are all final. Without `thorough` the rows are looked at only
+ * when counters say so; with it they are, whatever the counters say.
  */
 export async function completeIfDone(promotion: Promotion, deps: CompletionDeps, thorough: boolean): Promise<void> {
   if (promotion.status !== 'IN_PROGRESS' || promotion.totalCount === 0) return
-  if (!thorough && !(await mayBeComplete(deps.kysely, promotion))) return
-  if (await complete(deps.kysely, promotion, deps.quietMs)) {
+  const { kysely, quietMs } = deps
+  if (!thorough && !(await countersSayComplete(kysely, promotion))) return
+  if (!(await mayBeComplete(kysely, promotion, quietMs))) return
+  if (await complete(kysely, promotion, quietMs)) {
     deps.logger.info({ promotionId: promotion.id }, 'promotion completed')
   }
 }
