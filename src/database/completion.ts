@@ -132,30 +132,32 @@ export async function finish(
   }
 }
 
+type FinalCounts = Pick<CompletedPromotion, 'success' | 'failed' | 'unknown'>
+
 /** Those completed at least `restMs` ago whose event has still to be published. */
 export async function listUnannounced(
   kysely: Kysely<unknown>,
   { restMs, limit }: { restMs: number; limit: number },
-): Promise<CompletedPromotion[]> {
-  const { rows: promotions } = await sql<
-    Pick<CompletedPromotion, 'promotionId' | 'type' | 'totalCount' | 'finishedAt'>
-  >`
+): Promise<Omit<CompletedPromotion, keyof FinalCounts>[]> {
+  const { rows } = await sql<Omit<CompletedPromotion, keyof FinalCounts>>`
     select id as "promotionId", type, coalesce(total_count, 0)::float8 as "totalCount", ${isoTime('finished_at')} as "finishedAt"
     from campaign_promotion where status = 'COMPLETED' and completed_event_at is null
       and finished_at < now() - ${restMs}::float8 * interval '1 millisecond'
     order by id limit ${limit}`.execute(kysely)
-  const completed: CompletedPromotion[] = []
-  for (const promotion of promotions) {
-    const { rows } = await sql<Pick<CompletedPromotion, 'success' | 'failed' | 'unknown'>>`
-      select (count(*) filter (where process_status = 'SUCCESS'))::float8 as success,
-        (count(*) filter (where process_status = 'FAILED'))::float8 as failed,
-        (count(*) filter (where process_status = 'UNKNOWN'))::float8 as unknown
-      from ${sql.table(RESULT_TABLES[promotion.type].name)}
-      where promotion_id = ${promotion.promotionId}::bigint`.execute(kysely)
-    const counts = rows[0] ?? { success: 0, failed: 0, unknown: 0 }
-    completed.push({ ...promotion, ...counts })
-  }
-  return completed
+  return rows
+}
+
+/** Reads every row of the promotion. */
+export async function countFinal(
+  kysely: Kysely<unknown>,
+  { promotionId, type }: Pick<CompletedPromotion, 'promotionId' | 'type'>,
+): Promise<FinalCounts> {
+  const { rows } = await sql<FinalCounts>`
+    select (count(*) filter (where process_status = 'SUCCESS'))::float8 as success,
+      (count(*) filter (where process_status = 'FAILED'))::float8 as failed,
+      (count(*) filter (where process_status = 'UNKNOWN'))::float8 as unknown
+    from ${sql.table(RESULT_TABLES[type].name)} where promotion_id = ${promotionId}::bigint`.execute(kysely)
+  return rows[0] ?? { success: 0, failed: 0, unknown: 0 }
 }
 
 export async function markAnnounced(kysely: Kysely<unknown>, promotionId: string): Promise<void> {

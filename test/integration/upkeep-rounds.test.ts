@@ -212,3 +212,30 @@ describe('completion looks before it takes the lock that inserts wait for', () =
     expect(await statusOf(miscounted)).toBe('COMPLETED')
   })
 })
+
+test('a promotion that fails, and a step that fails, keep no completed event from being published', async () => {
+  const ended = [await promotion('COMPLETED'), await promotion('COMPLETED'), await promotion('COMPLETED')]
+  await sql`update campaign_promotion set finished_at = now() - interval '1 minute'`.execute(kysely)
+  const [stubborn, unheard, plain] = ended as [string, string, string]
+  const published: string[] = []
+  const deps = depsOf({
+    promotions: { ...promotions, listEnded: () => Promise.reject(new Error('the database is busy')) },
+    registry: {
+      cleanupStream: async (queue: { name: string }) => {
+        if (queue.name.includes(stubborn)) throw new Error('OOM')
+      },
+    } as never,
+    events: {
+      publish: async ({ key }: { key: string }) => {
+        if (key === unheard) throw new Error('Kafka is busy')
+        published.push(key)
+      },
+    } as never,
+  })
+  await completionRound(deps, always)
+  expect(published.filter(id => ended.includes(id))).toEqual([plain])
+  await completionRound(depsOf(), always)
+  const { rows } = await sql`select 1 from campaign_promotion where completed_event_at is null
+    and id = any (${ended}::bigint[])`.execute(kysely)
+  expect(rows).toEqual([])
+})
