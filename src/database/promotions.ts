@@ -47,6 +47,8 @@ export interface PromotionRepository {
   listActive(): Promise<Promotion[]>
   /** Those that ended so within the last `withinMs`, a COMPLETED one once it is announced. */
   listEnded(status: 'STOPPED' | 'COMPLETED', withinMs: number): Promise<Promotion[]>
+  /** Dates those that other programs have STOPPED: from now on their entries are looked for, as after our own stop. */
+  dateStopped(): Promise<void>
   list(limit: number): Promise<Promotion[]>
   /** How many gifts stand in each state. Reads every row of the promotion: for people, not for loops. */
   countByStatus(promotion: Pick<Promotion, 'id' | 'type'>): Promise<Record<ProcessStatus, number>>
@@ -96,6 +98,12 @@ export function createPromotionRepository(kysely: Kysely<unknown>): PromotionRep
     listEnded: (status, withinMs) =>
       select(sql`status = ${status} and finished_at > now() - ${withinMs}::float8 * interval '1 millisecond'
         and (status = 'STOPPED' or completed_event_at is not null)`),
+    dateStopped: async () => {
+      await sql`
+        update campaign_promotion set finished_at = now() where status = 'STOPPED' and finished_at is null`.execute(
+        kysely,
+      )
+    },
     list: limit => select(sql`true`, limit),
     countByStatus: promotion => countByStatus(kysely, promotion),
   }

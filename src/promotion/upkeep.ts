@@ -73,8 +73,12 @@ export async function reconciliationRound(deps: UpkeepDeps, hasTime: HasTime): P
 /** Again in every round: a listener's entry may come late. Starting the promotion puts its rows back. */
 async function removeStoppedEntries(deps: UpkeepDeps, hasTime: HasTime): Promise<void> {
   const { promotions, producer, streams, logger, onFound } = deps
+  await promotions.dateStopped()
   await forEach(await promotions.listEnded('STOPPED', ENDED_WATCH_MS), deps, hasTime, async ({ id, type }) => {
-    const removed = await producer.clear(streams[type].streamKey(id))
+    const streamKey = streams[type].streamKey(id)
+    if ((await producer.queue(streamKey).length()) === 0) return
+    const isStopped = async () => hasTime() && (await promotions.find(id))?.status === 'STOPPED'
+    const removed = await producer.clear(streamKey, isStopped)
     if (removed > 0) logger.info({ promotionId: id, removed }, 'entries of a STOPPED promotion removed')
     onFound?.('stopped-entry', removed)
   })

@@ -239,3 +239,38 @@ test('a promotion that fails, and a step that fails, keep no completed event fro
     and id = any (${ended}::bigint[])`.execute(kysely)
   expect(rows).toEqual([])
 })
+
+describe('entries of a STOPPED promotion', () => {
+  const add = (id: string) => redis.probe.xadd(voucherQueue.streamKey(id), '*', 'key', 'k', 'message', '{}')
+  const length = (id: string) => redis.probe.xlen(voucherQueue.streamKey(id))
+
+  test('are removed also when another program set the status, which dates nothing', async () => {
+    const id = await promotion('STOPPED')
+    await add(id)
+    await completionRound(depsOf(), always)
+    expect(await length(id)).toBe(0)
+    expect((await promotions.find(id))?.finishedAt).toEqual(expect.any(String))
+  })
+
+  test('stay when it is started between the list and the removal, or between two steps of it', async () => {
+    for (const [startsBefore, left] of [
+      [1, 2],
+      [2, 1],
+    ] as const) {
+      const id = await promotion('STOPPED')
+      await add(id)
+      let looks = 0
+      const start = async () => {
+        await promotions.move(id, ['STOPPED'], 'IN_PROGRESS')
+        await add(id)
+      }
+      const find = async (promotionId: string) => {
+        if (promotionId === id && ++looks === startsBefore) await start()
+        return promotions.find(promotionId)
+      }
+      await completionRound(depsOf({ promotions: { ...promotions, find } }), always)
+      expect([looks, await length(id)]).toEqual([startsBefore, left])
+    }
+    await endAll()
+  })
+})
