@@ -27,6 +27,8 @@ export interface PromotionRepository {
   find(promotionId: string): Promise<Promotion | undefined>
   /** READY; throws `PROMOTION_EXISTS` for an id that is taken. */
   create(promotion: NewPromotion): Promise<void>
+  /** Was its row made after this time (in ms since the epoch)? False when there is none. */
+  isNewerThan(promotionId: string, timeMs: number): Promise<boolean>
   /**
    * READY → IN_PROGRESS, and fills a total that is null or 0. Answers the row as it is now, changed or not; undefined
    * when there is none.
@@ -68,6 +70,12 @@ export function createPromotionRepository(kysely: Kysely<unknown>): PromotionRep
   return {
     find,
     create: promotion => createPromotion(kysely, promotion),
+    isNewerThan: async (promotionId, timeMs) => {
+      const { rows } = await sql`
+        select 1 from campaign_promotion
+        where id = ${promotionId}::bigint and created_at > to_timestamp(${timeMs / 1000}::float8)`.execute(kysely)
+      return rows.length > 0
+    },
     start: async (promotionId, totalCount) => {
       const { rows } = await sql<Promotion>`
         update campaign_promotion set status = 'IN_PROGRESS', started_at = coalesce(started_at, now()),
