@@ -51,6 +51,7 @@ export interface PromotionRepository {
   listEnded(status: 'STOPPED' | 'COMPLETED', withinMs: number): Promise<Promotion[]>
   /** Dates those that other programs have STOPPED: from now on their entries are looked for, as after our own stop. */
   dateStopped(): Promise<void>
+  /** The newest first. */
   list(limit: number): Promise<Promotion[]>
   /** How many gifts stand in each state. Reads every row of the promotion: for people, not for loops. */
   countByStatus(promotion: Pick<Promotion, 'id' | 'type'>): Promise<Record<ProcessStatus, number>>
@@ -61,9 +62,9 @@ const COLUMNS = sql`id, name, type, status, coalesce(total_count, 0)::float8 as 
   consumers_per_instance as "consumersPerInstance"`
 
 export function createPromotionRepository(kysely: Kysely<unknown>): PromotionRepository {
-  const select = async (where: ReturnType<typeof sql>, limit = 10_000) => {
+  const select = async (where: ReturnType<typeof sql>, order = sql`id`, limit = 10_000) => {
     const { rows } = await sql<Promotion>`
-      select ${COLUMNS} from campaign_promotion where ${where} order by id limit ${limit}`.execute(kysely)
+      select ${COLUMNS} from campaign_promotion where ${where} order by ${order} limit ${limit}`.execute(kysely)
     return rows
   }
   const find = async (promotionId: string) => (await select(sql`id = ${promotionId}::bigint`))[0]
@@ -112,7 +113,7 @@ export function createPromotionRepository(kysely: Kysely<unknown>): PromotionRep
         kysely,
       )
     },
-    list: limit => select(sql`true`, limit),
+    list: limit => select(sql`true`, sql`created_at desc, id desc`, limit),
     countByStatus: promotion => countByStatus(kysely, promotion),
   }
 }
