@@ -83,6 +83,9 @@ const life = z.object({
     .prefault('info'),
 })
 
+/** Four rounds of upkeep hold one each for their lock while they work on another, and three refills one each. */
+const WORKER_POOL_MIN = 8
+
 /** What only makes sense together. Issues name the variable to change. */
 function withCrossChecks<Schema extends z.ZodObject>(schema: Schema) {
   return schema.superRefine((value, context) => {
@@ -127,7 +130,16 @@ export const listenerSchema = withCrossChecks(
     MONEY_API_URL: money.shape.MONEY_API_URL.optional(),
   }),
 )
-export const workerSchema = withCrossChecks(everything.extend({ ...probeHost, WORKER_PORT: port.prefault('3002') }))
+export const workerSchema = withCrossChecks(
+  everything.extend({ ...probeHost, WORKER_PORT: port.prefault('3002') }),
+).superRefine(({ DATABASE_POOL_MAX: poolMax }, context) => {
+  if (poolMax >= WORKER_POOL_MIN) return
+  context.addIssue({
+    code: 'custom',
+    path: ['DATABASE_POOL_MAX'],
+    message: `must be at least ${WORKER_POOL_MIN} for a worker: upkeep would wait for itself`,
+  })
+})
 export const adminSchema = withCrossChecks(
   everything.extend({
     MONEY_API_URL: money.shape.MONEY_API_URL.optional(),

@@ -16,12 +16,41 @@ export interface CompletedPromotion {
   finishedAt: string
 }
 
-/** Summary counters say that every gift is final, or may be: worth the real look. Reads a handful of rows. */
-export async function mayBeComplete(kysely: Kysely<unknown>, { id, totalCount }: Promotion): Promise<boolean> {
-  const { rows } = await sql<{ done: number }>`
-    select coalesce(sum(success_count + failed_count), 0)::float8 as done from campaign_promotion_summary
-    where promotion_id = ${id}::bigint`.execute(kysely)
-  return totalCount > 0 && (rows[0]?.done ?? 0) >= totalCount
+/**
+ * Counters say that every gift is final: worth a look at the rows. Reads a handful of rows, and counts none. They may be
+ * wrong both ways (a summary that promotions share, a row changed by hand): the rows decide.
+ */
+export async function countersSayComplete(kysely: Kysely<unknown>, { id, totalCount }: Promotion): Promise<boolean> {
+  const { rows } = await sql<{ complete: boolean }>`
+    select t.inserted >= ${totalCount}::bigint and s.done + e.unknown >= t.inserted and e.retrying = 0 as complete
+    from (select coalesce(sum(inserted), 0) as inserted from campaign_promotion_tally where promotion_id = ${id}::bigint) t,
+      (select coalesce(sum(success_count + failed_count), 0) as done from campaign_promotion_summary
+        where promotion_id = ${id}::bigint) s,
+      (select count(*) filter (where process_status = 'UNKNOWN') as unknown,
+          count(*) filter (where process_status = 'RETRYING') as retrying from campaign_promotion_exception
+        where promotion_id = ${id}::bigint and process_status in ('UNKNOWN', 'RETRYING')) e`.execute(kysely)
+  return rows[0]?.complete === true
+}
+
+/**
+ * What {@link complete} will find, as far as it can be seen without its lock, for which inserts wait. Looks for a reason
+ * against it, the cheapest first, and counts only when there is none.
+ */
+export async function mayBeComplete(
+  kysely: Kysely<unknown>,
+  { id, type, totalCount }: Promotion,
+  quietMs: number,
+): Promise<boolean> {
+  const gifts = sql`${sql.table(RESULT_TABLES[type].name)} where promotion_id = ${id}::bigint`
+  const { rows } = await sql<{ complete: boolean }>`
+    select case
+      when coalesce((select sum(inserted) from campaign_promotion_tally where promotion_id = ${id}::bigint), 0)
+        < ${totalCount}::bigint then false
+      when (select created_at from ${gifts} order by id desc limit 1)
+        >= clock_timestamp() - ${quietMs}::float8 * interval '1 millisecond' then false
+      when exists (select 1 from ${gifts} and process_status in ('PENDING', 'RETRYING')) then false
+      else (select count(*) from ${gifts}) >= ${totalCount}::bigint end as complete`.execute(kysely)
+  return rows[0]?.complete === true
 }
 
 /** Thrown to roll back; never leaves this file. */
@@ -103,30 +132,32 @@ export async function finish(
   }
 }
 
+type FinalCounts = Pick<CompletedPromotion, 'success' | 'failed' | 'unknown'>
+
 /** Those completed at least `restMs` ago whose event has still to be published. */
 export async function listUnannounced(
   kysely: Kysely<unknown>,
   { restMs, limit }: { restMs: number; limit: number },
-): Promise<CompletedPromotion[]> {
-  const { rows: promotions } = await sql<
-    Pick<CompletedPromotion, 'promotionId' | 'type' | 'totalCount' | 'finishedAt'>
-  >`
+): Promise<Omit<CompletedPromotion, keyof FinalCounts>[]> {
+  const { rows } = await sql<Omit<CompletedPromotion, keyof FinalCounts>>`
     select id as "promotionId", type, coalesce(total_count, 0)::float8 as "totalCount", ${isoTime('finished_at')} as "finishedAt"
     from campaign_promotion where status = 'COMPLETED' and completed_event_at is null
       and finished_at < now() - ${restMs}::float8 * interval '1 millisecond'
     order by id limit ${limit}`.execute(kysely)
-  const completed: CompletedPromotion[] = []
-  for (const promotion of promotions) {
-    const { rows } = await sql<Pick<CompletedPromotion, 'success' | 'failed' | 'unknown'>>`
-      select (count(*) filter (where process_status = 'SUCCESS'))::float8 as success,
-        (count(*) filter (where process_status = 'FAILED'))::float8 as failed,
-        (count(*) filter (where process_status = 'UNKNOWN'))::float8 as unknown
-      from ${sql.table(RESULT_TABLES[promotion.type].name)}
-      where promotion_id = ${promotion.promotionId}::bigint`.execute(kysely)
-    const counts = rows[0] ?? { success: 0, failed: 0, unknown: 0 }
-    completed.push({ ...promotion, ...counts })
-  }
-  return completed
+  return rows
+}
+
+/** Reads every row of the promotion. */
+export async function countFinal(
+  kysely: Kysely<unknown>,
+  { promotionId, type }: Pick<CompletedPromotion, 'promotionId' | 'type'>,
+): Promise<FinalCounts> {
+  const { rows } = await sql<FinalCounts>`
+    select (count(*) filter (where process_status = 'SUCCESS'))::float8 as success,
+      (count(*) filter (where process_status = 'FAILED'))::float8 as failed,
+      (count(*) filter (where process_status = 'UNKNOWN'))::float8 as unknown
+    from ${sql.table(RESULT_TABLES[type].name)} where promotion_id = ${promotionId}::bigint`.execute(kysely)
+  return rows[0] ?? { success: 0, failed: 0, unknown: 0 }
 }
 
 export async function markAnnounced(kysely: Kysely<unknown>, promotionId: string): Promise<void> {

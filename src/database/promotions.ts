@@ -28,6 +28,8 @@ export interface PromotionRepository {
   find(promotionId: string): Promise<Promotion | undefined>
   /** READY; throws `PROMOTION_EXISTS` for an id that is taken. */
   create(promotion: NewPromotion): Promise<void>
+  /** Was its row made after this time (in ms since the epoch)? False when there is none. */
+  isNewerThan(promotionId: string, timeMs: number): Promise<boolean>
   /**
    * READY → IN_PROGRESS, and fills a total that is null or 0. Answers the row as it is now, changed or not; undefined
    * when there is none.
@@ -48,6 +50,9 @@ export interface PromotionRepository {
   listActive(): Promise<Promotion[]>
   /** Those that ended so within the last `withinMs`, a COMPLETED one once it is announced. */
   listEnded(status: 'STOPPED' | 'COMPLETED', withinMs: number): Promise<Promotion[]>
+  /** Dates those that other programs have STOPPED: from now on their entries are looked for, as after our own stop. */
+  dateStopped(): Promise<void>
+  /** The newest first. */
   list(limit: number): Promise<Promotion[]>
   /** How many gifts stand in each state. Reads every row of the promotion: for people, not for loops. */
   countByStatus(promotion: Pick<Promotion, 'id' | 'type'>): Promise<Record<ProcessStatus, number>>
@@ -58,15 +63,21 @@ const COLUMNS = sql`id, name, type, status, coalesce(total_count, 0)::float8 as 
   consumers_per_instance as "consumersPerInstance"`
 
 export function createPromotionRepository(kysely: Kysely<unknown>): PromotionRepository {
-  const select = async (where: ReturnType<typeof sql>, limit = 10_000) => {
+  const select = async (where: ReturnType<typeof sql>, order = sql`id`, limit = 10_000) => {
     const { rows } = await sql<Promotion>`
-      select ${COLUMNS} from campaign_promotion where ${where} order by id limit ${limit}`.execute(kysely)
+      select ${COLUMNS} from campaign_promotion where ${where} order by ${order} limit ${limit}`.execute(kysely)
     return rows
   }
   const find = async (promotionId: string) => (await select(sql`id = ${promotionId}::bigint`))[0]
   return {
     find,
     create: promotion => createPromotion(kysely, promotion),
+    isNewerThan: async (promotionId, timeMs) => {
+      const { rows } = await sql`
+        select 1 from campaign_promotion
+        where id = ${promotionId}::bigint and created_at > to_timestamp(${timeMs / 1000}::float8)`.execute(kysely)
+      return rows.length > 0
+    },
     start: async (promotionId, totalCount) => {
       const { rows } = await sql<Promotion>`
         with line as materialized (${lineOfChanges(promotionId)})
@@ -102,7 +113,13 @@ export function createPromotionRepository(kysely: Kysely<unknown>): PromotionRep
     listEnded: (status, withinMs) =>
       select(sql`status = ${status} and finished_at > now() - ${withinMs}::float8 * interval '1 millisecond'
         and (status = 'STOPPED' or completed_event_at is not null)`),
-    list: limit => select(sql`true`, limit),
+    dateStopped: async () => {
+      await sql`
+        update campaign_promotion set finished_at = now() where status = 'STOPPED' and finished_at is null`.execute(
+        kysely,
+      )
+    },
+    list: limit => select(sql`true`, sql`created_at desc, id desc`, limit),
     countByStatus: promotion => countByStatus(kysely, promotion),
   }
 }

@@ -26,15 +26,18 @@ export async function listLeftRows(
   page: { status: 'PENDING' | 'RETRYING'; ageMs: number; afterId: string; limit: number },
 ): Promise<LeftRow[]> {
   const { name, targetColumn } = RESULT_TABLES[type]
+  const table = sql`${sql.table(name)} r`
+  // The few that are RETRYING have an index of their own.
+  const few = sql`campaign_promotion_exception e join ${table} on r.id = e.gift_id and e.type = ${type}
+    and e.promotion_id = ${id}::bigint and e.process_status = 'RETRYING' and e.gift_id > ${page.afterId}::bigint`
   const { rows } = await sql<LeftRow>`
-    select id, ${sql.ref(targetColumn)} as "targetId", partition_key as "partitionKey", message, attempts
-    from ${sql.table(name)}
-    where promotion_id = ${id}::bigint and id > ${page.afterId}::bigint and enqueued
-      and process_status = ${page.status} and updated_at < now() - ${page.ageMs}::float8 * interval '1 millisecond'
-    order by id limit ${page.limit}`.execute(kysely)
+    select r.id, ${sql.ref(`r.${targetColumn}`)} as "targetId", r.partition_key as "partitionKey", r.message, r.attempts
+    from ${page.status === 'RETRYING' ? few : table}
+    where r.promotion_id = ${id}::bigint and r.id > ${page.afterId}::bigint and r.enqueued
+      and r.process_status = ${page.status} and r.updated_at < now() - ${page.ageMs}::float8 * interval '1 millisecond'
+    order by r.id limit ${page.limit}`.execute(kysely)
   return rows
 }
-
 /**
  * Runs `work` while this process alone holds the lock named `key`; false when another holds it. The lock is the
  * session's: a process that dies, or loses that connection, gives it up.

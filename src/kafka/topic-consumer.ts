@@ -10,6 +10,8 @@ export interface TopicMessage {
   offset: string
   key: Buffer | null
   value: Buffer | null
+  /** When the record was written, in ms since the epoch; missing where nobody says. */
+  timestampMs?: number
 }
 
 /** Settles a whole batch. It must try again by itself what may succeed later; a rejection leaves the offset as it is. */
@@ -233,8 +235,9 @@ async function withTimeout(work: Promise<void>, deadline: AbortSignal | undefine
   deadline.removeEventListener('abort', onAbort)
 }
 
-function toTopicMessage(topic: string, partition: number, { offset, key, value }: KafkaMessage): TopicMessage {
-  return { topic, partition, offset, key, value }
+function toTopicMessage(topic: string, partition: number, message: KafkaMessage): TopicMessage {
+  const { offset, key, value, timestamp } = message
+  return { topic, partition, offset, key, value, ...(Number(timestamp) > 0 ? { timestampMs: Number(timestamp) } : {}) }
 }
 
 function next(offset: string): string {

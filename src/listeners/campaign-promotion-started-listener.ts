@@ -8,7 +8,11 @@ import { settleBatch } from './settle-batch.ts'
 export function campaignPromotionStartedListener(deps: StartedDeps & { retryer: Retryer }): BatchHandler {
   return async (messages, signal) => {
     await settleBatch(
-      messages.map(message => () => handlePromotionStarted(decodeUtf8(message.value) ?? '', deps)),
+      messages.map(
+        ({ value, timestampMs }) =>
+          () =>
+            handlePromotionStarted(decodeUtf8(value) ?? '', deps, timestampMs),
+      ),
       { retryer: deps.retryer, logger: deps.logger, signal },
     )
   }

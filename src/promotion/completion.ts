@@ -1,11 +1,20 @@
 import type { Kysely } from 'kysely'
-import { complete, listUnannounced, markAnnounced, mayBeComplete } from '#database/completion.ts'
+import {
+  type CompletedPromotion,
+  complete,
+  countersSayComplete,
+  countFinal,
+  listUnannounced,
+  markAnnounced,
+  mayBeComplete,
+} from '#database/completion.ts'
 import type { Promotion } from '#database/promotions.ts'
 import type { EventProviderService } from '#kafka/event-provider.ts'
 import type { PromotionStream } from '#queues/promotion-stream.ts'
 import type { PromotionType } from '#queues/promotion-type.ts'
 import type { Logger } from '#runtime/logger.ts'
 import type { PromotionConsumerRegistry } from './consumer-registry.ts'
+import { guarded } from './guarded.ts'
 import type { PromotionStreamProducer } from './stream-producer.ts'
 
 export interface CompletionDeps {
@@ -24,28 +33,45 @@ const MAX_ANNOUNCED = 100
 const CONSUMERS_STOP_MS = 5000
 
 /**
- * Completes a promotion whose gifts are all final. Without `thorough` only one whose counters
- * say so is looked at closely: UNKNOWN gifts are in no counter.
+ * Completes a promotion whose gifts are all final. Without `thorough` the rows are looked at only
+ * when counters say so; with it they are, whatever the counters say.
  */
 export async function completeIfDone(promotion: Promotion, deps: CompletionDeps, thorough: boolean): Promise<void> {
   if (promotion.status !== 'IN_PROGRESS' || promotion.totalCount === 0) return
-  if (!thorough && !(await mayBeComplete(deps.kysely, promotion))) return
-  if (await complete(deps.kysely, promotion, deps.quietMs)) {
+  const { kysely, quietMs } = deps
+  if (!thorough && !(await countersSayComplete(kysely, promotion))) return
+  if (!(await mayBeComplete(kysely, promotion, quietMs))) return
+  if (await complete(kysely, promotion, quietMs)) {
     deps.logger.info({ promotionId: promotion.id }, 'promotion completed')
   }
 }
 
 /**
  * After the completion is committed: consumers stop on every instance, the stream is removed, and the completed event is
- * published, at least once. What fails is done in the next round.
+ * published, at least once. What fails is done in the next round, and keeps no other promotion from its own.
  */
-export async function announceCompleted(deps: CompletionDeps): Promise<void> {
-  for (const completed of await listUnannounced(deps.kysely, { restMs: CONSUMERS_STOP_MS, limit: MAX_ANNOUNCED })) {
-    const { promotionId, type } = completed
-    await deps.registry.cleanupStream(deps.producer.queue(deps.streams[type].streamKey(promotionId)))
-    const value = JSON.stringify(completed)
-    await deps.events.publish({ topic: deps.topic, key: promotionId, value })
-    await markAnnounced(deps.kysely, promotionId)
-    deps.logger.info({ promotionId }, 'completed event published')
+export async function announceCompleted(deps: CompletionDeps, hasTime: () => boolean): Promise<void> {
+  const { kysely, registry, producer, streams, logger } = deps
+  const ready: CompletedPromotion[] = []
+  for (const ended of await listUnannounced(kysely, { restMs: CONSUMERS_STOP_MS, limit: MAX_ANNOUNCED })) {
+    const { promotionId, type } = ended
+    if (!hasTime()) return
+    await guarded({ promotionId }, logger, async () => {
+      await registry.cleanupStream(producer.queue(streams[type].streamKey(promotionId)))
+      ready.push({ ...ended, ...(await countFinal(kysely, ended)) })
+    })
   }
+  // Together: a Kafka that is away is waited for once.
+  await Promise.all(
+    ready.map(completed =>
+      guarded({ promotionId: completed.promotionId }, logger, () => publishCompleted(completed, deps)),
+    ),
+  )
+}
+
+async function publishCompleted(completed: CompletedPromotion, { kysely, events, topic, logger }: CompletionDeps) {
+  const { promotionId } = completed
+  await events.publish({ topic, key: promotionId, value: JSON.stringify(completed) })
+  await markAnnounced(kysely, promotionId)
+  logger.info({ promotionId }, 'completed event published')
 }

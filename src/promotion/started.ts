@@ -14,17 +14,26 @@ export interface StartedDeps {
   onAnswered?(promotionId: string): void
 }
 
+/** Clocks of producers, brokers and PostgreSQL may differ by this much. */
+const CLOCKS_DIFFER_MS = 60_000
+
 /**
  * A started event: READY → IN_PROGRESS, and the consumers of an IN_PROGRESS promotion run. On any other state it
  * changes nothing. One that starts nothing is an error line and a counter, never an exception.
- * Rejects only when the database does not answer.
+ * Every new worker hears all events from the first: one that is older than its promotion's row was refused in its time, and
+ * starts nothing that was made later. Rejects only when the database does not answer.
  */
-export async function handlePromotionStarted(json: string, deps: StartedDeps): Promise<void> {
+export async function handlePromotionStarted(json: string, deps: StartedDeps, writtenAtMs?: number): Promise<void> {
   const parsed = parseMessage(promotionStartedMessage, json)
   if (!parsed.ok) return refuse(deps, 'invalid', parsed.reason)
+  const { promotionId } = parsed.message
+  if (writtenAtMs !== undefined && (await deps.promotions.isNewerThan(promotionId, writtenAtMs + CLOCKS_DIFFER_MS))) {
+    deps.logger.info({ promotionId, writtenAtMs }, 'a started event older than its promotion is ignored')
+    return
+  }
   const reason = await startPromotion(parsed.message, deps)
-  if (reason !== undefined) refuse(deps, reason, `promotion ${parsed.message.promotionId}`)
-  else deps.onAnswered?.(parsed.message.promotionId)
+  if (reason !== undefined) refuse(deps, reason, `promotion ${promotionId}`)
+  else deps.onAnswered?.(promotionId)
 }
 
 async function startPromotion(

@@ -99,14 +99,18 @@ export class PromotionStreamProducer {
     if (fill !== undefined) fill.addedSinceRead += entries.length
   }
 
-  /** Deletes every entry in bounded steps and leaves the group: a member of another kind would spin without it. */
-  async clear(streamKey: string): Promise<number> {
+  /**
+   * Deletes every entry in bounded steps and leaves the group: a member of another kind would spin without it. `isWanted`
+   * is asked before each step: entries that come with a start are not to be deleted.
+   */
+  async clear(streamKey: string, isWanted: () => Promise<boolean>): Promise<number> {
     const { client } = this.#options.connection
     let cleared = 0
     for (let step = -1; step !== 0; cleared += step) {
+      if (!(await isWanted())) return cleared
       step = await client.xtrim(streamKey, 'MAXLEN', '~', 0, 'LIMIT', CLEAR_STEP)
     }
-    return cleared + (await client.xtrim(streamKey, 'MAXLEN', 0))
+    return (await isWanted()) ? cleared + (await client.xtrim(streamKey, 'MAXLEN', 0)) : cleared
   }
 
   queue(streamKey: string): StreamQueue<PromotionEntry> {

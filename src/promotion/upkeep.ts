@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Promotion, PromotionRepository } from '#database/promotions.ts'
 import { withAdvisoryLock } from '#database/sweep-rows.ts'
-import { errorLine, toError } from '#runtime/errors.ts'
 import { announceCompleted, type CompletionDeps, completeIfDone } from './completion.ts'
+import { guarded } from './guarded.ts'
 import { reviveLostRetries } from './lost-retries.ts'
 import type { UpkeepFind } from './metrics.ts'
 import { requeueOrphans } from './orphans.ts'
@@ -42,12 +42,13 @@ type HasTime = () => boolean
  */
 export async function completionRound(deps: UpkeepDeps, hasTime: HasTime): Promise<void> {
   await withAdvisoryLock(deps.kysely, COMPLETION_LOCK, async () => {
-    await forEachRunning(deps, hasTime, async promotion => {
+    const complete = async (promotion: Promotion) => {
       await trimLeavings(promotion, deps)
       await completeIfDone(promotion, deps, false)
-    })
-    if (hasTime()) await removeStoppedEntries(deps)
-    if (hasTime()) await announceCompleted(deps)
+    }
+    await guarded({}, deps.logger, () => forEachRunning(deps, hasTime, complete))
+    await guarded({}, deps.logger, () => removeStoppedEntries(deps, hasTime))
+    await announceCompleted(deps, hasTime)
   })
 }
 
@@ -55,7 +56,7 @@ export async function completionRound(deps: UpkeepDeps, hasTime: HasTime): Promi
 export async function sweepRound(deps: UpkeepDeps, hasTime: HasTime): Promise<void> {
   await withAdvisoryLock(deps.kysely, SWEEP_LOCK, async () => {
     await forEachRunning(deps, hasTime, promotion => sweepOne(promotion, deps, hasTime))
-    if (hasTime()) await removeLateStreams(deps)
+    await removeLateStreams(deps, hasTime)
   })
 }
 
@@ -71,19 +72,25 @@ export async function reconciliationRound(deps: UpkeepDeps, hasTime: HasTime): P
 }
 
 /** Again in every round: a listener's entry may come late. Starting the promotion puts its rows back. */
-async function removeStoppedEntries({ promotions, producer, streams, logger, onFound }: UpkeepDeps): Promise<void> {
-  for (const { id, type } of await promotions.listEnded('STOPPED', ENDED_WATCH_MS)) {
-    const removed = await producer.clear(streams[type].streamKey(id))
+async function removeStoppedEntries(deps: UpkeepDeps, hasTime: HasTime): Promise<void> {
+  const { promotions, producer, streams, logger, onFound } = deps
+  await promotions.dateStopped()
+  await forEach(await promotions.listEnded('STOPPED', ENDED_WATCH_MS), deps, hasTime, async ({ id, type }) => {
+    const streamKey = streams[type].streamKey(id)
+    if ((await producer.queue(streamKey).length()) === 0) return
+    const isStopped = async () => hasTime() && (await promotions.find(id))?.status === 'STOPPED'
+    const removed = await producer.clear(streamKey, isStopped)
     if (removed > 0) logger.info({ promotionId: id, removed }, 'entries of a STOPPED promotion removed')
     onFound?.('stopped-entry', removed)
-  }
+  })
 }
 
 /** A late entry, or a consumer that slept through the completion and made the group again: nothing is left to do there. */
-async function removeLateStreams({ promotions, producer, registry, streams }: UpkeepDeps): Promise<void> {
-  for (const { id, type } of await promotions.listEnded('COMPLETED', ENDED_WATCH_MS)) {
-    await registry.cleanupStream(producer.queue(streams[type].streamKey(id)))
-  }
+async function removeLateStreams(deps: UpkeepDeps, hasTime: HasTime): Promise<void> {
+  const { promotions, producer, registry, streams } = deps
+  await forEach(await promotions.listEnded('COMPLETED', ENDED_WATCH_MS), deps, hasTime, ({ id, type }) =>
+    registry.cleanupStream(producer.queue(streams[type].streamKey(id))),
+  )
 }
 
 /** What members of another kind acknowledged without deleting it fills the stream and hides what is missing. */
@@ -107,19 +114,25 @@ async function sweepOne(promotion: Promotion, deps: UpkeepDeps, hasTime: HasTime
   await completeIfDone(promotion, deps, true)
 }
 
-/** One promotion that fails does not keep the others from theirs. */
 async function forEachRunning(
   deps: UpkeepDeps,
   hasTime: HasTime,
   work: (promotion: Promotion) => Promise<void>,
 ): Promise<void> {
-  for (const promotion of await deps.promotions.listActive()) {
+  const active = await deps.promotions.listActive()
+  const running = active.filter(({ status }) => status === 'IN_PROGRESS')
+  await forEach(running, deps, hasTime, work)
+}
+
+/** One promotion that fails does not keep the others from theirs. */
+async function forEach(
+  promotions: readonly Promotion[],
+  { logger }: UpkeepDeps,
+  hasTime: HasTime,
+  work: (promotion: Promotion) => Promise<void>,
+): Promise<void> {
+  for (const promotion of promotions) {
     if (!hasTime()) return
-    if (promotion.status !== 'IN_PROGRESS') continue
-    try {
-      await work(promotion)
-    } catch (error) {
-      deps.logger.warn({ err: toError(error), promotionId: promotion.id }, `upkeep failed: ${errorLine(error)}`)
-    }
+    await guarded({ promotionId: promotion.id }, logger, () => work(promotion))
   }
 }

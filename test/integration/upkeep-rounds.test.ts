@@ -7,7 +7,7 @@ import { moveUnknownToRetrying } from '#database/unknown.ts'
 import { PromotionConsumerRegistry } from '#promotion/consumer-registry.ts'
 import { createRetryJobs, type RetryJobs, type RetryRequest } from '#promotion/retry-jobs.ts'
 import { PromotionStreamProducer } from '#promotion/stream-producer.ts'
-import { reconciliationRound, sweepRound, type UpkeepDeps } from '#promotion/upkeep.ts'
+import { completionRound, reconciliationRound, sweepRound, type UpkeepDeps } from '#promotion/upkeep.ts'
 import { pointQueue } from '#queues/point.queue.ts'
 import { voucherQueue } from '#queues/voucher.queue.ts'
 import { createLogger } from '#runtime/logger.ts'
@@ -78,12 +78,17 @@ async function promotion(status = 'IN_PROGRESS', totalCount = 0): Promise<string
 }
 
 /** Rows of a promotion, each moved on to `to`. */
-async function gifts(promotionId: string, count: number, to?: 'RETRYING' | 'UNKNOWN' | 'FAILED' | 'SUCCESS') {
+async function gifts(
+  promotionId: string,
+  count: number,
+  to?: 'RETRYING' | 'UNKNOWN' | 'FAILED' | 'SUCCESS',
+  promotionSummaryId = promotionId,
+) {
   const results = createGiftResultRepositories(kysely).VOUCHER
   const first = uniqueId() * 10_000n
   const targets = Array.from({ length: count }, (_, index) => String(first + BigInt(index)))
   for (const targetId of targets) {
-    const gift = { promotionId, promotionSummaryId: promotionId, targetId, partitionKey: 'k', memberId: '7' }
+    const gift = { promotionId, promotionSummaryId, targetId, partitionKey: 'k', memberId: '7' }
     const place = { kafkaPartition: 0, kafkaOffset: '0', wantsEntry: true }
     await results.insert({ ...gift, amount: '100', message: '{}', ...place })
     if (to === 'SUCCESS') await results.move({ targetId, to, moneyKey: 'tx', posts: 1 })
@@ -148,4 +153,124 @@ test('a process that stops begins no further promotion, page or question', async
   await sweepRound(deps, always)
   expect(revived).toBe(3)
   await endAll()
+})
+
+describe('completion looks before it takes the lock that inserts wait for', () => {
+  const statusOf = async (id: string) => (await promotions.find(id))?.status
+  /** A round while somebody inserts: what takes the lock waits, and fails. */
+  const roundBesideInsert = async (id: string, round: (deps: UpkeepDeps) => Promise<void>, quietMs: number) => {
+    const warnings: unknown[] = []
+    const deps = depsOf({
+      quietMs,
+      logger: { ...logger, warn: (fields: object) => 'err' in fields && warnings.push(fields) } as never,
+    })
+    await kysely.transaction().execute(async transaction => {
+      await sql`select 1 from campaign_promotion where id = ${id}::bigint for share`.execute(transaction)
+      await round(deps)
+    })
+    expect(warnings).toEqual([])
+    expect(await statusOf(id)).toBe('IN_PROGRESS')
+  }
+  const complete = (deps: UpkeepDeps) => completionRound(deps, always)
+  const sweep = (deps: UpkeepDeps) => sweepRound(deps, always)
+
+  test('a total that is too small, gifts still coming: not in the rounds, not in the sweeps', async () => {
+    const id = await promotion('IN_PROGRESS', 1)
+    await gifts(id, 3, 'SUCCESS')
+    await roundBesideInsert(id, complete, 60_000)
+    await roundBesideInsert(id, sweep, 60_000)
+    await complete(depsOf())
+    expect(await statusOf(id)).toBe('COMPLETED')
+  }, 20_000)
+
+  test('one gift that is PENDING, one that is RETRYING: not in the sweeps, though counters say otherwise', async () => {
+    for (const open of [undefined, 'RETRYING'] as const) {
+      const id = await promotion('IN_PROGRESS', 3)
+      await gifts(id, 2, 'UNKNOWN')
+      await gifts(id, 1, open)
+      await sql`update campaign_promotion_summary set success_count = 9 where promotion_id = ${id}::bigint`.execute(
+        kysely,
+      )
+      await roundBesideInsert(id, complete, 0)
+      await roundBesideInsert(id, sweep, 0)
+      await endAll()
+    }
+  }, 20_000)
+
+  test('UNKNOWN gifts are counted without a sweep; counters that are too low are made good by one', async () => {
+    const [counted, miscounted] = [await promotion('IN_PROGRESS', 4), await promotion('IN_PROGRESS', 2)]
+    await gifts(counted, 2, 'SUCCESS')
+    await gifts(counted, 1, 'FAILED')
+    await gifts(counted, 1, 'UNKNOWN')
+    await gifts(miscounted, 2, 'SUCCESS', counted)
+    await sql`update campaign_promotion_summary set success_count = 2 where promotion_id = ${counted}::bigint`.execute(
+      kysely,
+    )
+    await complete(depsOf())
+    expect([await statusOf(counted), await statusOf(miscounted)]).toEqual(['COMPLETED', 'IN_PROGRESS'])
+    await sweep(depsOf())
+    expect(await statusOf(miscounted)).toBe('COMPLETED')
+  })
+})
+
+test('a promotion that fails, and a step that fails, keep no completed event from being published', async () => {
+  const ended = [await promotion('COMPLETED'), await promotion('COMPLETED'), await promotion('COMPLETED')]
+  await sql`update campaign_promotion set finished_at = now() - interval '1 minute'`.execute(kysely)
+  const [stubborn, unheard, plain] = ended as [string, string, string]
+  const published: string[] = []
+  const deps = depsOf({
+    promotions: { ...promotions, listEnded: () => Promise.reject(new Error('the database is busy')) },
+    registry: {
+      cleanupStream: async (queue: { name: string }) => {
+        if (queue.name.includes(stubborn)) throw new Error('OOM')
+      },
+    } as never,
+    events: {
+      publish: async ({ key }: { key: string }) => {
+        if (key === unheard) throw new Error('Kafka is busy')
+        published.push(key)
+      },
+    } as never,
+  })
+  await completionRound(deps, always)
+  expect(published.filter(id => ended.includes(id))).toEqual([plain])
+  await completionRound(depsOf(), always)
+  const { rows } = await sql`select 1 from campaign_promotion where completed_event_at is null
+    and id = any (${ended}::bigint[])`.execute(kysely)
+  expect(rows).toEqual([])
+})
+
+describe('entries of a STOPPED promotion', () => {
+  const add = (id: string) => redis.probe.xadd(voucherQueue.streamKey(id), '*', 'key', 'k', 'message', '{}')
+  const length = (id: string) => redis.probe.xlen(voucherQueue.streamKey(id))
+
+  test('are removed also when another program set the status, which dates nothing', async () => {
+    const id = await promotion('STOPPED')
+    await add(id)
+    await completionRound(depsOf(), always)
+    expect(await length(id)).toBe(0)
+    expect((await promotions.find(id))?.finishedAt).toEqual(expect.any(String))
+  })
+
+  test('stay when it is started between the list and the removal, or between two steps of it', async () => {
+    for (const [startsBefore, left] of [
+      [1, 2],
+      [2, 1],
+    ] as const) {
+      const id = await promotion('STOPPED')
+      await add(id)
+      let looks = 0
+      const start = async () => {
+        await promotions.move(id, ['STOPPED'], 'IN_PROGRESS')
+        await add(id)
+      }
+      const find = async (promotionId: string) => {
+        if (promotionId === id && ++looks === startsBefore) await start()
+        return promotions.find(promotionId)
+      }
+      await completionRound(depsOf({ promotions: { ...promotions, find } }), always)
+      expect([looks, await length(id)]).toEqual([startsBefore, left])
+    }
+    await endAll()
+  })
 })

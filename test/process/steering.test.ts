@@ -38,9 +38,10 @@ withKafka('steering by the CLI, on one listener and two workers', () => {
   const streamOf = (promotionId: string) => `campaign-promotion-${promotionId}:voucher:stream`
   const paid = async (promotionId: string) => (await system.charges(promotionId)).length
 
-  async function cli(...args: string[]) {
+  const cli = (...args: string[]) => cliWith({}, ...args)
+  async function cliWith(env: Record<string, string>, ...args: string[]) {
     const child = spawn(process.execPath, ['--disable-warning=TimeoutNegativeWarning', 'src/bin/cli.ts', ...args], {
-      env: system.env,
+      env: { ...system.env, ...env },
     })
     let [stdout, stderr] = ['', '']
     child.stdout.on('data', chunk => {
@@ -121,6 +122,19 @@ withKafka('steering by the CLI, on one listener and two workers', () => {
     await untilPaid(id, 4000)
     expect(await system.charges(id)).toHaveLength(4000)
     expect(await system.promotions.find(id)).toMatchObject({ finishedAt: null })
+  }, 60_000)
+
+  test('start without Kafka is done, and says that the event is missing; the workers find it', async () => {
+    const id = await system.promotion('VOUCHER', 'READY')
+    await publish(id, targetsOf(3))
+    expect(await cliWith({ KAFKA_BROKERS: '127.0.0.1:1' }, 'start', id)).toEqual({
+      code: 0,
+      stdout: `promotion ${id} is IN_PROGRESS\n`,
+      stderr: expect.stringMatching(
+        /^promostream: started event not published: .*; instances find the start by themselves/,
+      ),
+    })
+    await untilPaid(id, 3)
   }, 60_000)
 
   test('rebuild puts back at once what a wiped Redis has lost', async () => {

@@ -39,6 +39,7 @@ describe('settings', () => {
     ['MONEY_API_URL', 'ftp://x', /^MONEY_API_URL must be a URL/],
     ['WORKER_MAX_IN_FLIGHT', '0', /^WORKER_MAX_IN_FLIGHT must be a whole number from 1/],
     ['WORKER_MAX_IN_FLIGHT', '1e3', /^WORKER_MAX_IN_FLIGHT must be a whole number/],
+    ['DATABASE_POOL_MAX', '7', /^DATABASE_POOL_MAX must be at least 8 for a worker: upkeep would wait for itself$/],
     ['REDIS_STREAM_ENABLED', 'yes', /^REDIS_STREAM_ENABLED must be true or false$/],
     ['LOG_LEVEL', 'loud', /^LOG_LEVEL must be one of/],
     ['REDIS_STREAM_CLAIM_MIN_IDLE_MS', '15999', /^REDIS_STREAM_CLAIM_MIN_IDLE_MS must be at least .* = 16000/],
@@ -61,6 +62,11 @@ describe('settings', () => {
 
   test('min-idle of exactly 2 × the time-outs is taken', () => {
     expect(loadConfig(workerSchema, { ...minimal, REDIS_STREAM_CLAIM_MIN_IDLE_MS: '16000' })).toBeDefined()
+  })
+
+  test('a listener and an admin do with a small pool', () => {
+    for (const schema of [listenerSchema, adminSchema])
+      expect(loadConfig(schema, { ...minimal, DATABASE_POOL_MAX: '1' }).DATABASE_POOL_MAX).toBe(1)
   })
 
   test('a listener needs the Money API only when it pays by itself', () => {

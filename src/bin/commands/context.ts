@@ -15,6 +15,7 @@ import { createSteering, type Steering, type SteeringDeps } from '#promotion/ste
 import { PromotionStreamProducer } from '#promotion/stream-producer.ts'
 import { pointQueue } from '#queues/point.queue.ts'
 import { voucherQueue } from '#queues/voucher.queue.ts'
+import { errorLine } from '#runtime/errors.ts'
 import { createLogger, type Logger } from '#runtime/logger.ts'
 import { createMetrics } from '#runtime/metrics.ts'
 
@@ -84,13 +85,22 @@ async function steeringDepsOf(
   return deps
 }
 
-/** Connects when something is published: most operations publish nothing. */
+/**
+ * Connects when something is published: most operations publish nothing. A Kafka that is away takes nothing back: the
+ * change stands in the database.
+ */
 function lazyProvider(kafka: KafkaClient, parts: AsyncDisposableStack): Pick<EventProviderService, 'publish'> {
   return {
     publish: async event => {
-      const provider = parts.use(createEventProvider(kafka))
-      await provider.start()
-      await provider.publish(event)
+      try {
+        const provider = parts.use(createEventProvider(kafka))
+        await provider.start()
+        await provider.publish(event)
+      } catch (error) {
+        process.stderr.write(
+          `promostream: started event not published: ${errorLine(error)}; instances find the start by themselves, within two seconds\n`,
+        )
+      }
     },
   }
 }

@@ -11,7 +11,7 @@ const MAX_LISTED = 100
 type PromotionReport = Promotion & { rows: number; gifts: Record<ProcessStatus, number> }
 
 export const statusCommand = new Command('status')
-  .description('how far promotions are: all of them, or one')
+  .description('how far promotions are: the newest 100, or one')
   .argument('[id]', 'the promotion', parseId)
   .option('--json', 'print one JSON value')
   .addHelpText('after', '\nExample:\n  promostream status 42 --json')
