@@ -14,12 +14,14 @@ export interface RetryWorkerOptions {
   processors: Readonly<
     Record<PromotionType, { process(targetId: string, signal?: AbortSignal): Promise<RetryOutcome> }>
   >
+  /** A job was taken off the queue because its promotion does not run: its row waits for it to go on. */
+  onDropped(promotionId: string): void
   logger: Logger
 }
 
 /** Retries at once in one process. */
 const CONCURRENCY = 128
-/** Pause of a job whose time has not come (promotion paused, credentials refused, database away), in ms. */
+/** Pause of a job whose time has not come (calls are held back, database away), in ms. */
 const NOT_NOW_DELAY_MS = 2000
 
 /** The next attempt is due later; BullMQ's back-off reads how much. */
@@ -39,7 +41,7 @@ export interface RetryWorker extends Service {
 
 /** The handler of `queues/retry.queue.ts`. At least once: a job that ran twice repeats a call with the same key. */
 export function createRetryWorker(options: RetryWorkerOptions): RetryWorker {
-  const { connection, prefix, policy, processors, logger } = options
+  const { connection, prefix, policy, processors, onDropped, logger } = options
   const abort = new AbortController()
 
   const handle = async (job: Job<RetryJobData>, token?: string): Promise<void> => {
@@ -52,6 +54,9 @@ export function createRetryWorker(options: RetryWorkerOptions): RetryWorker {
     })
     switch (outcome.kind) {
       case 'done':
+        return
+      case 'not-running':
+        onDropped(outcome.promotionId)
         return
       case 'later':
         throw new RetryLaterError(outcome.reason, outcome.retryAfterMs ?? 0)

@@ -1,4 +1,5 @@
 import type { BalanceCheck } from '#promotion/balance-check.ts'
+import type { DroppedRetries } from '#promotion/dropped-retries.ts'
 import type { PromotionReconciler } from '#promotion/reconciler.ts'
 import { completionRound, reconciliationRound, sweepRound, type UpkeepDeps } from '#promotion/upkeep.ts'
 import { CodedError, errorLine, toError } from '#runtime/errors.ts'
@@ -8,6 +9,7 @@ export interface UpkeepWorkerOptions {
   reconciler: PromotionReconciler
   upkeep: UpkeepDeps
   balance: BalanceCheck
+  droppedRetries: Pick<DroppedRetries, 'revive'>
   /** Pauses between two rounds, in ms. */
   reconcileIntervalMs: number
   sweepIntervalMs: number
@@ -26,7 +28,7 @@ const REFILL_INTERVAL_MS = 200
 
 /** Timers, not a BullMQ scheduler: the medic must not die with the patient. The first reconcile is part of the start. */
 export function createUpkeepWorker(options: UpkeepWorkerOptions): UpkeepWorker {
-  const { reconciler, upkeep, balance, reconcileIntervalMs, sweepIntervalMs } = options
+  const { reconciler, upkeep, balance, droppedRetries, reconcileIntervalMs, sweepIntervalMs } = options
   let lastRoundAt = 0
   let isStopping = false
   const hasTime = () => !isStopping
@@ -41,6 +43,7 @@ export function createUpkeepWorker(options: UpkeepWorkerOptions): UpkeepWorker {
     createRound('sweep', sweepIntervalMs, upkeep, () => sweepRound(upkeep, hasTime)),
     createRound('reconciliation', sweepIntervalMs, upkeep, () => reconciliationRound(upkeep, hasTime)),
     createRound('balance', sweepIntervalMs, upkeep, () => balance.round()),
+    createRound('retries', reconcileIntervalMs, upkeep, () => droppedRetries.revive(hasTime)),
   ] as const
   const life = service('upkeep', {
     start: async () => {

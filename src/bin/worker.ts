@@ -5,7 +5,9 @@ import { ensureTopics } from '#kafka/topics.ts'
 import { campaignPromotionStartedListener } from '#listeners/campaign-promotion-started-listener.ts'
 import { createBalanceCheck } from '#promotion/balance-check.ts'
 import { PromotionConsumerRegistry } from '#promotion/consumer-registry.ts'
+import { DroppedRetries } from '#promotion/dropped-retries.ts'
 import { createInstanceReporter } from '#promotion/instances.ts'
+import { reviveLostRetries } from '#promotion/lost-retries.ts'
 import { deadLetterLabel } from '#promotion/metrics.ts'
 import { PromotionReconciler } from '#promotion/reconciler.ts'
 import { createRetryJobs, type RetryJobs } from '#promotion/retry-jobs.ts'
@@ -42,25 +44,16 @@ await runProcess('worker', workerSchema, async (config, { logger, fatal, assertS
 
   const handlers = { VOUCHER: voucherWorker(processorDeps), POINT: pointWorker(processorDeps) }
   const { reconciler, registry, consumers } = streamPartsOf(config, foundation, handlers, logger)
-  const retryWorker = createRetryWorker({
-    connection: redis.client,
-    prefix: redis.prefix,
-    policy: retryPolicyOf(config),
-    processors: {
-      VOUCHER: new CampaignPromotionVoucherRetryProcessor(processorDeps),
-      POINT: new CampaignPromotionPointRetryProcessor(processorDeps),
-    },
-    logger,
-  })
+  const { retryJobs, droppedRetries, retryWorker } = retryPartsOf(config, foundation, redis, logger)
   money.gate.onHold(isHeld => {
     if (isHeld) registry.hold('money-api')
     else registry.release('money-api')
     retryWorker.hold(isHeld)
   })
-  const retryJobs = createRetryJobs({ connection: redis.client, prefix: redis.prefix, policy: retryPolicyOf(config) })
   const upkeep = createUpkeepWorker({
     reconciler,
     balance: createBalanceCheck({ kysely: database.kysely, metrics, logger }),
+    droppedRetries,
     reconcileIntervalMs: RECONCILE_INTERVAL_MS,
     sweepIntervalMs: config.SWEEP_INTERVAL_MS,
     upkeep: {
@@ -195,6 +188,33 @@ function streamPartsOf(
     },
   })
   return { reconciler, registry, consumers }
+}
+
+/** What tries gifts again, and what gives them their jobs back when their promotion goes on. */
+function retryPartsOf(
+  config: WorkerConfig,
+  { database, promotions, processorDeps }: Foundation,
+  redis: ReturnType<typeof retryRedisOf>,
+  logger: Logger,
+) {
+  const shared = { connection: redis.client, prefix: redis.prefix, policy: retryPolicyOf(config) }
+  const retryJobs = createRetryJobs(shared)
+  const droppedRetries = new DroppedRetries({
+    promotions,
+    revive: (promotion, hasTime) =>
+      reviveLostRetries(promotion, { kysely: database.kysely, retryJobs, ageMs: 0, hasTime }),
+    logger,
+  })
+  const retryWorker = createRetryWorker({
+    ...shared,
+    processors: {
+      VOUCHER: new CampaignPromotionVoucherRetryProcessor(processorDeps),
+      POINT: new CampaignPromotionPointRetryProcessor(processorDeps),
+    },
+    onDropped: promotionId => droppedRetries.add(promotionId),
+    logger,
+  })
+  return { retryJobs, droppedRetries, retryWorker }
 }
 
 /** What asks about UNKNOWN gifts. */

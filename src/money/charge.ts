@@ -48,6 +48,8 @@ export type LookupMeaning =
   | Unsettled
 
 const MESSAGE_LENGTH = 500
+/** Asked to wait for longer, a gift waits for so long: a job that is due in years counts as live, and nobody looks at it. */
+export const MAX_RETRY_AFTER_MS = 24 * 3_600_000
 
 /**
  * Does the answer say that the Money API as a whole is in trouble: a 5xx, a time-out, a connection that broke? Its own
@@ -130,13 +132,13 @@ function shorten(text: string): string {
   return text.slice(0, MESSAGE_LENGTH).replaceAll('\0', '').toWellFormed()
 }
 
-/** RFC 9110 §10.2.3: seconds, or an HTTP date; undefined for neither. In ms from now, never negative. */
+/** RFC 9110 §10.2.3: seconds, or an HTTP date; undefined for neither. In ms from now, a day at most, never negative. */
 export function parseRetryAfter(value: string | undefined, nowMs: number): number | undefined {
   if (value === undefined) return undefined
   const text = value.trim()
-  if (/^\d{1,9}$/.test(text)) return Number(text) * 1000
+  if (/^\d+$/.test(text)) return Math.min(MAX_RETRY_AFTER_MS, Number(text) * 1000)
   const at = /[a-z]/i.test(text) ? Date.parse(text) : Number.NaN
-  return Number.isNaN(at) ? undefined : Math.max(0, at - nowMs)
+  return Number.isNaN(at) ? undefined : Math.min(MAX_RETRY_AFTER_MS, Math.max(0, at - nowMs))
 }
 
 /** Older than 90 % of what the Money API remembers: a POST could be a second charge, so the GET goes first. */

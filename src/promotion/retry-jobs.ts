@@ -1,4 +1,5 @@
 import { type ConnectionOptions, Queue } from 'bullmq'
+import { MAX_RETRY_AFTER_MS } from '#money/charge.ts'
 import type { PromotionType } from '#queues/promotion-type.ts'
 import type { RetryJobData } from '#queues/retry.queue.ts'
 import { RETRY_QUEUE_NAME, retryDelayMs, retryJobId } from '#queues/retry.queue.ts'
@@ -78,7 +79,9 @@ export function createRetryJobs({ connection, prefix, policy }: RetryJobsOptions
 
 function toBullJob({ data, attempts }: RetryRequest, policy: RetryPolicy) {
   const now = Date.now()
-  const delay = Math.max(retryDelayMs(attempts, policy), (data.notBefore ?? now) - now)
+  // A retry message may come from elsewhere, and say anything.
+  const askedMs = Math.min(MAX_RETRY_AFTER_MS, (data.notBefore ?? now) - now)
+  const delay = Math.max(retryDelayMs(attempts, policy), askedMs)
   return { name: data.type, data, opts: { jobId: retryJobId(data.type, data.targetId), delay } }
 }
 

@@ -10,13 +10,15 @@ import type { CampaignPromotionResultUpdateService } from './result-update.ts'
 import type { CampaignPromotionStatusCacheService } from './status-cache.ts'
 
 /**
- * What one more attempt came to. `later` wants another one, not before `retryAfterMs`; `not-now` was no attempt at all;
- * `exhausted` is UNKNOWN in the row, and a person's.
+ * What one more attempt came to. `later` wants another one, not before `retryAfterMs`; `not-now` was no attempt at all, and
+ * `not-running` none either: nothing is to be tried until the promotion goes on. `exhausted` is UNKNOWN in the row, and a
+ * person's.
  */
 export type RetryOutcome =
   | { kind: 'done' }
   | { kind: 'later'; reason: string; retryAfterMs?: number | undefined }
   | { kind: 'not-now'; reason: string }
+  | { kind: 'not-running'; promotionId: string }
   | { kind: 'exhausted'; reason: string }
 
 export interface RetryProcessorDeps {
@@ -47,7 +49,7 @@ export abstract class AbstractCampaignPromotionRetryProcessor {
       return { kind: 'exhausted', reason: 'result-not-found' }
     }
     if (row.processStatus === 'SUCCESS' || row.processStatus === 'FAILED') return { kind: 'done' }
-    if (!(await this.#mayTry(row))) return { kind: 'not-now', reason: 'promotion-not-in-progress' }
+    if (!(await this.#mayTry(row))) return { kind: 'not-running', promotionId: row.promotionId }
     return this.#attempt(type, row, signal)
   }
 

@@ -93,6 +93,24 @@ withKafka('steering by the CLI, on one listener and two workers', () => {
     expect(await system.charges(id)).toHaveLength(4000)
   }, 90_000)
 
+  test('pause takes retry jobs off the queue, resume brings them back at once, also when both are done by SQL', async () => {
+    await system.control({ latencyMs: 5, faultPercent: 100, faults: ['rate-limited'] })
+    const id = await system.promotion('VOUCHER', 'IN_PROGRESS')
+    const targets = targetsOf(20)
+    await publish(id, targets)
+    const keys = targets.map(target => `promostream:campaign-promotion-retry:VOUCHER-${target}`)
+    await system.until('20 jobs', async () => (await system.redis.exists(keys)) === 20)
+    await sql`update campaign_promotion set status = 'PAUSED' where id = ${id}::bigint`.execute(system.kysely)
+    await system.until('no job', async () => (await system.redis.exists(keys)) === 0)
+    await system.control({ faultPercent: 0 })
+    expect(await count(id)).toMatchObject({ RETRYING: 20 })
+    await sql`update campaign_promotion set status = 'IN_PROGRESS' where id = ${id}::bigint`.execute(system.kysely)
+    const resumedAt = Date.now()
+    await untilPaid(id, 20)
+    expect(Date.now() - resumedAt).toBeLessThan(10_000)
+    expect(await system.charges(id)).toHaveLength(20)
+  }, 60_000)
+
   test('stop: no POST, no entry within 5 s, no gift taken, rows kept; start resumes it and refills', async () => {
     await system.control({ latencyMs: 400 })
     const id = await system.promotion('VOUCHER', 'IN_PROGRESS')

@@ -1,0 +1,38 @@
+import { expect, test } from '@jest/globals'
+import { CampaignPromotionVoucherRetryProcessor } from '#promotion/retry-processor.ts'
+import { createProcessorHarness, pendingRow } from '../support/processor-harness.ts'
+
+function create() {
+  const harness = createProcessorHarness('VOUCHER', { streamEnabled: true })
+  harness.rows.set('100', pendingRow({ processStatus: 'RETRYING', attempts: 1 }))
+  return { harness, processor: new CampaignPromotionVoucherRetryProcessor(harness.deps) }
+}
+
+test.each(['READY', 'PAUSED', 'STOPPED'] as const)(
+  'a %s promotion: no call, and no job that comes round',
+  async status => {
+    const { harness, processor } = create()
+    harness.answer.promotionStatus = status
+    expect(await processor.process('100')).toEqual({ kind: 'not-running', promotionId: '1' })
+    expect(harness.charges).toEqual([])
+    expect(harness.rows.get('100')).toMatchObject({ processStatus: 'RETRYING', attempts: 1 })
+  },
+)
+
+test.each(['IN_PROGRESS', 'COMPLETED'] as const)('a %s promotion: one more attempt', async status => {
+  const { harness, processor } = create()
+  harness.answer.promotionStatus = status
+  expect(await processor.process('100')).toEqual({ kind: 'done' })
+  expect(harness.rows.get('100')).toMatchObject({ processStatus: 'SUCCESS', attempts: 2 })
+})
+
+test('a promotion that is paused while the call waits for its turn is not called', async () => {
+  const { harness, processor } = create()
+  harness.deps.moneyCampaignChargeApi.charge = async (_request, options) => {
+    harness.deps.promotionStatusCacheService.status = async () => 'PAUSED'
+    expect(await options?.mayCall?.()).toBe(false)
+    return { kind: 'held', reason: 'not wanted any more', posts: 0 }
+  }
+  expect(await processor.process('100')).toMatchObject({ kind: 'not-now' })
+  expect(harness.rows.get('100')).toMatchObject({ processStatus: 'RETRYING', attempts: 1 })
+})
