@@ -1,6 +1,7 @@
 import { type Kysely, sql } from 'kysely'
 import type { PromotionType } from '#queues/promotion-type.ts'
 import { isoTime } from './iso-time.ts'
+import { lineOfChanges } from './promotion-line.ts'
 import type { Promotion } from './promotions.ts'
 import { RESULT_TABLES } from './result-table.ts'
 
@@ -65,6 +66,7 @@ export async function complete(kysely: Kysely<unknown>, promotion: Promotion, qu
   const { id, type } = promotion
   try {
     return await kysely.transaction().execute(async transaction => {
+      await lineOfChanges(id).execute(transaction)
       const { rows: changed } = await sql`
         update campaign_promotion set status = 'COMPLETED', finished_at = now()
         where id = ${id}::bigint and status = 'IN_PROGRESS' and total_count > 0 returning id`.execute(transaction)
@@ -111,6 +113,7 @@ export async function finish(
 ): Promise<FinishOutcome> {
   try {
     return await kysely.transaction().execute(async transaction => {
+      await lineOfChanges(id).execute(transaction)
       const { rows: changed } = await sql`
         update campaign_promotion set status = 'COMPLETED', finished_at = now()
         where id = ${id}::bigint and status in ('IN_PROGRESS', 'PAUSED', 'STOPPED') returning id`.execute(transaction)
