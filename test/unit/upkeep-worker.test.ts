@@ -9,6 +9,7 @@ test('a round that hangs does not keep the process beyond its deadline', async (
   const upkeep = createUpkeepWorker({
     reconciler: { reconcile: async () => undefined, refill: async () => undefined },
     balance: { round: async () => undefined },
+    droppedRetries: { revive: async () => undefined },
     upkeep: { kysely, logger },
     reconcileIntervalMs: 1000,
     sweepIntervalMs: 1000,
