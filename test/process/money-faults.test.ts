@@ -23,9 +23,10 @@ withKafka('40 % of all attempts are faulty, of every kind', () => {
     system = await TestSystem.create({
       RETRY_MAX_ATTEMPTS: '30',
       REDIS_STREAM_MAX_CONSUMERS_PER_INSTANCE: '100',
-      // A slow answer is heard: only then does the simulator's book say which refusals were.
-      MONEY_API_TIMEOUT_MS: '1600',
-      REDIS_STREAM_CLAIM_MIN_IDLE_MS: '7200',
+      // A slow answer is heard, on a busy machine too: only then does the simulator's book say which refusals were, and
+      // can a Retry-After be heeded.
+      MONEY_API_TIMEOUT_MS: '4000',
+      REDIS_STREAM_CLAIM_MIN_IDLE_MS: '18000',
     })
     await Promise.all([system.start('listener'), system.start('worker'), system.start('worker')])
   })
