@@ -74,6 +74,30 @@ describe('progress without counting rows', () => {
     expect((await progressOf('2'))?.rows).toBe((before ?? 0) + 1)
   })
 
+  test('rows that are archived leave the counts; what was paid stays counted, and what is left is still PENDING', async () => {
+    await createPromotionRepository(kysely).create({ id: '4', name: 'p4', type: 'VOUCHER', totalCount: 10 })
+    const targets = (await insert('4', 10)) as [string, string, string, string, string, ...string[]]
+    const [a, b, c, d, e, f] = targets
+    await Promise.all([success(a), success(b), error(c, 'FAILED'), error(d, 'UNKNOWN'), error(e, 'RETRYING')])
+    const remove = (gone: readonly (string | undefined)[]) =>
+      sql`delete from campaign_promotion_voucher_result where voucher_target_id = any (${gone}::bigint[])`.execute(
+        kysely,
+      )
+    await remove([a, c, f])
+    const left = { PENDING: 4, RETRYING: 1, SUCCESS: 2, FAILED: 1, UNKNOWN: 1 }
+    expect(await progressOf('4')).toMatchObject({ rows: 7, gifts: left })
+    expect(
+      (await listGifts(kysely, { id: '4', type: 'VOUCHER' }, { status: 'FAILED', afterId: '0', limit: 9 })).gifts,
+    ).toEqual([])
+    await remove(targets)
+    expect(await progressOf('4')).toMatchObject({
+      rows: 0,
+      gifts: { PENDING: 0, RETRYING: 0, SUCCESS: 2, FAILED: 1, UNKNOWN: 0 },
+    })
+    const { rows } = await sql`select 1 from campaign_promotion_exception where promotion_id = 4`.execute(kysely)
+    expect(rows).toEqual([])
+  })
+
   test('batches of several connections over the same promotions never deadlock, and all are counted', async () => {
     const others = Array.from({ length: 4 }, () => createGiftResultRepositories(kysely))
     const before = (await readProgress(kysely, 'watched')).reduce((sum, { rows }) => sum + rows, 0)
