@@ -4,6 +4,7 @@ import { findGift, listGifts } from '#database/gift-pages.ts'
 import { readProgress } from '#database/progress.ts'
 import { createPromotionRepository } from '#database/promotions.ts'
 import { createGiftResultRepositories, type GiftResultRepositories } from '#database/results.ts'
+import { listUnknown } from '#database/unknown.ts'
 import { createTestDatabase, type TestDatabase } from '../support/stack-env.ts'
 
 let db: TestDatabase
@@ -165,5 +166,32 @@ describe('pages of gifts', () => {
   test('a gift by its target, exactly', async () => {
     expect(await findGift(kysely, 'VOUCHER', '5015000')).toMatchObject({ memberId: '99', processStatus: 'PENDING' })
     expect(await findGift(kysely, 'VOUCHER', '404404')).toBeUndefined()
+  })
+
+  test('the UNKNOWN gifts of a promotion by page, no other row of it is read', async () => {
+    await sql`insert into campaign_promotion_voucher_result (promotion_id, promotion_summary_id, voucher_target_id,
+      partition_key, member_id, amount, message, process_status)
+      select 5, 50, 7000000 + n, 'k', 1, 1, '{}', case when n % 2000 = 0 then 'UNKNOWN' else 'SUCCESS' end
+      from generate_series(1, 10000) n`.execute(kysely)
+    await kysely.transaction().execute(async transaction => {
+      const rowsRead = async () => {
+        const { rows } = await sql<{ read: number }>`select (seq_tup_read + idx_tup_fetch)::float8 as read
+          from pg_stat_xact_user_tables where relname = 'campaign_promotion_voucher_result'`.execute(transaction)
+        return rows[0]?.read ?? 0
+      }
+      const page = (afterId: string) => listUnknown(transaction, { id: '5', type: 'VOUCHER' }, { afterId, limit: 3 })
+      const before = await rowsRead()
+      const first = await page('0')
+      const second = await page(first.at(-1)!.id)
+      expect((await rowsRead()) - before).toBeLessThan(50)
+      expect([...first, ...second].map(({ targetId }) => targetId)).toEqual([
+        '7002000',
+        '7004000',
+        '7006000',
+        '7008000',
+        '7010000',
+      ])
+    })
+    expect(await listUnknown(kysely, { id: '5', type: 'POINT' }, { afterId: '0', limit: 3 })).toEqual([])
   })
 })
