@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { type Kysely, sql } from 'kysely'
 import { findGift, listGifts } from '#database/gift-pages.ts'
+import { listGiftsByPlace } from '#database/gift-places.ts'
 import { readProgress } from '#database/progress.ts'
 import { createPromotionRepository } from '#database/promotions.ts'
 import { createGiftResultRepositories, type GiftResultRepositories } from '#database/results.ts'
@@ -166,6 +167,16 @@ describe('pages of gifts', () => {
   test('a gift by its target, exactly', async () => {
     expect(await findGift(kysely, 'VOUCHER', '5015000')).toMatchObject({ memberId: '99', processStatus: 'PENDING' })
     expect(await findGift(kysely, 'VOUCHER', '404404')).toBeUndefined()
+  })
+  test('a page by place that begins far behind is empty: it would be read past again at every poll', async () => {
+    await sql`insert into campaign_promotion_voucher_result (promotion_id, promotion_summary_id, voucher_target_id,
+      partition_key, member_id, amount, message)
+      select 6, 60, 6000000 + n, 'k', 1, 1, '{}' from generate_series(1, 50100) n`.execute(kysely)
+    const page = async (offset: number) => {
+      const query = { statuses: ['PENDING'], offset, limit: 10 } as const
+      return (await listGiftsByPlace(kysely, { id: '6', type: 'VOUCHER' }, query)).length
+    }
+    expect([await page(0), await page(50_000), await page(50_001)]).toEqual([10, 10, 0])
   })
 
   test('the UNKNOWN gifts of a promotion by page, no other row of it is read', async () => {
