@@ -12,6 +12,9 @@ export interface PlaceQuery {
   limit: number
 }
 
+/** A page that begins further back is empty: a board asks again every few seconds, and each skipped gift is read again. */
+const MAX_OFFSET = 50_000
+
 /** Rows that a look goes past beyond those it was asked to skip. */
 const MAX_LOOKED_AT = 10_000
 
@@ -25,6 +28,7 @@ export async function listGiftsByPlace(
   { id, type }: Pick<Promotion, 'id' | 'type'>,
   { statuses, offset, limit }: PlaceQuery,
 ): Promise<GiftRecord[]> {
+  if (offset > MAX_OFFSET) return []
   const table = sql.table(RESULT_TABLES[type].name)
   const isException = statuses.every(status => status !== 'PENDING' && status !== 'SUCCESS')
   const isDone = statuses.includes('SUCCESS') && !statuses.includes('PENDING')

@@ -9,6 +9,7 @@ import { CreateTables } from './migrations/migration-20261121-create-tables.ts'
 import { AdminAudit } from './migrations/migration-20261122-admin-audit.ts'
 import { ProgressCounts } from './migrations/migration-20261123-progress-counts.ts'
 import { UnknownChecks } from './migrations/migration-20261124-unknown-checks.ts'
+import { RemovedGifts } from './migrations/migration-20261125-removed-gifts.ts'
 
 export interface DatabaseOptions {
   url: string
@@ -76,6 +77,7 @@ export function ormOptions({ url, poolMax, timeoutMs }: DatabaseOptions) {
         { name: '20261122-admin-audit', class: AdminAudit },
         { name: '20261123-progress-counts', class: ProgressCounts },
         { name: '20261124-unknown-checks', class: UnknownChecks },
+        { name: '20261125-removed-gifts', class: RemovedGifts },
       ],
       snapshot: false,
     },

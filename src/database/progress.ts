@@ -15,6 +15,8 @@ const MAX_WATCHED = 200
 
 interface ProgressRow extends Promotion {
   rows: number
+  /** SUCCESS and FAILED rows that were archived: the summaries count them still. */
+  removedFinal: number
   success: number
   failed: number
   retrying: number
@@ -33,12 +35,13 @@ export async function readProgress(
     select p.id, p.name, p.type, p.status, coalesce(p.total_count, 0)::float8 as "totalCount",
       ${isoTime('p.started_at')} as "startedAt", ${isoTime('p.finished_at')} as "finishedAt",
       p.consumers_per_instance as "consumersPerInstance",
-      coalesce(t.inserted, 0)::float8 as rows, coalesce(s.success, 0)::float8 as success,
-      coalesce(s.failed, 0)::float8 as failed, e.retrying::float8 as retrying, e.unknown::float8 as unknown
+      coalesce(t.inserted, 0)::float8 as rows, coalesce(t.removed_final, 0)::float8 as "removedFinal",
+      coalesce(s.success, 0)::float8 as success, coalesce(s.failed, 0)::float8 as failed, e.retrying::float8 as retrying, e.unknown::float8 as unknown
     from (${selection(which)}) p
     left join lateral (select sum(success_count) as success, sum(failed_count) as failed
       from campaign_promotion_summary where promotion_id = p.id) s on true
-    left join lateral (select sum(inserted) as inserted from campaign_promotion_tally where promotion_id = p.id) t on true
+    left join lateral (select sum(inserted) as inserted, sum(removed_final) as removed_final
+      from campaign_promotion_tally where promotion_id = p.id) t on true
     left join lateral (select count(*) filter (where process_status = 'RETRYING') as retrying,
         count(*) filter (where process_status = 'UNKNOWN') as unknown
       from campaign_promotion_exception
@@ -59,8 +62,15 @@ function selection(which: 'watched' | { id: string } | { afterId: string; limit:
   return sql`select *, id as place from campaign_promotion where id > ${which.afterId}::bigint order by id limit ${which.limit}`
 }
 
-function toProgress({ success, failed, retrying, unknown, ...promotion }: ProgressRow): PromotionProgress {
-  const pending = Math.max(0, promotion.rows - success - failed - retrying - unknown)
+function toProgress({
+  success,
+  failed,
+  retrying,
+  unknown,
+  removedFinal,
+  ...promotion
+}: ProgressRow): PromotionProgress {
+  const pending = Math.max(0, promotion.rows + removedFinal - success - failed - retrying - unknown)
   const gifts = { PENDING: pending, RETRYING: retrying, SUCCESS: success, FAILED: failed, UNKNOWN: unknown }
   return { ...promotion, gifts }
 }

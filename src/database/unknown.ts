@@ -16,7 +16,7 @@ export interface UnknownGift {
   checks: number
 }
 
-/** A page of a promotion's UNKNOWN gifts, by the ids of their rows. Reads every row of the promotion once over all pages. */
+/** A page of a promotion's UNKNOWN gifts, by the ids of their rows. Reads no other row. */
 export async function listUnknown(
   kysely: Kysely<unknown>,
   { id, type }: PromotionRef,
@@ -24,9 +24,12 @@ export async function listUnknown(
 ): Promise<{ id: string; targetId: string }[]> {
   const { name, targetColumn } = RESULT_TABLES[type]
   const { rows } = await sql<{ id: string; targetId: string }>`
-    select id, ${sql.ref(targetColumn)} as "targetId" from ${sql.table(name)}
-    where promotion_id = ${id}::bigint and id > ${page.afterId}::bigint and process_status = 'UNKNOWN'
-    order by id limit ${page.limit}`.execute(kysely)
+    select e.gift_id as id, r.target_id as "targetId"
+    from campaign_promotion_exception e
+    join lateral (select ${sql.ref(targetColumn)} as target_id from ${sql.table(name)} where id = e.gift_id limit 1) r on true
+    where e.promotion_id = ${id}::bigint and e.process_status = 'UNKNOWN' and e.type = ${type}
+      and e.gift_id > ${page.afterId}::bigint
+    order by e.gift_id limit ${page.limit}`.execute(kysely)
   return rows
 }
 

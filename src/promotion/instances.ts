@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
-import type { Cluster, Redis } from 'ioredis'
+import { Cluster, type Redis } from 'ioredis'
 import { LRUCache } from 'lru-cache'
 import type { MoneyStatus } from '#money/status.ts'
 import type { PromotionType } from '#queues/promotion-type.ts'
@@ -38,16 +38,24 @@ const INDEX_KEY = 'promostream:instances'
 const recordKey = (instance: string) => `promostream:instance:${instance}`
 const INTERVAL_MS = 2000
 const TTL_MS = 10_000
+/** Whoever has not reported for this long has no record any more, whatever the clocks of two machines say. */
+const READ_WITHIN_MS = 60_000
 /** Names of instances that died are forgotten after this long. */
 const FORGET_AFTER_MS = 3_600_000
 const MAX_STARTED_EVENTS = 1000
 
-/** The worker processes that have reported within the last 10 s, in the order of their names. */
+/** The worker processes that have reported within the last 10 s, in the order of their names. Two commands. */
 export async function listInstances(redis: Redis | Cluster): Promise<InstanceRecord[]> {
-  const names = await redis.zrange(INDEX_KEY, '0', '-1')
-  const texts = await Promise.all(names.map(name => redis.get(recordKey(name))))
+  const names = await redis.zrangebyscore(INDEX_KEY, Date.now() - READ_WITHIN_MS, '+inf')
+  const texts = await readAll(redis, names.map(recordKey))
   const records = texts.filter(text => text !== null).map(text => JSON.parse(text) as InstanceRecord)
   return records.sort((one, other) => (one.instance < other.instance ? -1 : 1))
+}
+
+/** A cluster's keys lie on different nodes. */
+function readAll(redis: Redis | Cluster, keys: string[]): Promise<(string | null)[]> {
+  if (redis instanceof Cluster) return Promise.all(keys.map(key => redis.get(key)))
+  return keys.length === 0 ? Promise.resolve([]) : redis.mget(keys)
 }
 
 export interface InstanceReporter extends Service {

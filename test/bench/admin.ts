@@ -4,16 +4,20 @@ import { request } from 'undici'
 import { migrate, openDatabase } from '#database/database.ts'
 import { type Child, startChild } from '#demo/children.ts'
 import { startStack } from '#local/stack.ts'
+import type { ConsumerContext } from '#promotion/consumer-registry.ts'
+import { createInstanceReporter, type InstanceReporter } from '#promotion/instances.ts'
+import { createLogger } from '#runtime/logger.ts'
 import { hashPassword } from '#runtime/password.ts'
 
 /**
- * What a look at a big installation costs: 50 promotions with 1,000,000 finished gifts, all IN_PROGRESS, and a board and a
- * progress page polled as browsers do. Prints medians, and how many commands and statements a poll cost the servers.
+ * What a look at a big installation costs: 50 promotions with 1,000,000 finished gifts, all IN_PROGRESS, four workers that
+ * report themselves, and a board and a progress page polled as browsers do. Prints medians, and how many commands and statements a poll cost the servers.
  *
  *   node test/bench/admin.ts [rows]
  */
 const ROWS = Number(process.argv[2] ?? 1_000_000)
 const PROMOTIONS = 50
+const WORKERS = 4
 const POLLS = 40
 const POLL_INTERVAL_MS = 1000
 
@@ -25,9 +29,21 @@ const stack = await startStack({
 const url = stack.env.DATABASE_URL as string
 await migrate({ url, poolMax: 2, timeoutMs: 600_000 })
 const database = await openDatabase({ url, poolMax: 2, timeoutMs: 600_000 })
+/** What the workers say is their own cost, not the poll's. */
+class ReportersRedis extends Redis {
+  sent = 0
+
+  override sendCommand(...args: Parameters<Redis['sendCommand']>): unknown {
+    this.sent += 1
+    return super.sendCommand(...args)
+  }
+}
+const reportersRedis = new ReportersRedis(stack.env.REDIS_URL as string)
+const reporters = Array.from({ length: WORKERS }, reporterOf)
 let admin: Child | undefined
 try {
   await fill(database.kysely)
+  await Promise.all(reporters.map(reporter => reporter.start()))
   const password = 'bench-password'
   admin = await startChild({
     kind: 'admin',
@@ -60,8 +76,33 @@ try {
   }
 } finally {
   await admin?.stop()
+  await Promise.all(reporters.map(reporter => reporter.stop()))
+  reportersRedis.disconnect()
   await database.stop()
   await stack.close()
+}
+
+/** A live worker as the admin sees it: its record, with consumers of every promotion. */
+function reporterOf(): InstanceReporter {
+  const contexts = Array.from({ length: PROMOTIONS }, (_, index) => ({
+    promotionId: String(index + 1),
+    type: 'VOUCHER',
+    worker: { concurrency: 20, inFlight: 20, isPaused: () => false },
+  })) as unknown as ConsumerContext[]
+  const breakerSince = new Date().toISOString()
+  return createInstanceReporter({
+    redis: reportersRedis,
+    registry: { contexts },
+    money: () => ({
+      breaker: 'closed',
+      breakerSince,
+      credentialsRefused: false,
+      credentialsRefusedSince: null,
+      rateLimited: false,
+    }),
+    slotsMax: 1024,
+    logger: createLogger('bench', 'silent'),
+  })
 }
 
 async function fill(kysely: Kysely<unknown>): Promise<void> {
@@ -112,12 +153,12 @@ async function measure(address: string, cookie: string) {
   }
 }
 
-/** Everything that the servers have done, commands inside scripts included; less what this look itself asks. */
+/** Everything that the servers have done, commands inside scripts included; less what this look itself asks and workers report. */
 async function counted(redis: Redis): Promise<{ commands: number; statements: number }> {
   const stats = await redis.info('commandstats')
   const commands = [...stats.matchAll(/^cmdstat_(\S+?):calls=(\d+)/gm)]
     .filter(([, name]) => name !== 'info')
-    .reduce((sum, [, , calls]) => sum + Number(calls), 0)
+    .reduce((sum, [, , calls]) => sum + Number(calls), -reportersRedis.sent)
   await sql`select pg_stat_force_next_flush()`.execute(database.kysely)
   const { rows } = await sql<{ count: number }>`select (xact_commit + xact_rollback)::float8 as count
     from pg_stat_database where datname = current_database()`.execute(database.kysely)

@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { type Kysely, sql } from 'kysely'
 import { findGift, listGifts } from '#database/gift-pages.ts'
+import { listGiftsByPlace } from '#database/gift-places.ts'
 import { readProgress } from '#database/progress.ts'
 import { createPromotionRepository } from '#database/promotions.ts'
 import { createGiftResultRepositories, type GiftResultRepositories } from '#database/results.ts'
+import { listUnknown } from '#database/unknown.ts'
 import { createTestDatabase, type TestDatabase } from '../support/stack-env.ts'
 
 let db: TestDatabase
@@ -74,6 +76,30 @@ describe('progress without counting rows', () => {
     expect((await progressOf('2'))?.rows).toBe((before ?? 0) + 1)
   })
 
+  test('rows that are archived leave the counts; what was paid stays counted, and what is left is still PENDING', async () => {
+    await createPromotionRepository(kysely).create({ id: '4', name: 'p4', type: 'VOUCHER', totalCount: 10 })
+    const targets = (await insert('4', 10)) as [string, string, string, string, string, ...string[]]
+    const [a, b, c, d, e, f] = targets
+    await Promise.all([success(a), success(b), error(c, 'FAILED'), error(d, 'UNKNOWN'), error(e, 'RETRYING')])
+    const remove = (gone: readonly (string | undefined)[]) =>
+      sql`delete from campaign_promotion_voucher_result where voucher_target_id = any (${gone}::bigint[])`.execute(
+        kysely,
+      )
+    await remove([a, c, f])
+    const left = { PENDING: 4, RETRYING: 1, SUCCESS: 2, FAILED: 1, UNKNOWN: 1 }
+    expect(await progressOf('4')).toMatchObject({ rows: 7, gifts: left })
+    expect(
+      (await listGifts(kysely, { id: '4', type: 'VOUCHER' }, { status: 'FAILED', afterId: '0', limit: 9 })).gifts,
+    ).toEqual([])
+    await remove(targets)
+    expect(await progressOf('4')).toMatchObject({
+      rows: 0,
+      gifts: { PENDING: 0, RETRYING: 0, SUCCESS: 2, FAILED: 1, UNKNOWN: 0 },
+    })
+    const { rows } = await sql`select 1 from campaign_promotion_exception where promotion_id = 4`.execute(kysely)
+    expect(rows).toEqual([])
+  })
+
   test('batches of several connections over the same promotions never deadlock, and all are counted', async () => {
     const others = Array.from({ length: 4 }, () => createGiftResultRepositories(kysely))
     const before = (await readProgress(kysely, 'watched')).reduce((sum, { rows }) => sum + rows, 0)
@@ -141,5 +167,42 @@ describe('pages of gifts', () => {
   test('a gift by its target, exactly', async () => {
     expect(await findGift(kysely, 'VOUCHER', '5015000')).toMatchObject({ memberId: '99', processStatus: 'PENDING' })
     expect(await findGift(kysely, 'VOUCHER', '404404')).toBeUndefined()
+  })
+  test('a page by place that begins far behind is empty: it would be read past again at every poll', async () => {
+    await sql`insert into campaign_promotion_voucher_result (promotion_id, promotion_summary_id, voucher_target_id,
+      partition_key, member_id, amount, message)
+      select 6, 60, 6000000 + n, 'k', 1, 1, '{}' from generate_series(1, 50100) n`.execute(kysely)
+    const page = async (offset: number) => {
+      const query = { statuses: ['PENDING'], offset, limit: 10 } as const
+      return (await listGiftsByPlace(kysely, { id: '6', type: 'VOUCHER' }, query)).length
+    }
+    expect([await page(0), await page(50_000), await page(50_001)]).toEqual([10, 10, 0])
+  })
+
+  test('the UNKNOWN gifts of a promotion by page, no other row of it is read', async () => {
+    await sql`insert into campaign_promotion_voucher_result (promotion_id, promotion_summary_id, voucher_target_id,
+      partition_key, member_id, amount, message, process_status)
+      select 5, 50, 7000000 + n, 'k', 1, 1, '{}', case when n % 2000 = 0 then 'UNKNOWN' else 'SUCCESS' end
+      from generate_series(1, 10000) n`.execute(kysely)
+    await kysely.transaction().execute(async transaction => {
+      const rowsRead = async () => {
+        const { rows } = await sql<{ read: number }>`select (seq_tup_read + idx_tup_fetch)::float8 as read
+          from pg_stat_xact_user_tables where relname = 'campaign_promotion_voucher_result'`.execute(transaction)
+        return rows[0]?.read ?? 0
+      }
+      const page = (afterId: string) => listUnknown(transaction, { id: '5', type: 'VOUCHER' }, { afterId, limit: 3 })
+      const before = await rowsRead()
+      const first = await page('0')
+      const second = await page(first.at(-1)!.id)
+      expect((await rowsRead()) - before).toBeLessThan(50)
+      expect([...first, ...second].map(({ targetId }) => targetId)).toEqual([
+        '7002000',
+        '7004000',
+        '7006000',
+        '7008000',
+        '7010000',
+      ])
+    })
+    expect(await listUnknown(kysely, { id: '5', type: 'POINT' }, { afterId: '0', limit: 3 })).toEqual([])
   })
 })

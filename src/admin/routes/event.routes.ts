@@ -17,6 +17,7 @@ const MAX_UNREAD_BYTES = 4 * 1024 * 1024
 /** `/api/events`: what the pages show, once a second, as server-sent events; `?promotion=` for one of them alone. */
 export function eventRoutes(sampler: Sampler): FastifyPluginAsync {
   let watchers = 0
+  const textOf = createEventTexts(sampler)
   return async app => {
     app.get('/api/events', { schema: { hide: true }, handlerTimeout: 2 * MAX_LIFE_MS }, async (request, reply) => {
       const { promotion } = request.query as { promotion?: unknown }
@@ -26,7 +27,7 @@ export function eventRoutes(sampler: Sampler): FastifyPluginAsync {
       const stream = new PassThrough()
       const send = (snapshot: Snapshot) => {
         if (stream.readableLength > MAX_UNREAD_BYTES) return stream.destroy()
-        return stream.write(`data: ${JSON.stringify(eventOf(snapshot, sampler, promotionId?.data))}\n\n`)
+        return stream.write(textOf(snapshot, promotionId?.data))
       }
       watchers += 1
       const unsubscribe = sampler.subscribe(send)
@@ -41,6 +42,18 @@ export function eventRoutes(sampler: Sampler): FastifyPluginAsync {
       send(await sampler.fresh())
       return reply.type('text/event-stream; charset=utf-8').header('x-accel-buffering', 'no').send(stream)
     })
+  }
+}
+
+/** An event as it is sent: built once a snapshot, whoever watches. */
+function createEventTexts(sampler: Sampler) {
+  const texts = new WeakMap<Snapshot, Map<string | undefined, string>>()
+  return (snapshot: Snapshot, promotionId: string | undefined): string => {
+    const known = texts.get(snapshot) ?? new Map<string | undefined, string>()
+    texts.set(snapshot, known)
+    const text = known.get(promotionId) ?? `data: ${JSON.stringify(eventOf(snapshot, sampler, promotionId))}\n\n`
+    known.set(promotionId, text)
+    return text
   }
 }
 
