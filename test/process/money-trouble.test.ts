@@ -109,10 +109,14 @@ withKafka('trouble with the Money API, two workers', () => {
     await system.control({ faultPercent: 100, faults: ['error-503', 'timeout-after'] })
     const promotionId = await publish(1000)
     await untilInstances('open', ({ breaker }) => breaker !== 'closed')
-    await system.until('1000 rows', async () => {
-      const { PENDING, RETRYING } = await counts(promotionId)
-      return PENDING + RETRYING === 1000
-    })
+    await system.until(
+      '1000 rows',
+      async () => {
+        const { PENDING, RETRYING } = await counts(promotionId)
+        return PENDING + RETRYING === 1000
+      },
+      60_000,
+    )
     await sleep(1500)
     const callsThen = await requestCount()
     await sleep(10_000)
@@ -129,7 +133,7 @@ withKafka('trouble with the Money API, two workers', () => {
     const first = uniqueId() * 10_000n
     await system.control({ faultPercent: 100, faults: ['error-500'] })
     await system.publish('VOUCHER', [giftJson('VOUCHER', { promotionId, targetId: String(first) })])
-    await system.until('many attempts of one gift', async () => (await attempts(promotionId)).most >= 6)
+    await system.until('many attempts of one gift', async () => (await attempts(promotionId)).most >= 6, 60_000)
     await untilInstances('closed', ({ breaker }) => breaker === 'closed')
     await system.control({ faultPercent: 0 })
     await untilAll(promotionId, 1)
