@@ -126,7 +126,7 @@ withKafka('trouble with the Money API, two workers', () => {
     await system.control({ faultPercent: 0 })
     await untilAll(promotionId, 1000)
     expect(await system.charges(promotionId)).toHaveLength(1000)
-  })
+  }, 150_000)
 
   test('a gift whose every call fails opens nothing', async () => {
     const promotionId = await system.promotion('VOUCHER', 'IN_PROGRESS')
@@ -137,7 +137,7 @@ withKafka('trouble with the Money API, two workers', () => {
     await untilInstances('closed', ({ breaker }) => breaker === 'closed')
     await system.control({ faultPercent: 0 })
     await untilAll(promotionId, 1)
-  })
+  }, 150_000)
 
   test('refused credentials stop every instance; no row changes; a probe that is let in ends it for all', async () => {
     await system.control({ refuseCredentials: true })
