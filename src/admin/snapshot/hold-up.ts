@@ -128,7 +128,11 @@ function emptyOf({ totalCount, rows }: PromotionProgress, unknown: number): Hold
 function runningOf({ id }: PromotionProgress, { instances = [] }: Surroundings): HoldUp {
   const { slots, slotsInUse } = slotsOf(id, instances)
   if (slotsInUse === 0) return wait('starting', 'Its gifts are on their way to a worker')
-  return good('none', `Nothing: it runs at its limit, ${format(slotsInUse)} of ${format(slots)} slots in use`)
+  const isFull = slotsInUse >= 0.9 * slots
+  return good(
+    'none',
+    `Nothing${isFull ? ': it runs at its limit' : ''}, ${format(slotsInUse)} of ${format(slots)} slots in use`,
+  )
 }
 
 /** A promotion's slots over all instances. */
