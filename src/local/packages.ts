@@ -39,7 +39,8 @@ export function runMaven(context: LocalContext, label: string, args: readonly st
     context.progress.step(label, async () => {
       const maven = findExecutable(context.env, 'mvn')
       if (maven === undefined) throw new LocalStackError('START_FAILED', 'mvn is not on the PATH')
-      await runCommand(maven, ['-q', '-B', ...args], { env: context.env })
+      // In a folder of ours: its plugins leave marker files where they run.
+      await runCommand(maven, ['-q', '-B', ...args], { env: context.env, cwd: context.folder })
     }),
   )
 }
