@@ -5,7 +5,7 @@ import { PROMOTION_TYPES, type PromotionType } from '#queues/promotion-type.ts'
 import type { AuditProgress } from './report.ts'
 import { RowTable } from './row-table.ts'
 
-const PAGE_SIZE = 1000
+const PAGE_SIZE = 500
 
 export interface LoadedRows {
   tables: Readonly<Record<PromotionType, RowTable>>

@@ -25,7 +25,7 @@ const settledCharge = z.object({ key: z.string().min(1), transactionKey: z.strin
  * Rejects with `SETTLEMENT_UNREADABLE`, naming the line.
  */
 export async function* readSettlement(path: string): AsyncGenerator<SettledCharge> {
-  const input: Readable = path === '-' ? process.stdin : createReadStream(path)
+  const input: Readable = path === '-' ? process.stdin : createReadStream(path, { highWaterMark: 16 * 1024 })
   const read = createLineReader()
   let number = 0
   try {
