@@ -38,9 +38,11 @@ export async function listLeftRows(
     order by r.id limit ${page.limit}`.execute(kysely)
   return rows
 }
+const SILENT_MS = 15_000
+
 /**
  * Runs `work` while this process alone holds the lock named `key`; false when another holds it. The lock is the
- * session's: a process that dies, or loses that connection, gives it up.
+ * session's: a process that dies, loses that connection, or stands still for 15 s, gives it up.
  */
 export function withAdvisoryLock(kysely: Kysely<unknown>, key: number, work: () => Promise<void>): Promise<boolean> {
   return kysely.connection().execute(async connection => {
@@ -48,10 +50,15 @@ export function withAdvisoryLock(kysely: Kysely<unknown>, key: number, work: () 
       connection,
     )
     if (rows[0]?.locked !== true) return false
+    // A process that stands still says nothing more: PostgreSQL ends its session, and another may have the lock.
+    await sql`select set_config('idle_session_timeout', ${String(SILENT_MS)}, false)`.execute(connection)
+    const beat = setInterval(() => void sql`select 1`.execute(connection).catch(() => undefined), SILENT_MS / 4)
     try {
       await work()
       return true
     } finally {
+      clearInterval(beat)
+      await sql`select set_config('idle_session_timeout', '0', false)`.execute(connection).catch(() => undefined)
       await sql`select pg_advisory_unlock(4242, ${key}::int)`.execute(connection).catch(() => undefined)
     }
   })

@@ -49,7 +49,10 @@ test('a parent killed with SIGKILL leaves no process, and the next stack sweeps 
   expect(stack.pids.filter(isAlive)).toHaveLength(EVERY_SERVER.split(',').length)
   const before = processesIn(stack.folder)
   child.kill('SIGKILL')
-  await until(() => ![...before, ...stack.pids].some(isAlive) && processesIn(stack.folder).length === 0)
+  // Until it has been waited for, a dead parent still looks alive.
+  await until(
+    () => ![...before, ...stack.pids, child.pid as number].some(isAlive) && processesIn(stack.folder).length === 0,
+  )
   expect(existsSync(stack.folder)).toBe(true)
   const next = await startHere('redis')
   expect(existsSync(stack.folder)).toBe(false)
