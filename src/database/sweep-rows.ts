@@ -1,4 +1,4 @@
-import { type Kysely, sql } from 'kysely'
+import { type Kysely, type RawBuilder, sql } from 'kysely'
 import type { Promotion } from './promotions.ts'
 import type { RefillRow } from './refill-rows.ts'
 import { RESULT_TABLES } from './result-table.ts'
@@ -38,28 +38,35 @@ export async function listLeftRows(
     order by r.id limit ${page.limit}`.execute(kysely)
   return rows
 }
+
+/** A lock's session that says nothing for this long is ended by PostgreSQL (from 14 on). */
 const SILENT_MS = 15_000
 
 /**
  * Runs `work` while this process alone holds the lock named `key`; false when another holds it. The lock is the
- * session's: a process that dies, loses that connection, or stands still for 15 s, gives it up.
+ * session's: a process that dies, loses that connection, or stands still for `silentMs`, gives it up.
  */
-export function withAdvisoryLock(kysely: Kysely<unknown>, key: number, work: () => Promise<void>): Promise<boolean> {
+export function withAdvisoryLock(
+  kysely: Kysely<unknown>,
+  key: number,
+  work: () => Promise<void>,
+  silentMs = SILENT_MS,
+): Promise<boolean> {
   return kysely.connection().execute(async connection => {
+    const say = (statement: RawBuilder<unknown>) => statement.execute(connection).catch(() => undefined)
     const { rows } = await sql<{ locked: boolean }>`select pg_try_advisory_lock(4242, ${key}::int) as locked`.execute(
       connection,
     )
     if (rows[0]?.locked !== true) return false
-    // A process that stands still says nothing more: PostgreSQL ends its session, and another may have the lock.
-    await sql`select set_config('idle_session_timeout', ${String(SILENT_MS)}, false)`.execute(connection)
-    const beat = setInterval(() => void sql`select 1`.execute(connection).catch(() => undefined), SILENT_MS / 4)
+    const beat = setInterval(() => void say(sql`select 1`), silentMs / 4)
     try {
+      await say(sql`select set_config('idle_session_timeout', ${String(silentMs)}, false)`)
       await work()
       return true
     } finally {
       clearInterval(beat)
-      await sql`select set_config('idle_session_timeout', '0', false)`.execute(connection).catch(() => undefined)
-      await sql`select pg_advisory_unlock(4242, ${key}::int)`.execute(connection).catch(() => undefined)
+      await say(sql`select set_config('idle_session_timeout', '0', false)`)
+      await say(sql`select pg_advisory_unlock(4242, ${key}::int)`)
     }
   })
 }
