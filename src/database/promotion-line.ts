@@ -8,18 +8,17 @@ import { type RawBuilder, sql } from 'kysely'
 
 const KEY_PREFIX = 'promostream promotion '
 
-/** For a CTE that is read before rows are locked; many inserts stand in it beside each other. */
+/**
+ * For a CTE that is read before rows are locked; many inserts stand in it beside each other. In the order of the ids, so
+ * that two who ask for several never wait for each other; and only for promotions that there are: locks are few, messages
+ * may name any id.
+ */
 export function lineOfInserts(promotionIds: readonly string[]): RawBuilder<unknown> {
   return sql`select pg_advisory_xact_lock_shared(hashtextextended(${KEY_PREFIX} || id, 0))
-    from unnest(${inOrder(promotionIds)}::bigint[]) as asked (id)`
+    from (select id from campaign_promotion where id = any (${promotionIds}::bigint[]) order by id) asked`
 }
 
 /** For whoever changes the promotion: alone, until the transaction ends. */
 export function lineOfChanges(promotionId: string): RawBuilder<unknown> {
   return sql`select pg_advisory_xact_lock(hashtextextended(${KEY_PREFIX + promotionId}, 0))`
-}
-
-/** Always the same, so that two who ask for several never wait for each other. */
-function inOrder(ids: readonly string[]): string[] {
-  return [...new Set(ids)].sort((one, other) => one.length - other.length || (one < other ? -1 : 1))
 }

@@ -52,6 +52,7 @@ async function runInsert(
 ): Promise<InsertAnswer[]> {
   const column = <Key extends keyof NewGift>(key: Key) => gifts.map(gift => gift[key])
   const target = sql.ref(table.targetColumn)
+  const promotionIds = [...new Set(column('promotionId'))]
   const { rows } = await sql<InsertAnswer>`
     with input as (
       select * from unnest(
@@ -61,9 +62,9 @@ async function runInsert(
         ${column('wantsEntry')}::boolean[]
       ) with ordinality as i (promotion_id, promotion_summary_id, target_id, partition_key, member_id, amount,
         message, kafka_partition, kafka_offset, wants_entry, ordinal)
-    ), line as materialized (${lineOfInserts(column('promotionId'))}), promotion as materialized (
+    ), line as materialized (${lineOfInserts(promotionIds)}), promotion as materialized (
       select id, status, type from campaign_promotion
-      where id = any (${[...new Set(column('promotionId'))]}::bigint[]) and (select count(*) from line) > 0
+      where id = any (${promotionIds}::bigint[]) and (select count(*) from line) > 0
       order by id for share
     ), inserted as (
       insert into ${sql.table(table.name)} (promotion_id, promotion_summary_id, ${target}, partition_key, member_id,

@@ -174,6 +174,19 @@ describe('insert (CONTRACT «What becomes of a gift message»)', () => {
     expect(await after).toEqual({ kind: 'skipped', reason: 'promotion-stopped' })
   })
 
+  test('messages that name a thousand promotions that are not there take no locks for them', async () => {
+    await kysely.transaction().execute(async transaction => {
+      const gifts = Array.from({ length: 1000 }, (_, index) => gift({ promotionId: String(1_000_000 + index) }))
+      const outcomes = await insertGifts(transaction, RESULT_TABLES.VOUCHER, [...gifts, gift()])
+      expect(outcomes.filter(({ kind }) => kind === 'skipped')).toHaveLength(1000)
+      const { rows } = await sql<{ locks: number }>`
+        select count(*)::int as locks from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()`.execute(
+        transaction,
+      )
+      expect(rows).toEqual([{ locks: 1 }])
+    })
+  })
+
   test('an insert and a completion exclude each other', async () => {
     await promotions.create({ id: '21', name: '', type: 'VOUCHER', totalCount: 0 })
     const row = gift({ promotionId: '21' })
