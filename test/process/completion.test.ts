@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { sql } from 'kysely'
 import type { Child } from '#demo/children.ts'
-import { kafkaMissing, uniqueId } from '../support/stack-env.ts'
-import { giftJson, TestSystem } from '../support/system.ts'
+import { kafkaMissing } from '../support/stack-env.ts'
+import { giftJson, TestSystem, targetsOf } from '../support/system.ts'
 
 const withKafka = kafkaMissing === undefined ? describe : describe.skip
 const QUIET_MS = 1500
@@ -18,15 +18,7 @@ withKafka('completion, where it is not plain', () => {
   })
   afterAll(() => system.stop())
 
-  const targetsOf = (count: number) => {
-    const first = uniqueId() * 10_000n
-    return Array.from({ length: count }, (_, index) => String(first + BigInt(index)))
-  }
-  const publish = (promotionId: string, targets: readonly string[]) =>
-    system.publish(
-      'VOUCHER',
-      targets.map(targetId => giftJson('VOUCHER', { promotionId, targetId })),
-    )
+  const publish = (promotionId: string, targets: readonly string[]) => system.publishGifts(promotionId, targets)
   const count = (promotionId: string) => system.countByStatus(promotionId, 'VOUCHER')
   const untilPaid = (promotionId: string, gifts: number) =>
     system.until(`${gifts} SUCCESS`, async () => (await count(promotionId)).SUCCESS === gifts, 40_000)

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { sql } from 'kysely'
-import { kafkaMissing, uniqueId } from '../support/stack-env.ts'
-import { giftJson, TestSystem } from '../support/system.ts'
+import { kafkaMissing } from '../support/stack-env.ts'
+import { TestSystem, targetsOf } from '../support/system.ts'
 
 const withKafka = kafkaMissing === undefined ? describe : describe.skip
 
@@ -23,15 +23,7 @@ withKafka('steering by the CLI, on one listener and two workers', () => {
   })
   afterAll(() => system.stop())
 
-  const targetsOf = (count: number) => {
-    const first = uniqueId() * 10_000n
-    return Array.from({ length: count }, (_, index) => String(first + BigInt(index)))
-  }
-  const publish = (promotionId: string, targets: readonly string[]) =>
-    system.publish(
-      'VOUCHER',
-      targets.map(targetId => giftJson('VOUCHER', { promotionId, targetId })),
-    )
+  const publish = (promotionId: string, targets: readonly string[]) => system.publishGifts(promotionId, targets)
   const count = (promotionId: string) => system.countByStatus(promotionId, 'VOUCHER')
   const untilPaid = (promotionId: string, gifts: number) =>
     system.until(`${gifts} SUCCESS`, async () => (await count(promotionId)).SUCCESS === gifts, 40_000)

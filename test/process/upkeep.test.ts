@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { sql } from 'kysely'
-import { kafkaMissing, uniqueId } from '../support/stack-env.ts'
-import { giftJson, TestSystem } from '../support/system.ts'
+import { kafkaMissing } from '../support/stack-env.ts'
+import { giftJson, TestSystem, targetsOf } from '../support/system.ts'
 
 const withKafka = kafkaMissing === undefined ? describe : describe.skip
 
@@ -14,15 +14,7 @@ withKafka('upkeep: what falls between two steps is found again', () => {
   })
   afterAll(() => system.stop())
 
-  const targetsOf = (count: number) => {
-    const first = uniqueId() * 10_000n
-    return Array.from({ length: count }, (_, index) => String(first + BigInt(index)))
-  }
-  const publish = (promotionId: string, targets: readonly string[]) =>
-    system.publish(
-      'VOUCHER',
-      targets.map(targetId => giftJson('VOUCHER', { promotionId, targetId })),
-    )
+  const publish = (promotionId: string, targets: readonly string[]) => system.publishGifts(promotionId, targets)
   /** A row as a listener leaves it that dies between insert and XADD. */
   const leaveRow = async (promotionId: string, targetId: string) => {
     const gift = { promotionId, promotionSummaryId: '1', targetId, partitionKey: 'k', memberId: '7', amount: '100' }

@@ -131,6 +131,14 @@ export class TestSystem {
     await Promise.all(values.map(value => this.events.publish({ topic: this.topic(name), key, value })))
   }
 
+  /** Vouchers, a message each. */
+  publishGifts(promotionId: string, targets: readonly string[]): Promise<void> {
+    return this.publish(
+      'VOUCHER',
+      targets.map(targetId => giftJson('VOUCHER', { promotionId, targetId })),
+    )
+  }
+
   publishStarted(promotionId: string, type: PromotionType, totalCount: number): Promise<void> {
     return this.publish('STARTED', [JSON.stringify({ promotionId, totalCount, type })])
   }
@@ -219,6 +227,12 @@ export class TestSystem {
     await this.#money.close()
     await this.db.drop()
   }
+}
+
+/** Targets that no other test has. */
+export function targetsOf(count: number): string[] {
+  const first = uniqueId() * 10_000n
+  return Array.from({ length: count }, (_, index) => String(first + BigInt(index)))
 }
 
 /** A gift's message, ids as the caller writes them. */
