@@ -1,11 +1,11 @@
 import { toError } from '#runtime/errors.ts'
+import { writeDeadLetter } from './dead-letter.ts'
 import { failureBackoffMs, isPoison } from './delivery.ts'
 import type { HandlerResult, StreamEntry, StreamHandler } from './entry.ts'
 import { StreamError, withoutCommand } from './errors.ts'
 import type { ConsumerGroup } from './group.ts'
 import type { Held, HeldEntries } from './held.ts'
 import type { QueueLimiter } from './limiter.ts'
-import { StreamQueue } from './queue.ts'
 import type { Announce } from './worker-events.ts'
 import type { ResolvedWorkerOptions } from './worker-options.ts'
 
@@ -136,11 +136,10 @@ export class EntryRunner<Fields extends Record<string, string>> {
   /** Written to the dead-letter stream before it is acknowledged; what cannot be written is kept and tried again. */
   async #bury(held: Held<Fields>, reason: string, before?: (entry: StreamEntry<Fields>) => unknown): Promise<void> {
     const { options } = this.#o
-    const { id, stream, fields, deliveries } = held.entry
+    const { id, stream, deliveries } = held.entry
     try {
       await before?.(held.entry)
-      const queue = new StreamQueue(options.deadLetterStream, { connection: options.connection })
-      await queue.add({ ...fields, _id: id, _stream: stream, _reason: reason, _deliveries: String(deliveries) })
+      await writeDeadLetter(options.connection, options.deadLetterStream, held.entry, reason)
       options.logger?.error({ stream, entryId: id, reason, deliveries }, `dead letter: ${reason}`)
       this.#acknowledge(held)
     } catch (error) {

@@ -5,6 +5,7 @@ export {
   StreamConnection,
   type StreamConnectionOptions,
 } from './connection.ts'
+export { type DeadLetterRecord, parseDeadLetter } from './dead-letter.ts'
 export type { HandlerResult, StreamEntry, StreamHandler } from './entry.ts'
 export { StreamError } from './errors.ts'
 export type { LimiterOptions } from './limiter.ts'
