@@ -1,6 +1,7 @@
 import { type Kysely, type RawBuilder, sql } from 'kysely'
 import type { PromotionType } from '#queues/promotion-type.ts'
 import type { ProcessStatus } from './process-status.ts'
+import { inRowOrder, ofPromotion } from './promotion-rows.ts'
 import type { PromotionStatus } from './promotion-status.ts'
 import { RESULT_TABLES } from './result-table.ts'
 
@@ -51,11 +52,12 @@ export async function* auditRowPages(
   type: PromotionType,
   page: { promotionId: string | undefined; ageMs: number; size: number },
 ): AsyncGenerator<readonly AuditRow[]> {
-  const scope = page.promotionId === undefined ? [] : [page.promotionId]
+  const { promotionId } = page
+  const [scope, order] = promotionId === undefined ? [sql`true`, sql`id`] : [ofPromotion(promotionId), inRowOrder()]
   for (let afterId = '0'; ; ) {
     const rows = await selectRows<AuditRow & { id: string }>(kysely, type, page.ageMs, {
       extra: sql`id, `,
-      where: sql`id > ${afterId}::bigint and ${inScope(scope)} order by id limit ${page.size}`,
+      where: sql`id > ${afterId}::bigint and ${scope} order by ${order} limit ${page.size}`,
     })
     if (rows.length > 0) yield rows
     if (rows.length < page.size) return
@@ -121,38 +123,51 @@ export async function* skippedOffsetPages(
 }
 
 /**
- * Summaries whose counters are not what their rows say, in one snapshot: counters move in the transaction of their rows.
+ * Summaries whose counters are not what their rows say, each look in one snapshot: counters move in the transaction of
+ * their rows. Of promotions that are named only their own rows are read; a summary that looks wrong by them alone may be
+ * shared with other promotions, and is counted over all rows before it is called wrong.
  * @returns the first `limit`, and how many there are.
  */
 export async function findWrongSummaries(
   kysely: Kysely<unknown>,
   promotionIds: readonly string[],
   limit: number,
-): Promise<{ count: number; summaries: WrongSummary[] }> {
-  // A summary may be shared by promotions: all of its rows count, whichever promotion is looked at.
-  const concerned =
-    promotionIds.length === 0
-      ? sql`true`
-      : sql`promotion_summary_id in (
-          select id from campaign_promotion_summary where ${inScope(promotionIds)}
-          union select promotion_summary_id from campaign_promotion_voucher_result where ${inScope(promotionIds)}
-          union select promotion_summary_id from campaign_promotion_point_result where ${inScope(promotionIds)})`
+): Promise<WrongSummaries> {
+  if (promotionIds.length === 0) return compareSummaries(kysely, sql`true`, sql`true`, limit)
+  const own = sql`${inScope(promotionIds)} or id in (select id from counted)`
+  const { summaries } = await compareSummaries(kysely, inScope(promotionIds), own, MAX_SUSPECTS)
+  if (summaries.length === 0) return { count: 0, summaries }
+  const suspects = sql`any (${summaries.map(({ summaryId }) => summaryId)}::bigint[])`
+  return compareSummaries(kysely, sql`promotion_summary_id = ${suspects}`, sql`id = ${suspects}`, limit)
+}
+
+const MAX_SUSPECTS = 10_000
+
+export interface WrongSummaries {
+  count: number
+  summaries: WrongSummary[]
+}
+
+async function compareSummaries(
+  kysely: Kysely<unknown>,
+  ofRows: RawBuilder<unknown>,
+  ofSummaries: RawBuilder<unknown>,
+  limit: number,
+): Promise<WrongSummaries> {
   const counted = (table: string) => sql`
     select promotion_summary_id as id, min(promotion_id) as promotion_id,
       count(*) filter (where process_status = 'SUCCESS') as success,
       count(*) filter (where process_status = 'FAILED') as failed
-    from ${sql.table(table)} where ${concerned} group by promotion_summary_id`
+    from ${sql.table(table)} where ${ofRows} group by promotion_summary_id`
   const { rows } = await sql<WrongSummary & { count: number }>`
-    with counted as (
+    with counted as materialized (
       select id, min(promotion_id) as promotion_id, sum(success) as success, sum(failed) as failed
       from (${counted(RESULT_TABLES.VOUCHER.name)} union all ${counted(RESULT_TABLES.POINT.name)}) c group by id
     ), compared as (
       select coalesce(c.id, s.id) as id, coalesce(s.promotion_id, c.promotion_id) as promotion_id,
         coalesce(s.success_count, 0) as success_count, coalesce(s.failed_count, 0) as failed_count,
         coalesce(c.success, 0) as success, coalesce(c.failed, 0) as failed
-      from counted c full join (select * from campaign_promotion_summary where ${
-        promotionIds.length === 0 ? sql`true` : sql`${inScope(promotionIds)} or id in (select id from counted)`
-      }) s on s.id = c.id
+      from counted c full join (select * from campaign_promotion_summary where ${ofSummaries}) s on s.id = c.id
     )
     select id::text as "summaryId", promotion_id::text as "promotionId", success_count::text as "successCount",
       failed_count::text as "failedCount", success::text as "successRows", failed::text as "failedRows",

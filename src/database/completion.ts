@@ -2,6 +2,7 @@ import { type Kysely, sql } from 'kysely'
 import type { PromotionType } from '#queues/promotion-type.ts'
 import { isoTime } from './iso-time.ts'
 import { lineOfChanges } from './promotion-line.ts'
+import { inRowOrder, ofPromotion } from './promotion-rows.ts'
 import type { Promotion } from './promotions.ts'
 import { RESULT_TABLES } from './result-table.ts'
 
@@ -35,21 +36,25 @@ export async function countersSayComplete(kysely: Kysely<unknown>, { id, totalCo
 
 /**
  * What {@link complete} will find, as far as it can be seen without its lock, for which inserts wait. Looks for a reason
- * against it, the cheapest first, and counts only when there is none.
+ * against it, the cheapest first, and counts only when there is none. What waits is mostly the last of the rows.
  */
 export async function mayBeComplete(
   kysely: Kysely<unknown>,
   { id, type, totalCount }: Promotion,
   quietMs: number,
 ): Promise<boolean> {
-  const gifts = sql`${sql.table(RESULT_TABLES[type].name)} where promotion_id = ${id}::bigint`
+  const gifts = sql`${sql.table(RESULT_TABLES[type].name)} where ${ofPromotion(id)}`
   const { rows } = await sql<{ complete: boolean }>`
     select case
       when coalesce((select sum(inserted) from campaign_promotion_tally where promotion_id = ${id}::bigint), 0)
         < ${totalCount}::bigint then false
-      when (select created_at from ${gifts} order by id desc limit 1)
+      when (select created_at from ${gifts} order by ${inRowOrder('desc')} limit 1)
         >= clock_timestamp() - ${quietMs}::float8 * interval '1 millisecond' then false
-      when exists (select 1 from ${gifts} and process_status in ('PENDING', 'RETRYING')) then false
+      when (select gift_id from campaign_promotion_exception
+        where ${ofPromotion(id)} and process_status = 'RETRYING' and type = ${type}
+        order by ${inRowOrder('asc', 'gift_id')} limit 1) is not null then false
+      when (select id from ${gifts} and process_status in ('PENDING', 'RETRYING')
+        order by ${inRowOrder('desc')} limit 1) is not null then false
       else (select count(*) from ${gifts}) >= ${totalCount}::bigint end as complete`.execute(kysely)
   return rows[0]?.complete === true
 }

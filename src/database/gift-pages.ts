@@ -2,6 +2,7 @@ import { type Kysely, type RawBuilder, sql } from 'kysely'
 import type { PromotionType } from '#queues/promotion-type.ts'
 import { isoTime } from './iso-time.ts'
 import type { ProcessStatus } from './process-status.ts'
+import { inRowOrder, ofPromotion } from './promotion-rows.ts'
 import type { Promotion } from './promotions.ts'
 import { RESULT_TABLES } from './result-table.ts'
 
@@ -52,14 +53,37 @@ interface LookedAt extends GiftRecord {
   rank: string
 }
 
+/** The first look at a filtered page goes past as many rows as it wants; each next one past so many times more. */
+const LOOK_GROWTH = 4
+
 /** Gifts of a promotion in the order of their rows. */
 export async function listGifts(
   kysely: Kysely<unknown>,
-  { id, type }: Pick<Promotion, 'id' | 'type'>,
+  promotion: Pick<Promotion, 'id' | 'type'>,
   query: GiftQuery,
 ): Promise<GiftPage> {
   const isFiltered = query.memberId !== undefined || query.errorCode !== undefined || query.status !== undefined
-  const lookedAt = isFiltered ? MAX_LOOKED_AT : query.limit
+  const gifts: GiftRecord[] = []
+  let { afterId } = query
+  let left = isFiltered ? MAX_LOOKED_AT : query.limit
+  for (let size = query.limit; left > 0; size *= LOOK_GROWTH) {
+    const page = { ...query, afterId, limit: query.limit - gifts.length }
+    const look = await lookAt(kysely, promotion, page, Math.min(size, left))
+    gifts.push(...look.gifts)
+    left -= Math.min(size, left)
+    afterId = look.nextCursor ?? afterId
+    if (gifts.length === query.limit || look.nextCursor === null) return { gifts, nextCursor: look.nextCursor }
+  }
+  return { gifts, nextCursor: afterId }
+}
+
+/** One look past `lookedAt` rows. */
+async function lookAt(
+  kysely: Kysely<unknown>,
+  { id, type }: Pick<Promotion, 'id' | 'type'>,
+  query: GiftQuery,
+  lookedAt: number,
+): Promise<GiftPage> {
   const { rows } = await sql<LookedAt>`
     select * from (
       select ${giftColumns(type)}, ${filter(query)} as "isWanted", (row_number() over (order by r.id))::int as place,
@@ -72,7 +96,7 @@ export async function listGifts(
     .slice(0, query.limit)
     .map(row => record(row))
   if (gifts.length === query.limit) return { gifts, nextCursor: gifts.at(-1)?.id ?? null }
-  // The last row that was looked at comes along, wanted or not: from there the next page goes on.
+  // The last row that was looked at comes along, wanted or not: from there the next look goes on.
   const last = rows.at(-1)
   return { gifts, nextCursor: last?.place === lookedAt ? last.id : null }
 }
@@ -81,13 +105,15 @@ export async function listGifts(
 function source(promotionId: string, type: PromotionType, { status, afterId }: GiftQuery): RawBuilder<unknown> {
   const table = sql.table(RESULT_TABLES[type].name)
   if (status !== 'RETRYING' && status !== 'UNKNOWN' && status !== 'FAILED') {
-    return sql`select * from ${table} where promotion_id = ${promotionId}::bigint and id > ${afterId}::bigint order by id`
+    return sql`select * from ${table} where ${ofPromotion(promotionId)} and id > ${afterId}::bigint
+      order by ${inRowOrder()}`
   }
   return sql`
-    select g.* from campaign_promotion_exception e join ${table} g on g.id = e.gift_id
-    where e.promotion_id = ${promotionId}::bigint and e.process_status = ${status} and e.type = ${type}
+    select g.* from campaign_promotion_exception e
+    join lateral (select * from ${table} where id = e.gift_id limit 1) g on true
+    where ${ofPromotion(promotionId, 'e.promotion_id')} and e.process_status = ${status} and e.type = ${type}
       and e.gift_id > ${afterId}::bigint
-    order by e.gift_id`
+    order by ${inRowOrder('asc', 'e.gift_id', 'e.promotion_id')}`
 }
 
 function filter({ status, memberId, errorCode }: GiftQuery): RawBuilder<unknown> {

@@ -1,6 +1,7 @@
 import { type Kysely, sql } from 'kysely'
 import { type GiftRecord, giftColumns } from './gift-pages.ts'
 import type { ProcessStatus } from './process-status.ts'
+import { inRowOrder, ofPromotion } from './promotion-rows.ts'
 import type { Promotion } from './promotions.ts'
 import { RESULT_TABLES } from './result-table.ts'
 
@@ -33,17 +34,18 @@ export async function listGiftsByPlace(
   const isException = statuses.every(status => status !== 'PENDING' && status !== 'SUCCESS')
   const isDone = statuses.includes('SUCCESS') && !statuses.includes('PENDING')
   const wanted = sql`array[${sql.join(statuses.map(status => sql.lit(status)))}]::text[]`
+  const order = inRowOrder(isDone ? 'asc' : 'desc')
   const source = isException
     ? sql`select g.*, row_number() over (order by e.process_status desc, e.gift_id desc) as place
         from (select gift_id, process_status from campaign_promotion_exception
-          where promotion_id = ${id}::bigint and process_status = any (${wanted}) and type = ${type}
-          order by process_status desc, gift_id desc limit ${limit} offset ${offset}) e
-        join ${table} g on g.id = e.gift_id`
-    : sql`select looked.*, row_number() over (order by id ${isDone ? sql`asc` : sql`desc`}) as place
-        from (select * from ${table} where promotion_id = ${id}::bigint
-          order by id ${isDone ? sql`asc` : sql`desc`} limit ${offset * 2 + limit + MAX_LOOKED_AT}) looked
+          where ${ofPromotion(id)} and process_status = any (${wanted}) and type = ${type}
+          order by promotion_id desc, process_status desc, gift_id desc limit ${limit} offset ${offset}) e
+        join lateral (select * from ${table} where id = e.gift_id limit 1) g on true`
+    : sql`select looked.*, row_number() over (order by ${order}) as place
+        from (select * from ${table} where ${ofPromotion(id)}
+          order by ${order} limit ${offset * 2 + limit + MAX_LOOKED_AT}) looked
         where process_status = any (${wanted})
-        order by id ${isDone ? sql`asc` : sql`desc`} limit ${limit} offset ${offset}`
+        order by ${order} limit ${limit} offset ${offset}`
   const { rows } = await sql<GiftRecord>`select ${giftColumns(type)} from (${source}) r order by r.place`.execute(
     kysely,
   )

@@ -1,4 +1,5 @@
 import { type Kysely, sql } from 'kysely'
+import { inRowOrder, ofPromotion } from './promotion-rows.ts'
 import type { Promotion } from './promotions.ts'
 import { RESULT_TABLES } from './result-table.ts'
 
@@ -13,18 +14,21 @@ interface CandidateRow extends RefillRow {
   pending: boolean
 }
 
-/** What a batch of refill came to: `busy` when another process is at this promotion's. */
-export type RefillOutcome = { kind: 'taken'; rows: number; limit: number } | { kind: 'busy' }
+/** What a batch of refill came to: `lastId` = where the next one goes on; `busy` when another process is at it. */
+export type RefillOutcome = { kind: 'taken'; rows: number; limit: number; lastId: string } | { kind: 'busy' }
 
 /**
  * Hands as many rows as there is `room` for to `enqueue`, in row order, of those that never had an entry while their
  * promotion is IN_PROGRESS, and marks them when it has resolved. One process at a time, and the room is asked for under
  * that lock: two that saw the same room would fill it twice. A crash between `enqueue` and the commit leaves the rows
  * unmarked: they get a second entry, which is harmless through the row.
+ * @param afterId rows up to this one are left out: what earlier batches took is not walked through again, which costs
+ * much while a transaction elsewhere keeps PostgreSQL from forgetting it.
  */
 export function takeUnqueuedRows(
   kysely: Kysely<unknown>,
   promotion: Pick<Promotion, 'id' | 'type'>,
+  afterId: string,
   room: () => Promise<number>,
   enqueue: (rows: readonly RefillRow[]) => Promise<void>,
 ): Promise<RefillOutcome> {
@@ -36,19 +40,19 @@ export function takeUnqueuedRows(
     )
     if (locks[0]?.locked !== true) return { kind: 'busy' }
     const limit = await room()
-    if (limit === 0) return { kind: 'taken', rows: 0, limit }
+    if (limit === 0) return { kind: 'taken', rows: 0, limit, lastId: afterId }
     const { rows } = await sql<CandidateRow>`
       select id, partition_key as "partitionKey", message, process_status = 'PENDING' as pending from ${results}
-      where promotion_id = ${promotion.id}::bigint and not enqueued
+      where ${ofPromotion(promotion.id)} and id > ${afterId}::bigint and not enqueued
         and (select status from campaign_promotion where id = ${promotion.id}::bigint) = 'IN_PROGRESS'
-      order by id limit ${limit} for no key update skip locked`.execute(transaction)
-    if (rows.length === 0) return { kind: 'taken', rows: 0, limit }
+      order by ${inRowOrder()} limit ${limit} for no key update skip locked`.execute(transaction)
+    if (rows.length === 0) return { kind: 'taken', rows: 0, limit, lastId: afterId }
     const pending = rows.filter(row => row.pending)
     if (pending.length > 0) await enqueue(pending)
     await sql`
       update ${results} set enqueued = true, updated_at = now() where id = any (${rows.map(row => row.id)}::bigint[])`.execute(
       transaction,
     )
-    return { kind: 'taken', rows: rows.length, limit }
+    return { kind: 'taken', rows: rows.length, limit, lastId: rows.at(-1)?.id ?? afterId }
   })
 }

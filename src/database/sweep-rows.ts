@@ -1,4 +1,5 @@
 import { type Kysely, type RawBuilder, sql } from 'kysely'
+import { inRowOrder, ofPromotion } from './promotion-rows.ts'
 import type { Promotion } from './promotions.ts'
 import type { RefillRow } from './refill-rows.ts'
 import { RESULT_TABLES } from './result-table.ts'
@@ -26,16 +27,23 @@ export async function listLeftRows(
   page: { status: 'PENDING' | 'RETRYING'; ageMs: number; afterId: string; limit: number },
 ): Promise<LeftRow[]> {
   const { name, targetColumn } = RESULT_TABLES[type]
-  const table = sql`${sql.table(name)} r`
   // The few that are RETRYING have an index of their own.
-  const few = sql`campaign_promotion_exception e join ${table} on r.id = e.gift_id and e.type = ${type}
-    and e.promotion_id = ${id}::bigint and e.process_status = 'RETRYING' and e.gift_id > ${page.afterId}::bigint`
+  const few = sql`campaign_promotion_exception e
+    join lateral (select * from ${sql.table(name)} where id = e.gift_id limit 1) r on true
+    where e.type = ${type} and e.process_status = 'RETRYING' and ${ofPromotion(id, 'e.promotion_id')}
+      and e.gift_id > ${page.afterId}::bigint`
+  const [rowsOf, order] =
+    page.status === 'RETRYING'
+      ? [few, inRowOrder('asc', 'e.gift_id', 'e.promotion_id')]
+      : [
+          sql`${sql.table(name)} r where ${ofPromotion(id, 'r.promotion_id')}`,
+          inRowOrder('asc', 'r.id', 'r.promotion_id'),
+        ]
   const { rows } = await sql<LeftRow>`
     select r.id, ${sql.ref(`r.${targetColumn}`)} as "targetId", r.partition_key as "partitionKey", r.message, r.attempts
-    from ${page.status === 'RETRYING' ? few : table}
-    where r.promotion_id = ${id}::bigint and r.id > ${page.afterId}::bigint and r.enqueued
+    from ${rowsOf} and r.id > ${page.afterId}::bigint and r.enqueued
       and r.process_status = ${page.status} and r.updated_at < now() - ${page.ageMs}::float8 * interval '1 millisecond'
-    order by r.id limit ${page.limit}`.execute(kysely)
+    order by ${order} limit ${page.limit}`.execute(kysely)
   return rows
 }
 

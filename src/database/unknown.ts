@@ -1,6 +1,7 @@
 import { type Kysely, sql } from 'kysely'
 import type { PromotionType } from '#queues/promotion-type.ts'
 import type { ProcessStatus } from './process-status.ts'
+import { inRowOrder, ofPromotion } from './promotion-rows.ts'
 import type { Promotion } from './promotions.ts'
 import { RESULT_TABLES } from './result-table.ts'
 
@@ -27,9 +28,9 @@ export async function listUnknown(
     select e.gift_id as id, r.target_id as "targetId"
     from campaign_promotion_exception e
     join lateral (select ${sql.ref(targetColumn)} as target_id from ${sql.table(name)} where id = e.gift_id limit 1) r on true
-    where e.promotion_id = ${id}::bigint and e.process_status = 'UNKNOWN' and e.type = ${type}
+    where ${ofPromotion(id, 'e.promotion_id')} and e.process_status = 'UNKNOWN' and e.type = ${type}
       and e.gift_id > ${page.afterId}::bigint
-    order by e.gift_id limit ${page.limit}`.execute(kysely)
+    order by ${inRowOrder('asc', 'e.gift_id', 'e.promotion_id')} limit ${page.limit}`.execute(kysely)
   return rows
 }
 

@@ -11,6 +11,6 @@ export async function rebuildStream(
   deps: Omit<OrphanDeps, 'ageMs'>,
 ): Promise<{ requeued: number; refilled: number }> {
   const requeued = await requeueOrphans(promotion, { ...deps, ageMs: 0 })
-  const { moved } = await refill(promotion, deps.stream, deps, Number.POSITIVE_INFINITY)
+  const { moved } = await refill(promotion, deps.stream, deps, { maxRows: Number.POSITIVE_INFINITY })
   return { requeued, refilled: moved }
 }

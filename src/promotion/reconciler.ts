@@ -5,7 +5,7 @@ import type { PromotionType } from '#queues/promotion-type.ts'
 import { errorLine, toError } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
 import type { PromotionConsumerRegistry } from './consumer-registry.ts'
-import { refill } from './refill.ts'
+import { createRefillCursor, type RefillCursor, refill } from './refill.ts'
 import type { PromotionStreamManager } from './stream-manager.ts'
 import type { PromotionStreamProducer } from './stream-producer.ts'
 
@@ -31,6 +31,7 @@ export class PromotionReconciler {
   readonly #deps: ReconcilerDeps
   /** Promotions that may have rows without an entry. */
   readonly #backlog = new Map<string, Promotion>()
+  readonly #cursors = new Map<string, RefillCursor>()
 
   constructor(deps: ReconcilerDeps) {
     this.#deps = deps
@@ -43,6 +44,7 @@ export class PromotionReconciler {
     const activeIds = new Set(active.map(promotion => promotion.id))
     const runningIds = new Set(active.filter(({ status }) => status === 'IN_PROGRESS').map(({ id }) => id))
     for (const id of this.#backlog.keys()) if (!runningIds.has(id)) this.#backlog.delete(id)
+    for (const id of this.#cursors.keys()) if (!runningIds.has(id)) this.#cursors.delete(id)
     for (const id of registry.promotionIds) {
       // Not awaited: handlers that wait for Kafka or a permit would keep every other promotion from following its status.
       if (!activeIds.has(id)) void this.#guard(id, () => manager.stopConsumers(id))
@@ -74,7 +76,9 @@ export class PromotionReconciler {
     const { kysely, producer, streams, logger } = this.#deps
     // The next reconcile round puts a running promotion back here: one that fails is not tried, and logged, at every turn.
     this.#backlog.delete(promotion.id)
-    const { moved, isMoreLeft } = await refill(promotion, streams[promotion.type], { kysely, producer })
+    const cursor = this.#cursors.get(promotion.id) ?? createRefillCursor()
+    this.#cursors.set(promotion.id, cursor)
+    const { moved, isMoreLeft } = await refill(promotion, streams[promotion.type], { kysely, producer }, { cursor })
     if (isMoreLeft) this.#backlog.set(promotion.id, promotion)
     if (moved > 0) logger.debug({ promotionId: promotion.id, moved }, 'stream refilled from rows')
   }
