@@ -2,6 +2,7 @@ import type { ConnectionOptions } from 'node:tls'
 import { Cluster, Redis, ReplyError } from 'ioredis'
 import { errorLine } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
+import { assertConnectionOptions } from './connection-options.ts'
 import { StreamError, withoutCommand } from './errors.ts'
 import { SCRIPTS, type Script } from './scripts.ts'
 
@@ -44,7 +45,9 @@ export class StreamConnection {
   #capabilities: StreamCapabilities = { ackDel: false }
   #ready: Promise<void> | undefined
 
+  /** Throws a TypeError that names the option which is wrong. */
   constructor(options: StreamConnectionOptions) {
+    assertConnectionOptions(options)
     this.#options = options
     this.client = createClient(options)
     this.client.on('error', (error: Error) =>

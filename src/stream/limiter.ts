@@ -1,5 +1,6 @@
 import { RateLimiterRedis } from 'rate-limiter-flexible'
 import type { StreamConnection } from './connection.ts'
+import { limiterKey } from './stream-name.ts'
 
 /** As BullMQ's `limiter`: at most `max` handlers begin in a window, over all workers of all processes. */
 export interface LimiterOptions {
@@ -65,7 +66,7 @@ export class QueueLimiter {
     const blockedMs = this.#blockedUntilMs - performance.now()
     if (blockedMs > 0) return { granted: 0, waitMs: blockedMs }
     try {
-      const { consumedPoints, msBeforeNext } = await this.#store.penalty(`${this.#stream}:limiter`, count)
+      const { consumedPoints, msBeforeNext } = await this.#store.penalty(limiterKey(this.#stream), count)
       const granted = permitsOf(count, consumedPoints, this.#max)
       if (granted < count) this.#blockedUntilMs = performance.now() + msBeforeNext
       return { granted, waitMs: msBeforeNext }

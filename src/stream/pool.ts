@@ -1,9 +1,11 @@
 import { toError } from '#runtime/errors.ts'
+import { assertConnection } from './assert-connection.ts'
 import type { StreamConnection } from './connection.ts'
 import { shareFairly } from './fair-share.ts'
+import { assertMs, assertObject, assertPositive } from './option-checks.ts'
 import { streamsBeyond } from './peek.ts'
 import { coolDown, heat, type PoolMember, type ReadResult, type Watch, watchOf } from './pool-member.ts'
-import { pausedKey } from './queue.ts'
+import { pausedKey } from './stream-name.ts'
 
 export interface StreamPoolOptions {
   connection: StreamConnection
@@ -43,7 +45,12 @@ export class StreamPool {
   #isPeeking = false
   #gatherTimer: NodeJS.Timeout | undefined
 
+  /** Throws a TypeError that names the option which is wrong. */
   constructor(options: StreamPoolOptions) {
+    assertObject('options of the pool', options)
+    assertConnection(options.connection)
+    assertPositive('maxInFlight', options.maxInFlight)
+    if (options.pollIntervalMs !== undefined) assertMs('pollIntervalMs', options.pollIntervalMs)
     this.#options = options
     this.#pollIntervalMs = options.pollIntervalMs ?? 100
   }

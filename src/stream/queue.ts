@@ -1,30 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { errorLine } from '#runtime/errors.ts'
-import type { StreamConnection } from './connection.ts'
 import { type RawEntry, toEntry } from './entry.ts'
 import { isNoGroup, StreamError } from './errors.ts'
 import { ensureGroup } from './group.ts'
+import { assertQueueOptions, type HighWaterMark, type StreamQueueOptions } from './queue-options.ts'
 import { addBulk, removeStream, trimAcknowledged } from './scripts.ts'
-
-export interface HighWaterMark {
-  /** Entries on the stream from which on `add` waits or refuses. */
-  length: number
-  onFull: 'wait' | 'refuse'
-  /** How long `add` waits before it refuses after all, in ms. Default 30,000. */
-  timeoutMs?: number
-}
-
-export interface StreamQueueOptions {
-  connection: StreamConnection
-  /** The consumer group that counts and clean-up speak of. */
-  group?: string
-  /**
-   * Bound of the stream, sent as `MAXLEN ~`. Trimming deletes entries that nobody has read: keep well below it, by
-   * `highWaterMark` or by your own means.
-   */
-  maxLen?: number
-  highWaterMark?: HighWaterMark
-}
+import { assertStreamName, pausedKey } from './stream-name.ts'
 
 export interface StreamCounts {
   /** Entries on the stream. With ack-and-delete = waiting + pending. */
@@ -43,11 +24,6 @@ const FULL_POLL_MS = 50
 /** Upper bound of one clean-up call, in entries. */
 const TRIM_BATCH = 1000
 
-/** The key that says a queue is paused; beside the stream, because the stream itself comes and goes. */
-export function pausedKey(stream: string): string {
-  return `${stream}:paused`
-}
-
 /**
  * A queue on one Redis stream, as BullMQ's `Queue` is on its keys. Its name is the stream's key, used as it is.
  * Delivery promise: at least once. After a rejected `add` the entry may be on the stream or not.
@@ -57,7 +33,10 @@ export class StreamQueue<Fields extends Record<string, string> = Record<string, 
   readonly #options: StreamQueueOptions
   #lengthSeen = { length: 0, atMs: Number.NEGATIVE_INFINITY }
 
+  /** Throws a TypeError that names the option which is wrong. */
   constructor(name: string, options: StreamQueueOptions) {
+    assertStreamName('name', name)
+    assertQueueOptions(options)
     this.name = name
     this.#options = options
   }

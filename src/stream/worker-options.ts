@@ -1,10 +1,22 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { Logger } from '#runtime/logger.ts'
+import { assertConnection } from './assert-connection.ts'
 import type { StreamConnection } from './connection.ts'
 import type { StreamEntry } from './entry.ts'
 import type { LimiterOptions } from './limiter.ts'
+import {
+  assertBoolean,
+  assertFunction,
+  assertMs,
+  assertName,
+  assertObject,
+  assertPositive,
+  assertSeconds,
+  given,
+} from './option-checks.ts'
 import type { StreamPool } from './pool.ts'
+import { assertStreamName } from './stream-name.ts'
 
 export interface StreamWorkerOptions<Fields extends Record<string, string>> {
   connection: StreamConnection
@@ -45,11 +57,13 @@ export type ResolvedWorkerOptions<Fields extends Record<string, string>> = Requi
     isNamed: boolean
   }
 
-/** Options are resolved once, here. Throws a RangeError that names what is wrong. */
+/** Options are resolved once, here. Throws a TypeError that names what is wrong. */
 export function resolveWorkerOptions<Fields extends Record<string, string>>(
   name: string,
   options: StreamWorkerOptions<Fields>,
 ): ResolvedWorkerOptions<Fields> {
+  assertStreamName('name', name)
+  assertObject('options of the worker', options)
   const resolved = {
     concurrency: 1,
     consumer: `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`,
@@ -60,20 +74,38 @@ export function resolveWorkerOptions<Fields extends Record<string, string>>(
     maxDeliveries: 5,
     maxBackoffMs: 30_000,
     deadLetterStream: `${name}:dead-letter`,
-    ...options,
+    ...given(options),
     isNamed: options.consumer !== undefined,
   }
-  for (const key of ['concurrency', 'readCount', 'pollIntervalMs', 'claimMinIdleMs', 'maxDeliveries'] as const) {
-    assertPositive(key, resolved[key])
-  }
-  if (options.limiter !== undefined) {
-    assertPositive('limiter.max', options.limiter.max)
-    assertPositive('limiter.windowSeconds', options.limiter.windowSeconds ?? 1)
-  }
+  assertResolved(name, resolved)
   return resolved
 }
 
-export function assertPositive(name: string, value: number): void {
-  if (!(Number.isInteger(value) && value >= 1))
-    throw new RangeError(`${name} must be a whole number from 1 on, not ${value}`)
+function assertResolved<Fields extends Record<string, string>>(
+  name: string,
+  options: ResolvedWorkerOptions<Fields>,
+): void {
+  const { pool, limiter, onPoison, logger } = options
+  assertConnection(options.connection)
+  for (const key of ['group', 'consumer'] as const) assertName(key, options[key])
+  for (const key of ['concurrency', 'readCount', 'maxDeliveries'] as const) assertPositive(key, options[key])
+  for (const key of ['pollIntervalMs', 'claimMinIdleMs'] as const) assertMs(key, options[key])
+  assertMs('maxBackoffMs', options.maxBackoffMs, 0)
+  assertBoolean('autorun', options.autorun)
+  assertStreamName('deadLetterStream', options.deadLetterStream)
+  if (options.deadLetterStream === name) throw new TypeError('deadLetterStream must not be the stream itself')
+  if (pool !== undefined) assertPool(pool)
+  if (onPoison !== undefined) assertFunction('onPoison', onPoison)
+  if (logger !== undefined) assertObject('logger', logger)
+  if (limiter === undefined) return
+  assertObject('limiter', limiter)
+  assertPositive('limiter.max', limiter.max)
+  if (limiter.windowSeconds !== undefined) assertSeconds('limiter.windowSeconds', limiter.windowSeconds)
+}
+
+/** By its parts, not by its class: the pool imports what its members are. */
+function assertPool(pool: Partial<StreamPool>): void {
+  assertObject('pool', pool)
+  if (typeof pool.add !== 'function' || typeof pool.freed !== 'function')
+    throw new TypeError('pool must be a StreamPool')
 }

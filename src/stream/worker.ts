@@ -3,14 +3,10 @@ import { toError } from '#runtime/errors.ts'
 import { StreamConsumer } from './consumer.ts'
 import type { StreamHandler } from './entry.ts'
 import { StreamError } from './errors.ts'
+import { assertFunction, assertPositive } from './option-checks.ts'
 import { StreamPool } from './pool.ts'
 import { SafeEmitter } from './worker-events.ts'
-import {
-  assertPositive,
-  type ResolvedWorkerOptions,
-  resolveWorkerOptions,
-  type StreamWorkerOptions,
-} from './worker-options.ts'
+import { type ResolvedWorkerOptions, resolveWorkerOptions, type StreamWorkerOptions } from './worker-options.ts'
 
 /** `created` → `running` → `closing` → `closed`; one that never ran goes to `closing` at once. */
 type State = 'created' | 'running' | 'closing' | 'closed'
@@ -40,12 +36,13 @@ export class StreamWorker<Fields extends Record<string, string> = Record<string,
   #stopReconnect: (() => void) | undefined
 
   constructor(name: string, handler: StreamHandler<Fields>, options: StreamWorkerOptions<Fields>) {
-    super(options.logger)
+    super(options?.logger)
+    assertFunction('handler', handler)
     this.name = name
     this.#options = resolveWorkerOptions(name, options)
     const { connection, pollIntervalMs, pool } = this.#options
     this.#ownsPool = pool === undefined
-    this.#pool = pool ?? new StreamPool({ connection, maxInFlight: Number.POSITIVE_INFINITY, pollIntervalMs })
+    this.#pool = pool ?? new StreamPool({ connection, maxInFlight: Number.MAX_SAFE_INTEGER, pollIntervalMs })
     this.#consumer = new StreamConsumer({
       name,
       handler,
