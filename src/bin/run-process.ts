@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import { processEnvironment } from '#config/environment.ts'
 import { loadConfig } from '#config/load.ts'
+import { describeUnknownName, findUnknownNames } from '#config/unknown-names.ts'
 import { errorLine } from '#runtime/errors.ts'
 import { createLogger, type Logger } from '#runtime/logger.ts'
 import { type ProcessLife, runServices } from '#runtime/process-life.ts'
@@ -25,6 +26,7 @@ export async function runProcess<Schema extends z.ZodObject>(
     process.exit(1)
   }
   const logger = createLogger(name, config.LOG_LEVEL)
+  for (const unknown of findUnknownNames(processEnvironment())) logger.warn(unknown, describeUnknownName(unknown))
   await runServices(life => assemble(config, { ...life, logger }), {
     logger,
     shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS,

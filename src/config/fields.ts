@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
+import { parseDatabaseUrl } from './database-url.ts'
 
 /** Building blocks of the schemas: each turns the text of one variable into a value, or says what is wrong with it. */
 
@@ -19,8 +20,19 @@ export function integer(minimum: number, maximum: number) {
 export const countOrNone = integer(0, 1_000_000_000)
 export const durationMs = integer(1, MAX_TIMER_MS)
 export const durationMsOrNone = integer(0, MAX_TIMER_MS)
-/** 0 lets the system choose a free one (tests). */
-export const port = integer(0, 65_535)
+const PORT_COMPLAINT = 'must be a port from 1 to 65535, or 0 for any that is free'
+const SERVICE_LINK =
+  'is the address of a Kubernetes Service, not a port: set «enableServiceLinks: false» for the pod, or this variable itself'
+
+/** 0 lets the system choose a free one; the log says which. */
+export const port = z
+  .string()
+  .superRefine((value, context) => {
+    const isPort = /^\d{1,5}$/.test(value) && Number(value) <= 65_535
+    if (isPort) return
+    context.addIssue({ code: 'custom', message: /^(tcp|udp|sctp):\/\//.test(value) ? SERVICE_LINK : PORT_COMPLAINT })
+  })
+  .transform(Number)
 
 export const flag = z.enum(['true', 'false'], 'must be true or false').transform(value => value === 'true')
 
@@ -32,6 +44,41 @@ export function url(...protocols: string[]) {
   }, complaint)
 }
 
+/** What {@link parseDatabaseUrl} can use; anything else is refused by name, before a connection is made. */
+export const databaseUrl = z.string().superRefine((value, context) => {
+  const complain = (message: string) => context.addIssue({ code: 'custom', message })
+  if (!/^postgres(ql)?:\/\//.test(value)) return complain('must be a URL that begins with postgres:// or postgresql://')
+  try {
+    parseDatabaseUrl(value)
+  } catch (error) {
+    complain((error as Error).message)
+  }
+})
+
+/** A base URL: paths are put behind it, so that nothing but a path may stand there. */
+export const baseUrl = url('http', 'https').superRefine((value, context) => {
+  const parsed = URL.parse(value)
+  if (parsed === null) return
+  const complain = (message: string) => context.addIssue({ code: 'custom', message })
+  if (parsed.username !== '' || parsed.password !== '')
+    complain('must hold no user and no password: MONEY_API_TOKEN is what is sent')
+  if (value.includes('?')) complain('must hold no query: it would stand before the path of a call')
+  if (value.includes('#')) complain('must hold no fragment')
+})
+
+/** What an HTTP header can carry as one token: visible ASCII. */
+export const headerToken = z
+  .string()
+  .regex(/^[\x21-\x7e]+$/, 'has a character that cannot stand in a header: only visible ASCII without blanks can')
+
+/** A name that Kafka takes for a topic. */
+export const topicName = z
+  .string()
+  .regex(/^(?!\.{1,2}$)[\w.-]{1,249}$/, 'must be a topic name: up to 249 letters, digits, «.», «_» and «-»')
+
+/** A host name or an address to listen on. */
+export const host = z.string().regex(/^[^\s/@]+$/, 'must be a host name or an address')
+
 export const list = text.transform(value =>
   value
     .split(',')
@@ -40,9 +87,14 @@ export const list = text.transform(value =>
 )
 
 export const brokers = list.refine(
-  items => items.length > 0 && items.every(item => /^[^\s:/]+:\d{1,5}$|^\[[^\]]+\]:\d{1,5}$/.test(item)),
+  items => items.length > 0 && items.every(isHostAndPort),
   'must be a comma separated list of host:port',
 )
+
+function isHostAndPort(text: string): boolean {
+  const port = /^(?:[^\s:/@]+|\[[\da-fA-F:.]+\]):(\d{1,5})$/.exec(text)?.[1]
+  return port !== undefined && Number(port) >= 1 && Number(port) <= 65_535
+}
 
 /** Only what runs on this machine reaches it. */
 export function isLoopback(host: string): boolean {

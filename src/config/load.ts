@@ -12,17 +12,31 @@ export class ConfigError extends Error {
   }
 }
 
-/** Reads one process's settings, once; empty text counts as not set. The result is frozen. */
+/**
+ * Reads one process's settings, once. Blanks and line ends around a value are no part of it (secrets come from files that
+ * end with a line end); what is empty then counts as not set. The result is frozen.
+ */
 export function loadConfig<Schema extends z.ZodObject>(
   schema: Schema,
   environment: Environment,
 ): Readonly<z.infer<Schema>> {
-  const given = Object.fromEntries(
-    Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
+  const given = new Map(
+    Object.entries(environment)
+      .map(([name, value]) => [name, value?.trim() ?? ''] as const)
+      .filter(([name, value]) => value !== '' && name in schema.shape),
   )
-  const parsed = schema.safeParse(given)
+  const unusable = [...given].map(([name, value]) => [name, unusableText(value)] as const).filter(([, why]) => why)
+  if (unusable.length > 0) throw new ConfigError(unusable.map(([name, why]) => `${name} ${why}`).join('; '))
+  const parsed = schema.safeParse(Object.fromEntries(given))
   if (!parsed.success) throw new ConfigError(parsed.error.issues.map(describe).join('; '))
   return Object.freeze(parsed.data)
+}
+
+/** What no setting can hold; URL parsers would drop a line end in silence. */
+function unusableText(value: string): string | undefined {
+  if (/\p{Cc}/u.test(value)) return 'has a control character or a line end in it'
+  if (/^(["']).*\1$/.test(value)) return 'stands in quotation marks, which would be part of it: leave them out'
+  return undefined
 }
 
 function describe(issue: z.core.$ZodIssue): string {

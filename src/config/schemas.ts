@@ -1,23 +1,28 @@
 import { z } from 'zod'
 import {
   adminUsers,
+  baseUrl,
   brokers,
   countOrNone,
+  databaseUrl,
   durationMs,
   durationMsOrNone,
   flag,
+  headerToken,
+  host,
   integer,
   isLoopback,
   networks,
   port,
   text,
+  topicName,
   url,
 } from './fields.ts'
 
 /** Every variable of the contract, by concern; a process's schema is the union of the concerns it needs. */
 
 const database = z.object({
-  DATABASE_URL: url('postgres', 'postgresql'),
+  DATABASE_URL: databaseUrl,
   DATABASE_POOL_MAX: integer(1, 1000).prefault('10'),
   DATABASE_TIMEOUT_MS: durationMs.prefault('5000'),
 })
@@ -49,19 +54,19 @@ const kafka = z.object({
     .optional(),
   KAFKA_SASL_USERNAME: text.optional(),
   KAFKA_SASL_PASSWORD: text.optional(),
-  KAFKA_TOPIC_STARTED: text.prefault('prepay-campaign-promotion-started'),
-  KAFKA_TOPIC_VOUCHER: text.prefault('prepay-campaign-promotion-voucher'),
-  KAFKA_TOPIC_POINT: text.prefault('prepay-campaign-promotion-point'),
-  KAFKA_TOPIC_VOUCHER_RETRY: text.prefault('prepay-campaign-promotion-voucher-retry'),
-  KAFKA_TOPIC_POINT_RETRY: text.prefault('prepay-campaign-promotion-point-retry'),
-  KAFKA_TOPIC_INVALID: text.prefault('prepay-campaign-promotion-invalid'),
-  KAFKA_TOPIC_COMPLETED: text.prefault('prepay-campaign-promotion-completed'),
+  KAFKA_TOPIC_STARTED: topicName.prefault('prepay-campaign-promotion-started'),
+  KAFKA_TOPIC_VOUCHER: topicName.prefault('prepay-campaign-promotion-voucher'),
+  KAFKA_TOPIC_POINT: topicName.prefault('prepay-campaign-promotion-point'),
+  KAFKA_TOPIC_VOUCHER_RETRY: topicName.prefault('prepay-campaign-promotion-voucher-retry'),
+  KAFKA_TOPIC_POINT_RETRY: topicName.prefault('prepay-campaign-promotion-point-retry'),
+  KAFKA_TOPIC_INVALID: topicName.prefault('prepay-campaign-promotion-invalid'),
+  KAFKA_TOPIC_COMPLETED: topicName.prefault('prepay-campaign-promotion-completed'),
   KAFKA_TOPIC_PARTITIONS: integer(1, 10_000).prefault('4'),
 })
 
 const money = z.object({
-  MONEY_API_URL: url('http', 'https'),
-  MONEY_API_TOKEN: text.optional(),
+  MONEY_API_URL: baseUrl,
+  MONEY_API_TOKEN: headerToken.optional(),
   MONEY_API_TIMEOUT_MS: durationMs.prefault('3000'),
   MONEY_API_RATE_LIMIT: countOrNone.prefault('0'),
   MONEY_API_KEY_TTL_MS: integer(1, Number.MAX_SAFE_INTEGER).prefault('86400000'),
@@ -121,7 +126,7 @@ const everything = z.object({
   ...life.shape,
 })
 
-const probeHost = { PROBE_HOST: text.prefault('0.0.0.0') }
+const probeHost = { PROBE_HOST: host.prefault('0.0.0.0') }
 
 export const listenerSchema = withCrossChecks(
   everything.extend({
@@ -143,15 +148,15 @@ export const workerSchema = withCrossChecks(
 export const adminSchema = withCrossChecks(
   everything.extend({
     MONEY_API_URL: money.shape.MONEY_API_URL.optional(),
-    ADMIN_HOST: text.prefault('127.0.0.1'),
+    ADMIN_HOST: host.prefault('127.0.0.1'),
     ADMIN_PORT: port.prefault('3000'),
     ADMIN_USERS: adminUsers.optional(),
     ADMIN_HOOK_SECRET: text.optional(),
     ADMIN_SESSION_SECRET: z.string().min(32, 'must have 32 characters or more').optional(),
     ADMIN_TRUSTED_PROXIES: networks.optional(),
   }),
-).superRefine(({ ADMIN_HOST: host, ADMIN_USERS: users }, context) => {
-  if (isLoopback(host) || users !== undefined) return
+).superRefine(({ ADMIN_HOST: adminHost, ADMIN_USERS: users }, context) => {
+  if (isLoopback(adminHost) || users !== undefined) return
   context.addIssue({
     code: 'custom',
     path: ['ADMIN_USERS'],
@@ -190,3 +195,8 @@ export type CliConfig = Readonly<z.infer<typeof cliSchema>>
 export type RedisConfig = Readonly<z.infer<typeof redis>>
 export type KafkaConfig = Readonly<z.infer<typeof kafka>>
 export type DatabaseConfig = Readonly<z.infer<typeof database>>
+
+/** Every variable that any process reads. */
+export const SETTING_NAMES: readonly string[] = [
+  ...new Set([listenerSchema, workerSchema, adminSchema, cliSchema].flatMap(schema => Object.keys(schema.shape))),
+]

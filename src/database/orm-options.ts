@@ -1,5 +1,6 @@
 import { Migrator } from '@mikro-orm/migrations'
 import { defineConfig } from '@mikro-orm/postgresql'
+import { parseDatabaseUrl } from '#config/database-url.ts'
 import { CampaignPromotionEntity } from './entities/campaign-promotion.entity.ts'
 import { CampaignPromotionPointResultEntity } from './entities/campaign-promotion-point-result.entity.ts'
 import { CampaignPromotionSkippedEntity } from './entities/campaign-promotion-skipped.entity.ts'
@@ -48,10 +49,29 @@ interface PoolClient {
   end(): Promise<void>
 }
 
+/** MikroORM reads host, port, user, password and database from a URL and drops the rest: it is given them by name. */
+function addressOptions(url: string, timeoutMs: number) {
+  const { host, port, user, password, database, ssl, options, ...address } = parseDatabaseUrl(url)
+  return {
+    host,
+    port,
+    ...(user === '' ? {} : { user }),
+    ...(password === '' ? {} : { password }),
+    dbName: database,
+    driverOptions: {
+      application_name: address.applicationName ?? 'promostream',
+      connectionTimeoutMillis: address.connectTimeoutMs ?? timeoutMs,
+      ssl,
+      ...(options === undefined ? {} : { options }),
+    },
+  }
+}
+
 /** What MikroORM is told; `mikro-orm.config.ts` hands the same to its command line. */
 export function ormOptions({ url, poolMax, timeoutMs }: DatabaseOptions) {
+  const { driverOptions, ...address } = addressOptions(url, timeoutMs)
   return defineConfig({
-    clientUrl: url,
+    ...address,
     entities: [
       CampaignPromotionEntity,
       CampaignPromotionSummaryEntity,
@@ -61,8 +81,7 @@ export function ormOptions({ url, poolMax, timeoutMs }: DatabaseOptions) {
     ],
     pool: { min: 0, max: poolMax },
     driverOptions: {
-      application_name: 'promostream',
-      connectionTimeoutMillis: timeoutMs,
+      ...driverOptions,
       statement_timeout: timeoutMs,
       // The server cancels at `timeoutMs`; this one is for a server that no longer answers at all.
       query_timeout: timeoutMs + 1000,

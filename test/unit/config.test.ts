@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { loadConfig } from '#config/load.ts'
-import { adminSchema, listenerSchema, workerSchema } from '#config/schemas.ts'
+import { adminSchema, listenerSchema, SETTING_NAMES, workerSchema } from '#config/schemas.ts'
+import { findUnknownNames } from '#config/unknown-names.ts'
 
 const minimal = {
   DATABASE_URL: 'postgres://user:canary-secret@db:5432/promo',
@@ -42,6 +43,20 @@ describe('settings', () => {
     ['DATABASE_POOL_MAX', '7', /^DATABASE_POOL_MAX must be at least 8 for a worker: upkeep would wait for itself$/],
     ['REDIS_STREAM_ENABLED', 'yes', /^REDIS_STREAM_ENABLED must be true or false$/],
     ['LOG_LEVEL', 'loud', /^LOG_LEVEL must be one of/],
+    ['WORKER_PORT', '65536', /^WORKER_PORT must be a port from 1 to 65535, or 0/],
+    ['WORKER_PORT', 'tcp://10.96.0.7:3002', /^WORKER_PORT is the address of a Kubernetes Service, not a port/],
+    ['DATABASE_URL', 'postgres://db/p?sslmode=prefer', /^DATABASE_URL has a value of sslmode that could end in/],
+    ['MONEY_API_URL', 'https://u:canary-secret@m', /^MONEY_API_URL must hold no user and no password/],
+    ['MONEY_API_URL', 'https://m/v2?key=canary-secret', /^MONEY_API_URL must hold no query/],
+    ['MONEY_API_URL', 'https://m/#x', /^MONEY_API_URL must hold no fragment/],
+    ['MONEY_API_TOKEN', 'canary-secret é', /^MONEY_API_TOKEN has a character that cannot stand in a header/],
+    ['MONEY_API_TOKEN', 'canary\nsecret', /^MONEY_API_TOKEN has a control character or a line end in it$/],
+    ['MONEY_API_TOKEN', '"canary-secret"', /^MONEY_API_TOKEN stands in quotation marks/],
+    ['KAFKA_GROUP_ID', 'a\u0000b', /^KAFKA_GROUP_ID has a control character/],
+    ['KAFKA_TOPIC_VOUCHER', 'a b', /^KAFKA_TOPIC_VOUCHER must be a topic name/],
+    ['KAFKA_TOPIC_VOUCHER', '..', /^KAFKA_TOPIC_VOUCHER must be a topic name/],
+    ['KAFKA_BROKERS', 'a:0', /^KAFKA_BROKERS must be a comma/],
+    ['PROBE_HOST', 'http://x', /^PROBE_HOST must be a host name/],
     ['REDIS_STREAM_CLAIM_MIN_IDLE_MS', '15999', /^REDIS_STREAM_CLAIM_MIN_IDLE_MS must be at least .* = 16000/],
     [
       'KAFKA_SASL_MECHANISM',
@@ -58,6 +73,46 @@ describe('settings', () => {
     expect(thrown?.message).toMatch(message)
     expect(thrown?.message).not.toContain('\n')
     expect(thrown?.message).not.toContain('canary-secret')
+  })
+
+  test('blanks and line ends around a value are no part of it', () => {
+    const config = loadConfig(workerSchema, {
+      ...minimal,
+      MONEY_API_TOKEN: ' tok\r\n',
+      KAFKA_GROUP_ID: '\tgroup \n',
+      KAFKA_SASL_PASSWORD: 'pass word\n',
+      WORKER_PORT: '0\n',
+      LOG_LEVEL: ' \n',
+    })
+    expect(config).toMatchObject({
+      MONEY_API_TOKEN: 'tok',
+      KAFKA_GROUP_ID: 'group',
+      KAFKA_SASL_PASSWORD: 'pass word',
+      WORKER_PORT: 0,
+      LOG_LEVEL: 'info',
+    })
+  })
+
+  test('a name that looks like a setting and is none is found, with the nearest; what Kubernetes sets is not', () => {
+    const found = findUnknownNames({
+      ...minimal,
+      WORKER_MAX_INFLIGHT: '5',
+      KAFKA_BROKER: 'x',
+      DATABSE_URL: 'x',
+      WORKER_PORT: 'tcp://10.96.0.7:3002',
+      REDIS_PORT: 'tcp://10.96.0.7:6379',
+      REDIS_PORT_6379_TCP_ADDR: '10.96.0.7',
+      REDIS_SERVICE_PORT_REDIS: '6379',
+      KAFKA_SERVICE_HOST: '10.96.0.7',
+      KAFKA_HOME: '/opt/kafka',
+      HOME: '/root',
+    })
+    expect(found.map(({ name, nearest }) => [name, nearest])).toEqual([
+      ['DATABSE_URL', 'DATABASE_URL'],
+      ['KAFKA_BROKER', 'KAFKA_BROKERS'],
+      ['WORKER_MAX_INFLIGHT', 'WORKER_MAX_IN_FLIGHT'],
+    ])
+    expect(SETTING_NAMES).toEqual(expect.arrayContaining(['WORKER_PORT', 'ADMIN_USERS', 'LISTENER_PORT']))
   })
 
   test('min-idle of exactly 2 × the time-outs is taken', () => {
