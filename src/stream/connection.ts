@@ -45,11 +45,17 @@ export class StreamConnection {
   #capabilities: StreamCapabilities = { ackDel: false }
   #ready: Promise<void> | undefined
 
-  /** Throws a TypeError that names the option which is wrong. */
-  constructor(options: StreamConnectionOptions) {
+  /**
+   * Throws a TypeError that names the option which is wrong.
+   * @param create makes the client; a server inside the process brings its own.
+   */
+  constructor(
+    options: StreamConnectionOptions,
+    create: (options: StreamConnectionOptions) => Redis | Cluster = createClient,
+  ) {
     assertConnectionOptions(options)
     this.#options = options
-    this.client = createClient(options)
+    this.client = create(options)
     this.client.on('error', (error: Error) =>
       options.logger?.debug({ err: withoutCommand(error) }, `redis: ${errorLine(error)}`),
     )
@@ -180,7 +186,7 @@ export function createStreamConnection(options: StreamConnectionOptions): Stream
 
 const MAX_RECONNECT_EXPONENT = 10
 
-const reconnectPauseMs = (attempt: number) =>
+export const reconnectPauseMs = (attempt: number) =>
   Math.min(MAX_RECONNECT_PAUSE_MS, 25 * 2 ** Math.min(attempt, MAX_RECONNECT_EXPONENT))
 
 interface Shared {

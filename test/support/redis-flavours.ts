@@ -9,20 +9,25 @@ import type { LocalContext, LocalServer } from '#local/local-server.ts'
 import { aptInstall, hasApt } from '#local/packages.ts'
 import { redisFromJar } from '#local/redis-binary.ts'
 import { cachedFolder } from '#local/user-cache.ts'
-import type { StreamConnectionOptions } from '#stream/index.ts'
+import { createStreamConnection, type StreamConnection, type StreamConnectionOptions } from '#stream/index.ts'
 import { startTestRedis, type TestRedis, until } from './redis.ts'
+import { startMemoryRedis } from './redis-memory.ts'
 
-/** The servers that the framework is tested on; `installed` is Debian's 7.0 where the scripts install it. */
-export type Flavour = 'installed' | '6.2' | '8.2' | 'cluster' | 'tls'
+/**
+ * The servers that the framework is tested on; `installed` is Debian's 7.0 where the scripts install it, `memory` the one
+ * inside the process.
+ */
+export type Flavour = 'installed' | '6.2' | '8.2' | 'cluster' | 'tls' | 'memory'
 
 export interface FlavouredRedis {
   url: string
   /** How a StreamConnection gets there. */
   options: StreamConnectionOptions
+  connect(options: StreamConnectionOptions): StreamConnection
   /** A connection beside the one under test; a cluster's has the same commands. */
   probe: Redis
   /** The server of those that have one only. */
-  server: LocalServer
+  server: Pick<LocalServer, 'start' | 'stop'>
   /** On each node, by a connection beside the one under test. */
   onEach(command: (node: Redis) => Promise<unknown>): Promise<void>
   stop(): Promise<void>
@@ -44,6 +49,11 @@ export async function startFlavour(flavour: Flavour): Promise<FlavouredRedis> {
 }
 
 async function start(flavour: Flavour): Promise<FlavouredRedis> {
+  if (flavour === 'memory') return startMemoryRedis()
+  return { ...(await startServers(flavour)), connect: createStreamConnection }
+}
+
+async function startServers(flavour: Exclude<Flavour, 'memory'>): Promise<Omit<FlavouredRedis, 'connect'>> {
   if (flavour === 'cluster') return startCluster()
   if (flavour === 'tls') return startTls()
   const find = { installed: undefined, '6.2': redisFromJar, '8.2': redisFromWheel }[flavour]
@@ -80,7 +90,7 @@ const SLOTS = 16_384
 const NODES = 3
 
 /** Three masters that share the slots, as `redis-cli --cluster create` makes them. */
-async function startCluster(): Promise<FlavouredRedis> {
+async function startCluster(): Promise<Omit<FlavouredRedis, 'connect'>> {
   const busPorts = await Promise.all(Array.from({ length: NODES }, freePort))
   const nodes = await Promise.all(
     busPorts.map(busPort =>
@@ -130,7 +140,7 @@ export const LEAST_ACL =
   '~* +@stream +get +set +incrby +mget +exists +del +unlink +pttl +expire +eval +evalsha +info +command|info +ping'
 
 /** Over TLS, with a certificate of its own, as a user that may do only what is needed. */
-async function startTls(): Promise<FlavouredRedis> {
+async function startTls(): Promise<Omit<FlavouredRedis, 'connect'>> {
   const folder = mkdtempSync(join(tmpdir(), 'promostream-tls-'))
   const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]
   const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1']

@@ -1,7 +1,7 @@
-import { afterAll, afterEach, beforeAll, beforeEach } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, beforeEach, test } from '@jest/globals'
 import {
-  createStreamConnection,
   type StreamConnection,
+  type StreamConnectionOptions,
   type StreamHandler,
   StreamPool,
   StreamQueue,
@@ -25,13 +25,15 @@ export let workers: StreamWorker<Job>[] = []
 export const abandoned = new Set<string>()
 let pools: StreamPool[] = []
 let counter = 0
+let flavour: Flavour = 'installed'
 
 /** Called once at the top of a test file. After each test nothing may be left of it: no timer, no socket, no consumer. */
 export function useRedis(wanted: Flavour = 'installed'): void {
   let timers = 0
+  flavour = wanted
   beforeAll(async () => {
     redis = await startFlavour(wanted)
-    connection = createStreamConnection(redis.options)
+    connection = redis.connect(redis.options)
     await connection.ready()
     await redis.probe.ping()
   }, 120_000)
@@ -55,6 +57,11 @@ export function useRedis(wanted: Flavour = 'installed'): void {
     for (const stream of streams)
       await until('no idle consumer is left', async () => (await idleConsumers(stream)) === 0)
   })
+}
+
+/** A test of what only a server over a socket has: for the one inside the process it is not applicable. */
+export function testOnServers(title: string, run: () => Promise<void>): void {
+  if (flavour !== 'memory') test(title, run)
 }
 
 function timersNow(): number {
@@ -104,8 +111,8 @@ export function jobs(count: number, from = 0): Job[] {
 }
 
 /** Another connection to the same servers, whose sockets must be gone when its test is over. */
-export function otherConnection(options: Partial<Parameters<typeof createStreamConnection>[0]> = {}): StreamConnection {
-  return createStreamConnection({ ...redis.options, name: 'other', ...options })
+export function otherConnection(options: Partial<StreamConnectionOptions> = {}): StreamConnection {
+  return redis.connect({ ...redis.options, name: 'other', ...options })
 }
 
 export async function pendingOf(stream = name): Promise<number> {

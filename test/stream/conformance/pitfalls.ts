@@ -14,6 +14,7 @@ import {
   poolOf,
   queueOf,
   redis,
+  testOnServers,
   work,
   workers,
 } from '../../support/stream-harness.ts'
@@ -184,7 +185,7 @@ describe('ioredis', () => {
     await impatient.close()
   })
 
-  test('an error carries its command, with the password and the payload: ours do not', async () => {
+  testOnServers('an error carries its command, with the password and the payload: ours do not', async () => {
     const wrong = new URL(redis.url)
     wrong.username = 'nobody'
     wrong.password = 'canary-secret'

@@ -1,0 +1,113 @@
+import * as scripts from '../scripts.ts'
+import type { Command, Reply } from './command.ts'
+import { groupCommands } from './group-commands.ts'
+import type { Keyspace } from './keyspace.ts'
+import { streamCommands } from './stream-commands.ts'
+import { stringCommands } from './string-commands.ts'
+
+/** The framework's scripts, and its rate limiter's, by their names: each the same calls as its Lua, in one step. */
+
+const COMMANDS = { ...stringCommands, ...streamCommands, ...groupCommands }
+
+function call(keys: Keyspace, name: string, ...args: (string | number)[]): Reply {
+  return (COMMANDS[name] as Command)(keys, args.map(String))
+}
+
+const named = (info: Reply): Record<string, Reply> => {
+  const flat = info as Reply[]
+  return Object.fromEntries(flat.flatMap((name, at) => (at % 2 === 0 ? [[name, flat[at + 1] as Reply]] : [])))
+}
+
+const addBulk: Command = (keys, [key = '', bound = '', ...rest]) => {
+  const ids: Reply[] = []
+  const trim = bound === '0' ? [] : ['MAXLEN', '~', bound]
+  for (let at = 0; at < rest.length; ) {
+    const count = Number(rest[at])
+    ids.push(call(keys, 'XADD', key, ...trim, '*', ...rest.slice(at + 1, at + 1 + count)))
+    at += count + 1
+  }
+  return ids
+}
+
+const ackDelete: Command = (keys, [key = '', group = '', ...ids]) => {
+  const acked = call(keys, 'XACK', key, group, ...ids)
+  call(keys, 'XDEL', key, ...ids)
+  return acked
+}
+
+const touchOwned: Command = (keys, [key = '', group = '', consumer = '', mode, idleMs = '', ...ids]) => {
+  const owned: Reply[] = []
+  for (const id of ids) {
+    const [found] = call(keys, 'XPENDING', key, group, id, id, 1) as [string, string, number, number][]
+    if (found?.[1] !== consumer) continue
+    owned.push(id)
+    const count = Math.max(0, found[3] - 1)
+    if (mode === 'count') call(keys, 'XCLAIM', key, group, consumer, 0, id)
+    else if (mode === 'release')
+      call(keys, 'XCLAIM', key, group, consumer, 0, id, 'IDLE', idleMs, 'RETRYCOUNT', count, 'JUSTID')
+    else call(keys, 'XCLAIM', key, group, consumer, 0, id, 'IDLE', idleMs, 'JUSTID')
+  }
+  return owned
+}
+
+const removeDeadConsumers: Command = (keys, [key = '', group = '', own, silentMs]) => {
+  let removed = 0
+  for (const info of call(keys, 'XINFO', 'CONSUMERS', key, group) as Reply[]) {
+    const { name, pending, idle, inactive } = named(info)
+    const isDead = pending === 0 && name !== own && Math.max(Number(idle), Number(inactive)) >= Number(silentMs)
+    if (!isDead || removed >= 100) continue
+    call(keys, 'XGROUP', 'DELCONSUMER', key, group, String(name))
+    removed += 1
+  }
+  return removed
+}
+
+const removeConsumer: Command = (keys, [key = '', group = '', consumer = '']) => {
+  const held = call(keys, 'XPENDING', key, group, '-', '+', 1, consumer) as Reply[]
+  if (held.length > 0) return 0
+  call(keys, 'XGROUP', 'DELCONSUMER', key, group, consumer)
+  return 1
+}
+
+const trimAcknowledged: Command = (keys, [key = '', name = '', most = '']) => {
+  if (call(keys, 'EXISTS', key) === 0) return 0
+  const groups = call(keys, 'XINFO', 'GROUPS', key) as Reply[]
+  const group = named(groups[0] ?? [])
+  if (groups.length !== 1 || group.name !== name) return 0
+  const [count, oldest] = call(keys, 'XPENDING', key, name) as [number, string]
+  const last = count > 0 ? `(${oldest}` : String(group['last-delivered-id'])
+  const entries = call(keys, 'XRANGE', key, '-', last, 'COUNT', most) as [string, Reply][]
+  if (entries.length > 0) call(keys, 'XDEL', key, ...entries.map(([id]) => id))
+  return entries.length
+}
+
+const removeStream: Command = (keys, [key = '', name = '']) => {
+  if (call(keys, 'EXISTS', key) === 0) return 1
+  if (call(keys, 'XLEN', key) !== 0) return 0
+  const groups = call(keys, 'XINFO', 'GROUPS', key) as Reply[]
+  if (groups.length > 1) return 0
+  if (groups.length === 1 && (call(keys, 'XPENDING', key, name) as [number])[0] > 0) return 0
+  call(keys, 'DEL', key)
+  return 1
+}
+
+/** rate-limiter-flexible's: counts, and starts the window with the first of it. */
+const rlflxIncr: Command = (keys, [key = '', points = '', seconds = '']) => {
+  call(keys, 'SET', key, 0, 'EX', seconds, 'NX')
+  const consumed = call(keys, 'INCRBY', key, points)
+  const ttlMs = call(keys, 'PTTL', key)
+  if (ttlMs !== -1) return [consumed, ttlMs]
+  call(keys, 'EXPIRE', key, seconds)
+  return [consumed, 1000 * Number(seconds)]
+}
+
+export const MEMORY_SCRIPTS: Readonly<Record<string, Command>> = {
+  [scripts.addBulk.name]: addBulk,
+  [scripts.ackDelete.name]: ackDelete,
+  [scripts.touchOwned.name]: touchOwned,
+  [scripts.removeDeadConsumers.name]: removeDeadConsumers,
+  [scripts.removeConsumer.name]: removeConsumer,
+  [scripts.trimAcknowledged.name]: trimAcknowledged,
+  [scripts.removeStream.name]: removeStream,
+  rlflxIncr,
+}
