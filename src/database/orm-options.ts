@@ -1,4 +1,3 @@
-import { Migrator } from '@mikro-orm/migrations'
 import { defineConfig } from '@mikro-orm/postgresql'
 import { parseDatabaseUrl } from '#config/database-url.ts'
 import { CampaignPromotionEntity } from './entities/campaign-promotion.entity.ts'
@@ -6,11 +5,8 @@ import { CampaignPromotionPointResultEntity } from './entities/campaign-promotio
 import { CampaignPromotionSkippedEntity } from './entities/campaign-promotion-skipped.entity.ts'
 import { CampaignPromotionSummaryEntity } from './entities/campaign-promotion-summary.entity.ts'
 import { CampaignPromotionVoucherResultEntity } from './entities/campaign-promotion-voucher-result.entity.ts'
-import { CreateTables } from './migrations/migration-20261121-create-tables.ts'
-import { AdminAudit } from './migrations/migration-20261122-admin-audit.ts'
-import { ProgressCounts } from './migrations/migration-20261123-progress-counts.ts'
-import { UnknownChecks } from './migrations/migration-20261124-unknown-checks.ts'
-import { RemovedGifts } from './migrations/migration-20261125-removed-gifts.ts'
+import { MIGRATIONS } from './migrations/migrations.ts'
+import { Migrator } from './migrator.ts'
 
 export interface DatabaseOptions {
   url: string
@@ -18,6 +14,17 @@ export interface DatabaseOptions {
   poolMax: number
   /** One statement, in ms; also the wait for a connection. */
   timeoutMs: number
+  /** For migrations: statements may take as long as they need, but wait no longer than this for a lock, in ms. */
+  lockTimeoutMs?: number
+}
+
+function limitsOf(timeoutMs: number) {
+  return {
+    statement_timeout: timeoutMs,
+    // The server cancels at `timeoutMs`; this one is for a server that no longer answers at all.
+    query_timeout: timeoutMs + 1000,
+    idle_in_transaction_session_timeout: timeoutMs * 2,
+  }
 }
 
 /**
@@ -68,7 +75,7 @@ function addressOptions(url: string, timeoutMs: number) {
 }
 
 /** What MikroORM is told; `mikro-orm.config.ts` hands the same to its command line. */
-export function ormOptions({ url, poolMax, timeoutMs }: DatabaseOptions) {
+export function ormOptions({ url, poolMax, timeoutMs, lockTimeoutMs }: DatabaseOptions) {
   const { driverOptions, ...address } = addressOptions(url, timeoutMs)
   return defineConfig({
     ...address,
@@ -82,22 +89,16 @@ export function ormOptions({ url, poolMax, timeoutMs }: DatabaseOptions) {
     pool: { min: 0, max: poolMax },
     driverOptions: {
       ...driverOptions,
-      statement_timeout: timeoutMs,
-      // The server cancels at `timeoutMs`; this one is for a server that no longer answers at all.
-      query_timeout: timeoutMs + 1000,
-      idle_in_transaction_session_timeout: timeoutMs * 2,
+      ...(lockTimeoutMs === undefined ? limitsOf(timeoutMs) : { lock_timeout: lockTimeoutMs }),
       keepAlive: true,
       onPoolCreated: dropSilentClients,
     },
+    ensureDatabase: false,
     extensions: [Migrator],
     migrations: {
-      migrationsList: [
-        { name: '20261121-create-tables', class: CreateTables },
-        { name: '20261122-admin-audit', class: AdminAudit },
-        { name: '20261123-progress-counts', class: ProgressCounts },
-        { name: '20261124-unknown-checks', class: UnknownChecks },
-        { name: '20261125-removed-gifts', class: RemovedGifts },
-      ],
+      migrationsList: [...MIGRATIONS],
+      // Each is committed by itself: none holds its locks while the next ones run.
+      allOrNothing: false,
       snapshot: false,
     },
     // The embedded client logs through pino, at the edges; its own printing would break JSON output.

@@ -2,8 +2,9 @@ import { Migration } from '@mikro-orm/migrations'
 
 const listed = (kind: 'voucher' | 'point') => `
   insert into campaign_promotion_unknown_check (type, target_id, promotion_id)
-    select '${kind.toUpperCase()}', ${kind}_target_id, promotion_id from campaign_promotion_${kind}_result
-    where process_status = 'UNKNOWN';`
+    select e.type, r.${kind}_target_id, e.promotion_id
+    from campaign_promotion_exception e join campaign_promotion_${kind}_result r on r.id = e.gift_id
+    where e.type = '${kind.toUpperCase()}' and e.process_status = 'UNKNOWN';`
 
 /**
  * When each UNKNOWN gift is asked about next. A table of its own: an index on the result tables that knew a status would

@@ -1,0 +1,18 @@
+import { CreateTables } from './migration-20261121-create-tables.ts'
+import { AdminAudit } from './migration-20261122-admin-audit.ts'
+import { ProgressCounts } from './migration-20261123-progress-counts.ts'
+import { UnknownChecks } from './migration-20261124-unknown-checks.ts'
+import { RemovedGifts } from './migration-20261125-removed-gifts.ts'
+import { SchemaRules } from './migration-20261126-schema-rules.ts'
+import { SkippedContent } from './migration-20261127-skipped-content.ts'
+
+/** In the order of their names, in which they run. The name of the last one is the version of the schema. */
+export const MIGRATIONS = [
+  { name: '20261121-create-tables', class: CreateTables },
+  { name: '20261122-admin-audit', class: AdminAudit },
+  { name: '20261123-progress-counts', class: ProgressCounts },
+  { name: '20261124-unknown-checks', class: UnknownChecks },
+  { name: '20261125-removed-gifts', class: RemovedGifts },
+  { name: '20261126-schema-rules', class: SchemaRules },
+  { name: '20261127-skipped-content', class: SkippedContent },
+] as const
