@@ -1,5 +1,7 @@
 import { Kafka, type LogEntry, logLevel } from 'kafkajs'
 import type { Logger } from '#runtime/logger.ts'
+import { registerCodecs } from './codecs.ts'
+import './unreadable.ts'
 
 /** The client as other rooms name it: only this one imports kafkajs. */
 export type KafkaClient = Kafka
@@ -14,6 +16,7 @@ export interface KafkaOptions {
 
 /** kafkajs behind our logger. Its retriable errors are everyday life and go to debug. */
 export function createKafka({ brokers, clientId, ssl, sasl, logger }: KafkaOptions): KafkaClient {
+  registerCodecs()
   return new Kafka({
     brokers,
     clientId,

@@ -2,6 +2,9 @@ import type { Consumer, EachBatchPayload, Kafka, KafkaMessage } from 'kafkajs'
 import { CodedError, errorLine, toError } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
 import type { Service } from '#runtime/service.ts'
+import { BlockedPartitions } from './blocked-partitions.ts'
+import { type NextOffset, OffsetCommitter } from './offset-committer.ts'
+import { unreadableBatch } from './unreadable.ts'
 
 /** One record, where it stood, and its value as it came. */
 export interface TopicMessage {
@@ -38,10 +41,13 @@ const MAX_RESTARTS = 15
 const RESTARTS_FORGIVEN_AFTER_MS = 600_000
 const RESTART_PAUSE_MS = 300
 const MAX_CLOSE_WAIT_MS = 5000
+/** How soon partitions that were added to a topic are found, in ms. */
+const METADATA_MAX_AGE_MS = 30_000
 
 /**
  * A consumer loop over kafkajs: a new group begins at the first message; an offset is committed only after the whole
- * batch has been settled (at least once). A crash of the consumer restarts it a bounded number of times, then is fatal.
+ * batch has been settled (at least once), and again until the broker took it. A batch that cannot be decoded stops its
+ * partition alone. A crash of the consumer restarts it a bounded number of times, then is fatal.
  */
 export class TopicConsumer implements Service {
   readonly name: string
@@ -49,7 +55,11 @@ export class TopicConsumer implements Service {
   readonly #abort = new AbortController()
   /** Settled by the first join, whichever consumer makes it: one may crash before (a coordinator that is loading). */
   readonly #joined = Promise.withResolvers<void>()
+  readonly #committer: OffsetCommitter
+  readonly #blocked: BlockedPartitions
   #consumer: Consumer | undefined
+  /** The last batch's way to commit: unlike the consumer's own it still works while a stop waits for that batch. */
+  #commitOfBatch: EachBatchPayload['commitOffsetsIfNecessary'] | undefined
   #starting: Promise<void> | undefined
   #stopping: Promise<void> | undefined
   #restarts = 0
@@ -60,6 +70,8 @@ export class TopicConsumer implements Service {
   constructor(options: TopicConsumerOptions) {
     this.#options = options
     this.name = `consumer of ${options.topics.join(', ')}`
+    this.#committer = new OffsetCommitter({ commit: offsets => this.#commit(offsets), logger: options.logger })
+    this.#blocked = new BlockedPartitions(options.logger)
   }
 
   start(): Promise<void> {
@@ -77,17 +89,19 @@ export class TopicConsumer implements Service {
     return this.stop()
   }
 
-  /** Throws when it has not fetched lately. */
   /** Since it last polled, in ms. */
   get ageMs(): number {
     return Date.now() - this.#lastProgressAt
   }
 
+  /** Throws when it has not fetched or committed lately, or stands still before what it cannot decode. */
   assertAlive(nowMs = Date.now()): void {
     const idleMs = nowMs - this.#lastProgressAt
     if (idleMs > STALE_AFTER_MS) {
       throw new CodedError('KAFKA_STALE', `${this.name} has not polled for ${Math.round(idleMs / 1000)} s`)
     }
+    this.#committer.assertCommitted()
+    this.#blocked.assertNone()
   }
 
   async #run(): Promise<void> {
@@ -95,6 +109,7 @@ export class TopicConsumer implements Service {
     const consumer = kafka.consumer({
       groupId,
       allowAutoTopicCreation: false,
+      metadataMaxAge: METADATA_MAX_AGE_MS,
       sessionTimeout: 15_000,
       heartbeatInterval: HEARTBEAT_INTERVAL_MS,
       // How fast a rebalance, a pause or a stop is noticed: heartbeats wait for the fetch.
@@ -103,13 +118,20 @@ export class TopicConsumer implements Service {
       retry: { retries: 5, restartOnFailure: async () => false },
     })
     this.#consumer = consumer
+    this.#commitOfBatch = undefined
     consumer.on(consumer.events.FETCH, () => this.#progress())
     consumer.on(consumer.events.CRASH, ({ payload }) => void this.#recover(consumer, payload.error))
     await consumer.connect()
     await consumer.subscribe({ topics: [...topics], fromBeginning: true })
-    consumer.on(consumer.events.GROUP_JOIN, () => {
+    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
+      this.#committer.forget()
+      this.#blocked.keepOnly(payload.memberAssignment)
       this.#progress()
       this.#joined.resolve()
+    })
+    // Batches of nothing but control records and what was aborted are handed to no handler.
+    consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload: { topic, partition, batchSize, lastOffset } }) => {
+      if (batchSize === 0) void this.#committer.commit({ topic, partition, offset: next(lastOffset) })
     })
     await consumer.run({
       autoCommit: false,
@@ -123,32 +145,23 @@ export class TopicConsumer implements Service {
     this.#lastProgressAt = Date.now()
   }
 
-  async #onBatch({
-    batch,
-    heartbeat,
-    resolveOffset,
-    commitOffsetsIfNecessary,
-    ...state
-  }: EachBatchPayload): Promise<void> {
-    if (batch.messages.length === 0 || !state.isRunning() || state.isStale()) return
+  async #commit(offsets: NextOffset[]): Promise<void> {
+    const topics = [...Map.groupBy(offsets, ({ topic }) => topic)].map(([topic, partitions]) => ({ topic, partitions }))
+    if (this.#commitOfBatch !== undefined) await this.#commitOfBatch({ topics })
+    else await this.#consumer?.commitOffsets(offsets)
+  }
+
+  async #onBatch(payload: EachBatchPayload): Promise<void> {
+    const { batch, heartbeat } = payload
+    if (batch.messages.length === 0 || !payload.isRunning() || payload.isStale()) return
     this.#batchesUnderWay += 1
+    this.#commitOfBatch = payload.commitOffsetsIfNecessary
     const beat = setInterval(() => {
       this.#progress()
       heartbeat().catch(error => this.#options.logger.debug({ err: toError(error) }, 'kafka heartbeat failed'))
     }, HEARTBEAT_INTERVAL_MS)
     try {
-      const messages = batch.messages.map(message => toTopicMessage(batch.topic, batch.partition, message))
-      await this.#options.handleBatch(messages, this.#abort.signal)
-      // Another member owns the partition now: it delivers the batch again, and rows tell it that it is done.
-      if (state.isStale()) return
-      // Behind the control records of a transaction, too.
-      const last = batch.lastOffset()
-      resolveOffset(last)
-      await commitOffsetsIfNecessary({
-        topics: [{ topic: batch.topic, partitions: [{ partition: batch.partition, offset: next(last) }] }],
-      })
-      this.#restarts = 0
-      this.#progress()
+      await this.#settle(payload)
     } catch (error) {
       if (this.#abort.signal.aborted) return
       throw error
@@ -156,6 +169,32 @@ export class TopicConsumer implements Service {
       clearInterval(beat)
       this.#batchesUnderWay -= 1
     }
+  }
+
+  /** All of a batch, or what stands before the first of its records that cannot be decoded. */
+  async #settle({ batch, resolveOffset, isStale, pause }: EachBatchPayload): Promise<void> {
+    const { topic, partition, messages } = batch
+    const end = messages.findIndex(message => unreadableBatch(message) !== undefined)
+    const readable = end === -1 ? messages : messages.slice(0, end)
+    const unreadable = messages[end] === undefined ? undefined : unreadableBatch(messages[end])
+    if (readable.length > 0) {
+      await this.#options.handleBatch(
+        readable.map(message => toTopicMessage(topic, partition, message)),
+        this.#abort.signal,
+      )
+    }
+    // Another member owns the partition now: it delivers the batch again, and rows tell it that it is done.
+    if (isStale()) return
+    // A whole batch ends behind the control records of a transaction, too.
+    const last = unreadable === undefined ? batch.lastOffset() : readable.at(-1)?.offset
+    if (last !== undefined) {
+      resolveOffset(last)
+      await this.#committer.commit({ topic, partition, offset: next(last) })
+    }
+    this.#restarts = 0
+    this.#progress()
+    if (unreadable === undefined) this.#blocked.release({ topic, partition })
+    else this.#blocked.block({ topic, partition }, unreadable, pause)
   }
 
   /** kafkajs gave the consumer up (broker away, coordinator lost, a batch that threw): a new one takes its place. */
@@ -202,8 +241,10 @@ export class TopicConsumer implements Service {
     deadline?.addEventListener('abort', giveUp, { once: true })
     // kafkajs waits for the batches in hand; without a deadline they get as long as they need.
     if (this.#batchesUnderWay === 0) giveUp()
+    this.#blocked.stop()
     if (consumer !== undefined) {
       await withTimeout(consumer.stop(), deadline)
+      this.#committer.forget()
       await withTimeout(consumer.disconnect(), deadline)
     }
     giveUp()

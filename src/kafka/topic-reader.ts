@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import type { Admin, Consumer, Kafka } from 'kafkajs'
+import type { Admin, Consumer, Kafka, KafkaMessage } from 'kafkajs'
 import { CodedError, errorLine, toError } from '#runtime/errors.ts'
 import type { TopicMessage } from './topic-consumer.ts'
+import { unreadableBatch } from './unreadable.ts'
 
 /** What a partition holds: offsets from `low` up to, but not including, `high`. */
 export interface PartitionRange {
@@ -133,11 +134,7 @@ class RangeReader {
     }
   }
 
-  async #hand(
-    topic: string,
-    partition: number,
-    records: readonly { offset: string; key: Buffer | null; value: Buffer | null }[],
-  ): Promise<void> {
+  async #hand(topic: string, partition: number, records: readonly KafkaMessage[]): Promise<void> {
     const name = `${topic}/${partition}`
     const high = this.#left.get(name)
     if (high === undefined) return
@@ -145,6 +142,7 @@ class RangeReader {
     const fresh = records.filter(({ offset }) => BigInt(offset) >= next && BigInt(offset) < high)
     this.#isHanding = true
     try {
+      for (const record of fresh) assertReadable(topic, partition, record)
       await this.#onMessages(fresh.map(({ offset, key, value }) => ({ topic, partition, offset, key, value })))
       const last = BigInt(records.at(-1)?.offset ?? -1)
       if (last >= next) this.#next.set(name, last + 1n)
@@ -170,4 +168,14 @@ class RangeReader {
     const left = [...this.#left.keys()].join(', ')
     this.#done.reject(new CodedError('KAFKA_UNREACHABLE', `Kafka (KAFKA_BROKERS) gives no more of ${left}`))
   }
+}
+
+function assertReadable(topic: string, partition: number, record: KafkaMessage): void {
+  const unreadable = unreadableBatch(record)
+  if (unreadable === undefined) return
+  const { firstOffset, error } = unreadable
+  throw new CodedError(
+    'KAFKA_UNREADABLE',
+    `partition ${partition} of ${topic} cannot be decoded from offset ${firstOffset} on: ${errorLine(error)}`,
+  )
 }

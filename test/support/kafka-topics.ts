@@ -1,0 +1,30 @@
+import type { KafkaClient } from '#kafka/client.ts'
+import { fetchCommitted, fetchRanges } from '#kafka/topic-reader.ts'
+
+/** A topic of its own, as the test wants it. */
+export async function createTopic(
+  kafka: KafkaClient,
+  topic: string,
+  { partitions = 1, settings = {} }: { partitions?: number; settings?: Record<string, string> } = {},
+): Promise<void> {
+  const admin = kafka.admin()
+  await admin.connect()
+  const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }))
+  await admin.createTopics({
+    waitForLeaders: true,
+    topics: [{ topic, numPartitions: partitions, replicationFactor: 1, configEntries }],
+  })
+  await admin.disconnect()
+}
+
+/** How far a group is behind the topic's end, control records included. */
+export async function lagOf(kafka: KafkaClient, groupId: string, topic: string): Promise<number> {
+  const [ranges, committed] = await Promise.all([
+    fetchRanges(kafka, [topic]),
+    fetchCommitted(kafka, groupId, topic).catch(() => new Map<number, bigint>()),
+  ])
+  return (ranges.get(topic) ?? []).reduce(
+    (sum, { partition, high, low }) => sum + Number(high - (committed.get(partition) ?? low)),
+    0,
+  )
+}
