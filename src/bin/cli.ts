@@ -5,6 +5,7 @@ import { errorLine } from '#runtime/errors.ts'
 /** Only the one that is asked for is loaded: `audit` answers for its memory, and none should take a second to begin. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   create: async () => (await import('./commands/create.ts')).createCommand,
+  publish: async () => (await import('./commands/publish.ts')).publishCommand,
   start: async () => (await import('./commands/steer.ts')).startCommand,
   pause: async () => (await import('./commands/steer.ts')).pauseCommand,
   resume: async () => (await import('./commands/steer.ts')).resumeCommand,

@@ -180,6 +180,15 @@ export const cliSchema = withCrossChecks(
   }),
 )
 
+/** `publish` needs Kafka, and the database only to look at the promotions. */
+export const publishSchema = withCrossChecks(
+  z.object({
+    ...database.partial({ DATABASE_URL: true }).shape,
+    ...kafka.partial({ KAFKA_BROKERS: true }).shape,
+    ...life.shape,
+  }),
+)
+
 /** Commands that need nothing but the Redis of all instances. */
 export const redisCliSchema = z.object({
   REDIS_URL: redis.shape.REDIS_URL,
@@ -192,6 +201,7 @@ export type WorkerConfig = Readonly<z.infer<typeof workerSchema>>
 
 export type AdminConfig = Readonly<z.infer<typeof adminSchema>>
 export type CliConfig = Readonly<z.infer<typeof cliSchema>>
+export type PublishConfig = Readonly<z.infer<typeof publishSchema>>
 export type RedisConfig = Readonly<z.infer<typeof redis>>
 export type KafkaConfig = Readonly<z.infer<typeof kafka>>
 export type DatabaseConfig = Readonly<z.infer<typeof database>>

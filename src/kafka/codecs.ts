@@ -1,8 +1,11 @@
 import { promisify } from 'node:util'
 import { zstdCompress, zstdDecompress } from 'node:zlib'
-import { CompressionCodecs, CompressionTypes } from 'kafkajs'
+import kafkajs from 'kafkajs'
 import { compressFrame, decompressFrame } from 'lz4-napi'
 import { compress as snappyCompress, uncompress as snappyUncompress } from 'snappy'
+
+// A name that Node does not find in a CommonJS module.
+const { CompressionCodecs, CompressionTypes } = kafkajs
 
 /** What kafkajs asks of a codec; it brings gzip only. */
 interface Codec {

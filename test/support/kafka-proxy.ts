@@ -7,8 +7,12 @@ export interface KafkaProxy {
   broker: string
   /** The next requests of this API are cut: the connection ends before the broker has them. Resolves after the last. */
   cut(apiKey: number, times: number): Promise<void>
+  /** While it is on, no zstd frame in an answer can be decoded. */
+  spoilZstd(isOn: boolean): void
   stop(): Promise<void>
 }
+
+const ZSTD_MAGIC = Buffer.from([0x28, 0xb5, 0x2f, 0xfd])
 
 /** Every message of Kafka's protocol begins with its length, 4 bytes. */
 function frames(onFrame: (frame: Buffer) => void): (data: Buffer) => void {
@@ -32,11 +36,16 @@ function addressBytes(host: string, port: number): Buffer {
   return bytes
 }
 
+function overwrite(frame: Buffer, old: Buffer, fresh: Buffer): void {
+  for (let at = frame.indexOf(old); at !== -1; at = frame.indexOf(old, at + 1)) fresh.copy(frame, at)
+}
+
 /** Stands before the one broker of the stack, which is made to name the proxy in its answers. */
 export async function startKafkaProxy(target: string): Promise<KafkaProxy> {
   const [host = '', portText = ''] = target.split(':')
   const targetPort = Number(portText)
   const sockets = new Set<Socket>()
+  let isSpoiling = false
   let cutting: { apiKey: number; left: number; done: PromiseWithResolvers<void> } | undefined
   const server = createServer(client => {
     const upstream = connect(targetPort, host)
@@ -69,7 +78,8 @@ export async function startKafkaProxy(target: string): Promise<KafkaProxy> {
     upstream.on(
       'data',
       frames(frame => {
-        for (let at = frame.indexOf(theirs); at !== -1; at = frame.indexOf(theirs, at + 1)) ours.copy(frame, at)
+        overwrite(frame, theirs, ours)
+        if (isSpoiling) overwrite(frame, ZSTD_MAGIC, Buffer.alloc(ZSTD_MAGIC.length))
         client.write(frame)
       }),
     )
@@ -81,6 +91,9 @@ export async function startKafkaProxy(target: string): Promise<KafkaProxy> {
     cut: (apiKey, times) => {
       cutting = { apiKey, left: times, done: Promise.withResolvers() }
       return cutting.done.promise
+    },
+    spoilZstd: isOn => {
+      isSpoiling = isOn
     },
     stop: async () => {
       for (const socket of sockets) socket.destroy()

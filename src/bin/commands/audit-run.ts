@@ -9,7 +9,7 @@ import { pointQueue } from '#queues/point.queue.ts'
 import { voucherQueue } from '#queues/voucher.queue.ts'
 import { CodedError } from '#runtime/errors.ts'
 import { createLogger } from '#runtime/logger.ts'
-import { createAuditProgress } from './progress.ts'
+import { createProgress } from './progress.ts'
 
 export { describeReport } from '#promotion/audit/report.ts'
 
@@ -42,7 +42,7 @@ export async function runAudit(promotionIds: string[], options: AuditOptions) {
     promotionIds,
     sweepAgeMs: config.SWEEP_AGE_MS,
     limit: options.limit,
-    progress: createAuditProgress(),
+    progress: createProgress(),
     ...(kafka === undefined ? {} : { kafka }),
     ...(redis === undefined ? {} : { redis }),
     ...(charges === undefined ? {} : { charges }),

@@ -1,8 +1,10 @@
 import { Presets, SingleBar } from 'cli-progress'
 import type { AuditProgress } from '#promotion/audit/report.ts'
 
+export type Progress = AuditProgress
+
 /** A bar a phase on stderr, where that is a terminal; nothing elsewhere. */
-export function createAuditProgress(): AuditProgress {
+export function createProgress(): Progress {
   if (!process.stderr.isTTY) return { begin: () => undefined, advance: () => undefined, end: () => undefined }
   let bar: SingleBar | undefined
   return {

@@ -1,0 +1,123 @@
+import { createReadStream } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { type CsvError, parse } from 'csv-parse'
+import { parseMessage } from '#promotion/gift-message.ts'
+import { pointMessage } from '#queues/point.queue.ts'
+import type { PromotionType } from '#queues/promotion-type.ts'
+import { voucherMessage } from '#queues/voucher.queue.ts'
+import { CodedError, errorLine } from '#runtime/errors.ts'
+import { parseExact } from '#runtime/exact-json.ts'
+
+export type GiftFileFormat = 'csv' | 'jsonl'
+
+/** What stands in no row because it is the same for all. */
+export interface GiftDefaults {
+  type: PromotionType
+  promotionId?: string
+  promotionSummaryId?: string
+}
+
+/** One row of the file as the message it becomes, or why it cannot be one. `line` counts from 1. */
+export type GiftRow = { line: number } & (
+  | { ok: true; promotionId: string; targetId: string; key: string; json: string }
+  | { ok: false; reason: string }
+)
+
+type Fields = Record<string, unknown>
+
+const TARGET_FIELDS = { VOUCHER: 'voucherTargetId', POINT: 'pointTargetId' } as const
+
+export function formatOf(path: string): GiftFileFormat | undefined {
+  const extension = /\.(csv|jsonl|ndjson)$/i.exec(path)?.[1]?.toLowerCase()
+  return extension === 'ndjson' ? 'jsonl' : (extension as GiftFileFormat | undefined)
+}
+
+/** The rows in their order, one in memory at a time. Ids stay text; other columns and fields are kept as they are. */
+export async function* readGiftFile(
+  path: string,
+  format: GiftFileFormat,
+  defaults: GiftDefaults,
+): AsyncGenerator<GiftRow> {
+  const rows = format === 'csv' ? readCsv(path) : readJsonLines(path)
+  for await (const { line, fields } of rows) yield { line, ...toGift(fields, defaults) }
+}
+
+interface RawRow {
+  line: number
+  /** A text: why the row cannot be read. */
+  fields: Fields | string
+}
+
+async function* readCsv(path: string): AsyncGenerator<RawRow> {
+  const parser = parse({ bom: true, columns: true, info: true, trim: true, skip_empty_lines: true })
+  const input = createReadStream(path)
+  input.on('error', error => parser.destroy(error))
+  input.pipe(parser)
+  try {
+    for await (const { info, record } of parser as AsyncIterable<{ info: { lines: number }; record: Fields }>) {
+      const given = Object.entries(record).filter(([, value]) => value !== '')
+      yield { line: info.lines, fields: Object.fromEntries(given) }
+    }
+  } catch (error) {
+    const line = (error as Partial<CsvError> & { lines?: number }).lines
+    if (line === undefined) throw error
+    // Behind broken quotes or a wrong number of columns nobody knows where the next row begins.
+    yield { line, fields: `not CSV: ${errorLine(error)}` }
+  }
+}
+
+async function* readJsonLines(path: string): AsyncGenerator<RawRow> {
+  const input = createReadStream(path)
+  let line = 0
+  for await (const text of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
+    line += 1
+    const json = line === 1 ? text.replace(/^\uFEFF/, '') : text
+    if (json.trim() !== '') yield { line, fields: readJson(json) }
+  }
+}
+
+function readJson(json: string): Fields | string {
+  try {
+    const value = parseExact(json)
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Fields)
+      : 'not a JSON object'
+  } catch (error) {
+    return `not JSON: ${errorLine(error)}`
+  }
+}
+
+type Gift = Omit<Extract<GiftRow, { ok: true }>, 'line'> | Omit<Extract<GiftRow, { ok: false }>, 'line'>
+
+function toGift(given: Fields | string, { type, promotionId, promotionSummaryId }: GiftDefaults): Gift {
+  if (typeof given === 'string') return { ok: false, reason: given }
+  const targetField = TARGET_FIELDS[type]
+  const { targetId, ...others } = given
+  const fields: Fields = {
+    ...(promotionId === undefined ? {} : { promotionId }),
+    ...(promotionSummaryId === undefined ? {} : { promotionSummaryId }),
+    ...(targetId === undefined ? {} : { [targetField]: targetId }),
+    ...others,
+  }
+  fields.partitionKey ??= textOf(fields.memberId)
+  const json = JSON.stringify(fields)
+  const parsed = parseMessage(type === 'VOUCHER' ? voucherMessage : pointMessage, json)
+  if (!parsed.ok) return { ok: false, reason: parsed.reason }
+  const message = parsed.message as typeof parsed.message & Record<string, string>
+  if (promotionId !== undefined && message.promotionId !== promotionId)
+    return { ok: false, reason: `promotionId is ${message.promotionId}, not ${promotionId}` }
+  const key = message.partitionKey
+  return { ok: true, promotionId: message.promotionId, targetId: message[targetField] as string, key, json }
+}
+
+/** Members' gifts stay in their order when nobody says otherwise. */
+function textOf(value: unknown): unknown {
+  return typeof value === 'object' && value !== null && 'rawJSON' in value ? value.rawJSON : value
+}
+
+/** What a file says of a gift type's columns, for a complaint about its header. */
+export function assertFormat(path: string, format: GiftFileFormat | undefined): GiftFileFormat {
+  const found = format ?? formatOf(path)
+  if (found === undefined) throw new CodedError('USAGE', `${path}: say --format csv or --format jsonl`)
+  return found
+}
