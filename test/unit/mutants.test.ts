@@ -15,7 +15,7 @@ const query = (id: string) => sql\`
 `
 
 const changes = () =>
-  mutantsOf('src/a.ts', SOURCE).map(({ line, before, after }) => `${line}: ${before.trim()} → ${after.trim()}`)
+  mutantsOf('src/a.ts', SOURCE).map(({ line, before, after }) => `${line}: ${before.trim()} → ${after}`)
 
 test('comparison, logic, conditions, negations, calls and the conditions of statements are changed, nothing else', () => {
   expect(changes().sort()).toEqual(
@@ -31,10 +31,8 @@ test('comparison, logic, conditions, negations, calls and the conditions of stat
       '6: row.n === 0 → false',
       '6: === → !==',
       '6: false → true',
-      "11: and status = 'PENDING' →",
-    ]
-      .map(text => text.trim())
-      .sort(),
+      "11: and status = 'PENDING' → ",
+    ].sort(),
   )
 })
 
