@@ -37,6 +37,25 @@ class RetryLaterError extends Error {
 export interface RetryWorker extends Service {
   /** With true no job is begun: the Money API is not to be called. */
   hold(isHeld: boolean): void
+  /** Since its loop last came round, in ms; 0 while it is held. */
+  readonly ageMs: number
+}
+
+/**
+ * BullMQ tells nobody when its loop comes round to an empty queue: the two questions that it asks Redis for a job, the
+ * waiting and the fetching, are listened to.
+ */
+function onEachTurn(worker: object, onTurn: () => void): void {
+  type Asking = Record<'waitForJob' | 'moveToActive', (...args: unknown[]) => Promise<unknown>>
+  const { backend } = worker as { backend: Asking }
+  for (const name of ['waitForJob', 'moveToActive'] as const) {
+    const ask = backend[name].bind(backend)
+    backend[name] = async (...args) => {
+      const answer = await ask(...args)
+      onTurn()
+      return answer
+    }
+  }
 }
 
 /** The handler of `queues/retry.queue.ts`. At least once: a job that ran twice repeats a call with the same key. */
@@ -71,6 +90,10 @@ export function createRetryWorker(options: RetryWorkerOptions): RetryWorker {
 
   let worker: Worker<RetryJobData> | undefined
   let isHeld = false
+  let turnedAtMs = performance.now()
+  const turned = () => {
+    turnedAtMs = performance.now()
+  }
   const follow = () => {
     if (isHeld) void worker?.pause(true)
     else worker?.resume()
@@ -86,6 +109,9 @@ export function createRetryWorker(options: RetryWorkerOptions): RetryWorker {
             Math.max(retryDelayMs(attemptsMade + 1, policy), error instanceof RetryLaterError ? error.retryAfterMs : 0),
         },
       })
+      turned()
+      onEachTurn(worker, turned)
+      for (const event of ['active', 'completed', 'failed', 'resumed'] as const) worker.on(event, turned)
       worker.on('error', error => logger.debug({ err: error }, `retry worker: ${errorLine(error)}`))
       await worker.waitUntilReady()
       follow()
@@ -98,6 +124,9 @@ export function createRetryWorker(options: RetryWorkerOptions): RetryWorker {
   })
   return {
     ...life,
+    get ageMs() {
+      return isHeld || worker === undefined ? 0 : performance.now() - turnedAtMs
+    },
     hold: shouldHold => {
       isHeld = shouldHold
       follow()

@@ -29,12 +29,12 @@ const REFILL_INTERVAL_MS = 200
 /** Timers, not a BullMQ scheduler: the medic must not die with the patient. The first reconcile is part of the start. */
 export function createUpkeepWorker(options: UpkeepWorkerOptions): UpkeepWorker {
   const { reconciler, upkeep, balance, droppedRetries, reconcileIntervalMs, sweepIntervalMs } = options
-  let lastRoundAt = 0
+  let lastRoundAtMs = performance.now()
   let isStopping = false
   const hasTime = () => !isStopping
   const reconcile = async () => {
     await reconciler.reconcile()
-    lastRoundAt = Date.now()
+    lastRoundAtMs = performance.now()
   }
   const rounds = [
     createRound('reconcile', reconcileIntervalMs, upkeep, reconcile),
@@ -55,16 +55,16 @@ export function createUpkeepWorker(options: UpkeepWorkerOptions): UpkeepWorker {
       await Promise.race([Promise.all(rounds.map(round => round.stop())), untilAborted(deadline)])
     },
   })
-  const assertAlive = (nowMs = Date.now()) => {
-    const ageMs = nowMs - lastRoundAt
+  const assertAlive = (nowMs = performance.now()) => {
+    const ageMs = nowMs - lastRoundAtMs
     if (ageMs > reconcileIntervalMs + STALE_AFTER_MS)
-      throw new CodedError('UPKEEP_STALE', `no upkeep round for ${ageMs} ms`)
+      throw new CodedError('UPKEEP_STALE', `no round for ${Math.round(ageMs / 1000)} s`)
   }
   return {
     ...life,
     assertAlive,
     get ageMs() {
-      return Date.now() - lastRoundAt
+      return performance.now() - lastRoundAtMs
     },
   }
 }

@@ -38,13 +38,14 @@ import { PromotionStreamProducer } from '#promotion/stream-producer.ts'
 import { pointQueue } from '#queues/point.queue.ts'
 import { RETRY_QUEUE_NAME, type RetryJobData } from '#queues/retry.queue.ts'
 import { voucherQueue } from '#queues/voucher.queue.ts'
-import { CodedError, errorLine } from '#runtime/errors.ts'
+import { errorLine } from '#runtime/errors.ts'
+import { listen } from '#runtime/listen.ts'
 import type { Logger } from '#runtime/logger.ts'
 import { createMetrics, type Metrics } from '#runtime/metrics.ts'
 import { type Service, service } from '#runtime/service.ts'
-import type { StreamConnection } from '#stream/index.ts'
 import { databaseOf, kafkaOf, retryRedisOf, streamConnectionOf } from './connections.ts'
 import { moneyPartsOf, retryPolicyOf } from './foundation.ts'
+import { databaseCheck, healthOf, redisCheck, streamsCheck } from './health.ts'
 
 const STREAMS = { VOUCHER: voucherQueue, POINT: pointQueue }
 
@@ -53,12 +54,13 @@ const REDIS_COMMAND_MS = 5000
 interface AdminContext {
   logger: Logger
   assertStarted(): void
+  fatal(error: Error): void
   /** Called with every route that the app has. */
   onRoute?(route: RouteOptions): void
 }
 
 /** The admin's app on its settings, and the services behind it in the order they start. */
-export async function assembleAdmin(config: AdminConfig, { logger, assertStarted, onRoute }: AdminContext) {
+export async function assembleAdmin(config: AdminConfig, { logger, assertStarted, fatal, onRoute }: AdminContext) {
   const metrics = createMetrics('admin')
   const parts = await partsOf(config, logger)
   const { database, redis, stream, retryJobs, retryQueue, events, lag, money } = parts
@@ -90,12 +92,10 @@ export async function assembleAdmin(config: AdminConfig, { logger, assertStarted
     retryUnknown: async promotionId => (await steering.retryUnknown(promotionId)).retried,
     listActive: (promotion, limit) => listActiveGifts(promotion, limit, { kysely, connection }),
   })
-  const checks = [
-    { name: 'started', check: assertStarted },
-    { name: 'database', check: () => database.ping() },
-    { name: 'redis', check: async () => void (await redis.client.ping()) },
-    { name: 'streams', check: () => pingStreams(connection) },
-  ]
+  const health = healthOf({
+    ...{ config, metrics, logger, assertStarted, fatal, loops: [] },
+    dependencies: [databaseCheck(database), redisCheck(redis.client), streamsCheck(connection)],
+  })
   const app = await createAdminApp({
     users,
     revoked,
@@ -106,7 +106,7 @@ export async function assembleAdmin(config: AdminConfig, { logger, assertStarted
     ...(config.ADMIN_TRUSTED_PROXIES === undefined ? {} : { trustedProxies: config.ADMIN_TRUSTED_PROXIES }),
     ...(onRoute === undefined ? {} : { onRoute }),
     routes: [
-      probeRoutes({ metrics, checks }),
+      probeRoutes({ metrics, checks: health.checks, logger }),
       assetRoutes,
       loginRoutes({ users, revoked }),
       promotionRoutes({ kysely, promotions, sampler, steps }),
@@ -120,10 +120,18 @@ export async function assembleAdmin(config: AdminConfig, { logger, assertStarted
     ],
   })
   const queue = service('retry-queue', { start: async () => undefined, stop: () => retryQueue.close() })
-  const services: Service[] = [serverOf(app, config), database, redis.service, stream.service, queue, retryJobs, events]
+  const services: Service[] = [
+    serverOf(app, config, logger),
+    database,
+    redis.service,
+    stream.service,
+    queue,
+    retryJobs,
+    events,
+  ]
   // The first to stop: a change that comes in must still find everything that it needs.
   const door = service('admin-requests', { start: async () => undefined, stop: () => app.close() })
-  return { app, services: [...services, lag, ...(money?.services ?? []), sampler, door] }
+  return { app, services: [...services, lag, ...(money?.services ?? []), sampler, ...health.services, door] }
 }
 
 async function partsOf(config: AdminConfig, logger: Logger) {
@@ -142,12 +150,6 @@ async function partsOf(config: AdminConfig, logger: Logger) {
     lag: createLagReader(kafka),
     money: config.MONEY_API_URL === undefined ? undefined : moneyPartsOf(config, logger),
   }
-}
-
-async function pingStreams(connection: StreamConnection): Promise<void> {
-  // A command would connect a client that its service is about to connect.
-  if (!connection.isUsable) throw new CodedError('STREAM_UNREACHABLE', 'Redis (streams) does not answer')
-  await connection.client.ping()
 }
 
 function topicOf(config: AdminConfig, type: 'VOUCHER' | 'POINT'): string {
@@ -197,11 +199,9 @@ function steeringOf(
   })
 }
 
-function serverOf(app: FastifyInstance, { ADMIN_HOST: host, ADMIN_PORT: port }: AdminConfig) {
+function serverOf(app: FastifyInstance, { ADMIN_HOST: host, ADMIN_PORT: port }: AdminConfig, logger: Logger) {
   return service('admin-server', {
-    start: async () => {
-      await app.listen({ host, port })
-    },
+    start: () => listen(app, { host, port, settings: { host: 'ADMIN_HOST', port: 'ADMIN_PORT' }, logger }),
     stop: () => app.close(),
   })
 }

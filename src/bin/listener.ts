@@ -1,4 +1,4 @@
-import { listenerSchema } from '#config/schemas.ts'
+import { type ListenerConfig, listenerSchema } from '#config/schemas.ts'
 import { type BatchHandler, TopicConsumer } from '#kafka/topic-consumer.ts'
 import { ensureTopics } from '#kafka/topics.ts'
 import { campaignPointPromotionListener } from '#listeners/campaign-point-promotion-listener.ts'
@@ -9,16 +9,23 @@ import { createMessageConservation } from '#promotion/conservation.ts'
 import { CampaignPromotionPointProcessor } from '#promotion/point-processor.ts'
 import { createRetryJobs } from '#promotion/retry-jobs.ts'
 import { CampaignPromotionVoucherProcessor } from '#promotion/voucher-processor.ts'
-import { registerLoopMetrics } from '#promotion/worker-metrics.ts'
-import { createProbeServer } from '#runtime/probe-server.ts'
+import { CodedError } from '#runtime/errors.ts'
+import type { Logger } from '#runtime/logger.ts'
+import type { FreshProbe } from '#runtime/loop-watch.ts'
 import { service } from '#runtime/service.ts'
+import { createWorkProgress, type WorkProgress } from '#runtime/work-progress.ts'
 import { retryRedisOf } from './connections.ts'
-import { foundationOf, retryerOf, retryPolicyOf } from './foundation.ts'
+import { type Foundation, foundationOf, retryerOf, retryPolicyOf } from './foundation.ts'
+import { consumerLoop, freshProbesOf, giftHealthOf, groupProbe, type HealthLoop } from './health.ts'
 import { runProcess } from './run-process.ts'
+
+/** Longest time in which not one message of a batch is settled, in ms; a server that is away says so by itself. */
+const BATCH_READY_MS = 30_000
 
 /** Kafka → result row → stream. Scales with Kafka partitions. */
 await runProcess('listener', listenerSchema, async (config, { logger, fatal, assertStarted }) => {
-  const { metrics, database, kafka, money, processorDeps, services } = await foundationOf('listener', config, logger)
+  const foundation = await foundationOf('listener', config, logger)
+  const { metrics, kafka, money, processorDeps, services } = foundation
   const redis = retryRedisOf(config, logger)
   const retryJobs = createRetryJobs({ connection: redis.client, prefix: redis.prefix, policy: retryPolicyOf(config) })
 
@@ -26,55 +33,88 @@ await runProcess('listener', listenerSchema, async (config, { logger, fatal, ass
   const { invalidMessages } = processorDeps
   const conservation = createMessageConservation({ metrics, counters: processorDeps.metrics, logger })
   const shared = { invalidMessages, conservation, retryer, logger }
-  const handlers: [suffix: string, topic: string, handleBatch: BatchHandler][] = [
+  const voucher = new CampaignPromotionVoucherProcessor(processorDeps)
+  const point = new CampaignPromotionPointProcessor(processorDeps)
+  const handlers: [suffix: string, topic: string, handlerOf: (batches: WorkProgress) => BatchHandler][] = [
     [
       'voucher',
       config.KAFKA_TOPIC_VOUCHER,
-      campaignVoucherPromotionListener({ ...shared, processor: new CampaignPromotionVoucherProcessor(processorDeps) }),
+      batches => campaignVoucherPromotionListener({ ...shared, processor: telling(batches, voucher) }),
     ],
     [
       'point',
       config.KAFKA_TOPIC_POINT,
-      campaignPointPromotionListener({ ...shared, processor: new CampaignPromotionPointProcessor(processorDeps) }),
+      batches => campaignPointPromotionListener({ ...shared, processor: telling(batches, point) }),
     ],
     [
       'voucher-retry',
       config.KAFKA_TOPIC_VOUCHER_RETRY,
-      campaignVoucherPromotionRetryListener({ ...shared, retryJobs }),
+      () => campaignVoucherPromotionRetryListener({ ...shared, retryJobs }),
     ],
-    ['point-retry', config.KAFKA_TOPIC_POINT_RETRY, campaignPointPromotionRetryListener({ ...shared, retryJobs })],
+    [
+      'point-retry',
+      config.KAFKA_TOPIC_POINT_RETRY,
+      () => campaignPointPromotionRetryListener({ ...shared, retryJobs }),
+    ],
   ]
-  const consumers = handlers.map(
-    ([suffix, topic, handleBatch]) =>
-      new TopicConsumer({
-        kafka,
-        groupId: `${config.KAFKA_GROUP_ID}-${suffix}`,
-        topics: [topic],
-        handleBatch,
-        logger,
-        onFatal: fatal,
-      }),
-  )
+  const listeners = handlers.map(([suffix, topic, handlerOf]) => {
+    const batches = createWorkProgress(`batches of ${topic}`)
+    const handle = handlerOf(batches)
+    const handleBatch: BatchHandler = (messages, signal) => batches.track(() => handle(messages, signal))
+    const groupId = `${config.KAFKA_GROUP_ID}-${suffix}`
+    const consumer = new TopicConsumer({ kafka, groupId, topics: [topic], handleBatch, logger, onFatal: fatal })
+    return { consumer, batches, groupId, topic }
+  })
+  const consumers = listeners.map(({ consumer }) => consumer)
   const topics = [...handlers.map(([, topic]) => topic), config.KAFKA_TOPIC_INVALID]
   const topicsReady = service('topics', {
     start: () => ensureTopics(kafka, topics, config.KAFKA_TOPIC_PARTITIONS),
     stop: async () => undefined,
   })
-  registerLoopMetrics(metrics, consumers)
-  const probes = createProbeServer({
-    host: config.PROBE_HOST,
-    port: config.LISTENER_PORT,
-    metrics,
-    checks: [
-      { name: 'started', check: assertStarted },
-      { name: 'database', check: () => database.ping() },
-      { name: 'redis', check: async () => void (await redis.client.ping()) },
-      ...consumers.map(consumer => ({ name: consumer.name, check: () => consumer.assertAlive() })),
-    ],
-  })
   const joined = service('consumers', {
     start: async () => void (await Promise.all(consumers.map(consumer => consumer.start()))),
     stop: async deadline => void (await Promise.all(consumers.map(consumer => consumer.stop(deadline)))),
   })
-  return [probes, ...services, redis.service, retryJobs, topicsReady, joined, money.gate.waiting]
+  const health = giftHealthOf(foundation, {
+    ...{ config, logger, fatal, assertStarted },
+    redis: redis.client,
+    loops: loopsOf(config, foundation, listeners, logger),
+    port: config.LISTENER_PORT,
+    portSetting: 'LISTENER_PORT',
+  })
+  const own = [redis.service, retryJobs, topicsReady, joined, money.gate.waiting]
+  return [...health.probes, ...services, ...own, ...health.watches]
 })
+
+/** Each consumer's polling, and its batches: one that takes long is no standstill while its messages are settled. */
+function loopsOf(
+  config: ListenerConfig,
+  { kafka, money }: Foundation,
+  listeners: readonly { consumer: TopicConsumer; batches: WorkProgress; groupId: string; topic: string }[],
+  logger: Logger,
+): HealthLoop[] {
+  const { database, redis, streams } = freshProbesOf(config, logger)
+  // The listener that pays by itself waits while calls are blocked.
+  const moneyApi: FreshProbe = {
+    name: 'money-api',
+    probe: async () => {
+      const { breaker, credentialsRefused, rateLimited } = money.gate.status
+      if (breaker !== 'closed' || credentialsRefused || rateLimited)
+        throw new CodedError('BLOCKED', 'calls are blocked')
+    },
+  }
+  return listeners.flatMap(({ consumer, batches, ...group }) => [
+    consumerLoop(consumer, kafka, group),
+    { loop: batches, readyMs: BATCH_READY_MS, needs: [database, redis, streams, groupProbe(kafka, group), moneyApi] },
+  ])
+}
+
+/** A processor that says after each message that the batch gets on. */
+function telling(batches: WorkProgress, processor: Pick<CampaignPromotionVoucherProcessor, 'processTopicMessage'>) {
+  const processTopicMessage: typeof processor.processTopicMessage = async (...args) => {
+    const outcome = await processor.processTopicMessage(...args)
+    batches.turned()
+    return outcome
+  }
+  return { processTopicMessage }
+}

@@ -17,11 +17,11 @@ import {
 } from '#promotion/retry-processor.ts'
 import type { StartedDeps } from '#promotion/started.ts'
 import { PromotionStreamManager, type StreamManagerDeps } from '#promotion/stream-manager.ts'
-import { registerConsumerMetrics, registerLoopMetrics } from '#promotion/worker-metrics.ts'
+import { registerConsumerMetrics } from '#promotion/worker-metrics.ts'
 import { pointQueue } from '#queues/point.queue.ts'
 import { voucherQueue } from '#queues/voucher.queue.ts'
 import type { Logger } from '#runtime/logger.ts'
-import { createProbeServer } from '#runtime/probe-server.ts'
+import type { Loop } from '#runtime/loop-watch.ts'
 import type { ProcessLife } from '#runtime/process-life.ts'
 import { service } from '#runtime/service.ts'
 import { StreamPool } from '#stream/index.ts'
@@ -31,10 +31,16 @@ import { createUpkeepWorker } from '#workers/upkeep.worker.ts'
 import { voucherWorker } from '#workers/voucher.worker.ts'
 import { retryRedisOf } from './connections.ts'
 import { type Foundation, foundationOf, retryerOf, retryPolicyOf } from './foundation.ts'
+import { consumerLoop, freshProbesOf, giftHealthOf, type HealthLoop } from './health.ts'
 import { runProcess } from './run-process.ts'
 
 /** How soon a promotion's status, changed by anyone, is followed by this process, in ms. */
 const RECONCILE_INTERVAL_MS = 2000
+
+/** Longer than any of their turns takes by itself, in ms. */
+const POOL_READY_MS = 15_000
+const UPKEEP_READY_MS = 15_000 + RECONCILE_INTERVAL_MS
+const RETRY_READY_MS = 30_000
 
 /** Stream → Money API → result row → ack; retries; upkeep; started events. Scales with load. */
 await runProcess('worker', workerSchema, async (config, { logger, fatal, assertStarted }) => {
@@ -43,7 +49,7 @@ await runProcess('worker', workerSchema, async (config, { logger, fatal, assertS
   const redis = retryRedisOf(config, logger)
 
   const handlers = { VOUCHER: voucherWorker(processorDeps), POINT: pointWorker(processorDeps) }
-  const { reconciler, registry, consumers } = streamPartsOf(config, foundation, handlers, logger)
+  const { reconciler, registry, pool, consumers } = streamPartsOf(config, foundation, handlers, logger)
   const { retryJobs, droppedRetries, retryWorker } = retryPartsOf(config, foundation, redis, logger)
   money.gate.onHold(isHeld => {
     if (isHeld) registry.hold('money-api')
@@ -85,22 +91,16 @@ await runProcess('worker', workerSchema, async (config, { logger, fatal, assertS
     fatal,
     onAnswered: instance.startedEvent,
   })
-  registerLoopMetrics(metrics, [...started, upkeep])
   registerConsumerMetrics(metrics, registry)
-  const probes = createProbeServer({
-    host: config.PROBE_HOST,
+  const health = giftHealthOf(foundation, {
+    ...{ config, logger, fatal, assertStarted },
+    redis: redis.client,
+    loops: loopsOf(config, foundation, { pool, upkeep, retryWorker, started }, logger),
     port: config.WORKER_PORT,
-    metrics,
-    checks: [
-      { name: 'started', check: assertStarted },
-      { name: 'database', check: () => database.ping() },
-      { name: 'redis', check: async () => void (await redis.client.ping()) },
-      { name: 'upkeep', check: () => upkeep.assertAlive() },
-      ...started.map(consumer => ({ name: consumer.name, check: () => consumer.assertAlive() })),
-    ],
+    portSetting: 'WORKER_PORT',
   })
   return [
-    probes,
+    ...health.probes,
     ...services,
     redis.service,
     topicsOf(config, foundation),
@@ -111,8 +111,33 @@ await runProcess('worker', workerSchema, async (config, { logger, fatal, assertS
     ...started,
     instance,
     money.gate.waiting,
+    ...health.watches,
   ]
 })
+
+/** The loops that must come round, and what each needs. */
+function loopsOf(
+  config: WorkerConfig,
+  { kafka }: Foundation,
+  parts: { pool: StreamPool; upkeep: Loop; retryWorker: Loop; started: readonly TopicConsumer[] },
+  logger: Logger,
+): HealthLoop[] {
+  const fresh = freshProbesOf(config, logger)
+  const pool: Loop = {
+    name: 'stream-pool',
+    get ageMs() {
+      return parts.pool.ageMs
+    },
+  }
+  return [
+    { loop: pool, readyMs: POOL_READY_MS + config.REDIS_STREAM_POLL_INTERVAL_MS, needs: [fresh.streams] },
+    { loop: parts.upkeep, readyMs: UPKEEP_READY_MS, needs: [fresh.database, fresh.streams] },
+    { loop: parts.retryWorker, readyMs: RETRY_READY_MS, needs: [fresh.redis] },
+    ...parts.started.map(consumer =>
+      consumerLoop(consumer, kafka, { groupId: startedGroupOf(config), topic: config.KAFKA_TOPIC_STARTED }),
+    ),
+  ]
+}
 
 function topicsOf(config: WorkerConfig, { kafka }: Foundation) {
   const names = [
@@ -127,6 +152,10 @@ function topicsOf(config: WorkerConfig, { kafka }: Foundation) {
   })
 }
 
+function startedGroupOf({ KAFKA_GROUP_ID: prefix }: WorkerConfig): string {
+  return `${prefix}-started-${hostname()}-${process.pid}`
+}
+
 /** The spec's @ConditionalOnProperty: the started listener exists only while the toggle is on. */
 function startedConsumersOf(
   config: WorkerConfig,
@@ -137,7 +166,7 @@ function startedConsumersOf(
   const { logger } = parts
   const consumer = new TopicConsumer({
     kafka,
-    groupId: `${config.KAFKA_GROUP_ID}-started-${hostname()}-${process.pid}`,
+    groupId: startedGroupOf(config),
     topics: [config.KAFKA_TOPIC_STARTED],
     handleBatch: campaignPromotionStartedListener({ promotions, metrics, retryer: retryerOf(logger), ...parts }),
     logger,
@@ -187,7 +216,7 @@ function streamPartsOf(
       await pool.close()
     },
   })
-  return { reconciler, registry, consumers }
+  return { reconciler, registry, pool, consumers }
 }
 
 /** What tries gifts again, and what gives them their jobs back when their promotion goes on. */

@@ -83,6 +83,8 @@ const recovery = z.object({
 
 const life = z.object({
   SHUTDOWN_TIMEOUT_MS: durationMs.prefault('10000'),
+  LOOP_STALL_TIMEOUT_MS: durationMsOrNone.prefault('120000'),
+  EVENT_LOOP_DELAY_MAX_MS: durationMsOrNone.prefault('1000'),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'must be one of pino’s levels')
     .prefault('info'),

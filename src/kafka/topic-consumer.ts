@@ -3,6 +3,7 @@ import { CodedError, errorLine, toError } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
 import type { Service } from '#runtime/service.ts'
 import { BlockedPartitions } from './blocked-partitions.ts'
+import { CrashMemory } from './crash-memory.ts'
 import { type NextOffset, OffsetCommitter } from './offset-committer.ts'
 import { unreadableBatch } from './unreadable.ts'
 
@@ -57,6 +58,7 @@ export class TopicConsumer implements Service {
   readonly #joined = Promise.withResolvers<void>()
   readonly #committer: OffsetCommitter
   readonly #blocked: BlockedPartitions
+  readonly #crashes = new CrashMemory()
   #consumer: Consumer | undefined
   /** The last batch's way to commit: unlike the consumer's own it still works while a stop waits for that batch. */
   #commitOfBatch: EachBatchPayload['commitOffsetsIfNecessary'] | undefined
@@ -91,15 +93,16 @@ export class TopicConsumer implements Service {
 
   /** Since it last polled, in ms. */
   get ageMs(): number {
-    return Date.now() - this.#lastProgressAt
+    return performance.now() - this.#lastProgressAt
   }
 
   /** Throws when it has not fetched or committed lately, or stands still before what it cannot decode. */
-  assertAlive(nowMs = Date.now()): void {
-    const idleMs = nowMs - this.#lastProgressAt
-    if (idleMs > STALE_AFTER_MS) {
-      throw new CodedError('KAFKA_STALE', `${this.name} has not polled for ${Math.round(idleMs / 1000)} s`)
+  assertAlive(): void {
+    const { ageMs } = this
+    if (ageMs > STALE_AFTER_MS) {
+      throw new CodedError('KAFKA_STALE', `has not polled for ${Math.round(ageMs / 1000)} s`)
     }
+    this.#crashes.assertSteady()
     this.#committer.assertCommitted()
     this.#blocked.assertNone()
   }
@@ -126,6 +129,7 @@ export class TopicConsumer implements Service {
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
       this.#committer.forget()
       this.#blocked.keepOnly(payload.memberAssignment)
+      this.#crashes.joined()
       this.#progress()
       this.#joined.resolve()
     })
@@ -142,7 +146,7 @@ export class TopicConsumer implements Service {
   }
 
   #progress(): void {
-    this.#lastProgressAt = Date.now()
+    this.#lastProgressAt = performance.now()
   }
 
   async #commit(offsets: NextOffset[]): Promise<void> {
@@ -202,6 +206,7 @@ export class TopicConsumer implements Service {
     const { logger, onFatal } = this.#options
     if (this.#stopping !== undefined || this.#consumer !== crashed) return
     this.#consumer = undefined
+    this.#crashes.crashed()
     await crashed.disconnect().catch(() => undefined)
     // A topic on which nothing comes must not add up the hiccups of months.
     if (Date.now() - this.#lastRestartAtMs > RESTARTS_FORGIVEN_AFTER_MS) this.#restarts = 0
@@ -220,6 +225,7 @@ export class TopicConsumer implements Service {
         return await this.#run()
       } catch (thrown) {
         error = toError(thrown)
+        this.#crashes.crashed()
         await this.#drop()
       }
     }

@@ -44,6 +44,8 @@ export class StreamPool {
   #emptinessCheckedAtMs = 0
   #isPeeking = false
   #gatherTimer: NodeJS.Timeout | undefined
+  /** When the server last answered a look or a read, or there was nobody who wanted one. */
+  #turnedAtMs = performance.now()
 
   /** Throws a TypeError that names the option which is wrong. */
   constructor(options: StreamPoolOptions) {
@@ -55,8 +57,14 @@ export class StreamPool {
     this.#pollIntervalMs = options.pollIntervalMs ?? 100
   }
 
+  /** Since a look or a read was last answered, in ms; a pool that has nothing to read is never old. */
+  get ageMs(): number {
+    return this.#watches.size === 0 ? 0 : performance.now() - this.#turnedAtMs
+  }
+
   /** Workers join and leave while others run. */
   add(member: PoolMember): void {
+    if (this.#watches.size === 0) this.#turnedAtMs = performance.now()
     this.#watches.set(member, watchOf(member))
     this.#maintainTimer ??= setInterval(() => void this.#maintain(), MAINTAIN_INTERVAL_MS)
     this.#scheduleTurn()
@@ -161,6 +169,7 @@ export class StreamPool {
 
   #learn(watch: Watch, result: ReadResult): void {
     const nowMs = performance.now()
+    if (result !== 'failed') this.#turnedAtMs = nowMs
     if (result === 'full') heat(watch)
     else if (result === 'some') {
       heat(watch)
@@ -194,6 +203,7 @@ export class StreamPool {
     const hits = await this.#look(watches, ({ member }) => member.seenId)
     this.#isPeeking = false
     const [nowMs, longestMs] = [performance.now(), hits === undefined ? MAX_FAILED_PAUSE_MS : this.#pollIntervalMs]
+    if (hits !== undefined) this.#turnedAtMs = nowMs
     for (const watch of watches) {
       // Hot for one read; its result decides whether it stays so. The pause of one that finds nothing goes on growing.
       if (hits?.has(watch.member.stream)) watch.isHot = watch.isHit = true
@@ -215,6 +225,7 @@ export class StreamPool {
   async #maintain(): Promise<void> {
     const nowMs = performance.now()
     const watches = [...this.#watches.values()]
+    if (this.#isAtRest(watches)) this.#turnedAtMs = nowMs
     const due = watches.filter(({ member, isEmpty }) => member.isDue(nowMs, isEmpty))
     // Side by side: a heartbeat waits for nothing.
     await Promise.all([
@@ -226,6 +237,11 @@ export class StreamPool {
     ])
     // Whatever kept a worker from reading may be over.
     this.#scheduleTurn()
+  }
+
+  /** All slots are taken, or everybody is paused: whoever does not read is not behind. */
+  #isAtRest(watches: readonly Watch[]): boolean {
+    return this.#options.connection.isUsable && !watches.some(({ member, isReading }) => member.canRead || isReading)
   }
 
   /** An entry that a dead consumer held is on its stream: where there is none, hundreds of claims are spared. */

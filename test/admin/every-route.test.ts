@@ -43,6 +43,7 @@ withKafka('every route that Fastify has', () => {
     const admin = await assembleAdmin(loadConfig(adminSchema, { ...env, ADMIN_PORT: '0' }), {
       logger: createLogger('test', 'silent'),
       assertStarted: () => undefined,
+      fatal: () => undefined,
       onRoute: ({ method, url }: RouteOptions) => {
         for (const one of [method].flat()) routes.push({ method: one, url })
       },

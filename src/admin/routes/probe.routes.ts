@@ -1,16 +1,20 @@
 import type { FastifyPluginAsync } from 'fastify'
+import type { Logger } from '#runtime/logger.ts'
 import type { Metrics } from '#runtime/metrics.ts'
-import { type ReadinessCheck, readReadiness } from '#runtime/probe-server.ts'
-
-const CHECK_TIMEOUT_MS = 2000
+import { createReadiness, type ReadinessCheck } from '#runtime/readiness.ts'
 
 /** `/health` and `/ready` for whoever supervises us, `/metrics` for a user (Prometheus sends HTTP Basic). */
-export function probeRoutes(deps: { metrics: Metrics; checks: readonly ReadinessCheck[] }): FastifyPluginAsync {
+export function probeRoutes(deps: {
+  metrics: Metrics
+  checks: readonly ReadinessCheck[]
+  logger: Logger
+}): FastifyPluginAsync {
+  const readiness = createReadiness(deps)
   return async app => {
     app.get('/health', { config: { isOpen: true } }, () => ({ status: 'ok' }))
     app.get('/ready', { config: { isOpen: true } }, async (_request, reply) => {
-      const readiness = await readReadiness(deps.checks, CHECK_TIMEOUT_MS)
-      return reply.code(readiness.ready ? 200 : 503).send(readiness)
+      const answer = await readiness.read()
+      return reply.code(answer.ready ? 200 : 503).send(answer)
     })
     app.get('/metrics', async (_request, reply) =>
       reply.type(deps.metrics.registry.contentType).send(await deps.metrics.registry.metrics()),
