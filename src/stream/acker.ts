@@ -1,18 +1,22 @@
 import { toError } from '#runtime/errors.ts'
-import type { StreamConnection } from './connection.ts'
 import { isNoGroup } from './errors.ts'
-import { ackDelete } from './scripts.ts'
+import type { ConsumerGroup } from './group.ts'
 
-export interface AckerOptions {
-  connection: StreamConnection
-  stream: string
-  group: string
+/** What is acknowledged: an object, because its id may be handed out again while the server is being told. */
+export interface Ackable {
+  readonly id: string
+}
+
+export interface AckerOptions<Item extends Ackable> {
+  group: Pick<ConsumerGroup, 'acknowledge'>
   /** After the server has acknowledged and deleted them. */
-  onAcked(ids: readonly string[]): void
+  onAcked(items: readonly Item[]): void
+  /** Entries were acknowledged and kept, because another group on the stream may still need them. */
+  onOtherGroup(): void
   onError(error: Error): void
 }
 
-/** Ids of one command; a script's unpack and the server's patience are bounded. */
+/** Entries of one command; a script's unpack and the server's patience are bounded. */
 const MAX_IDS = 500
 const RETRY_PAUSE_MS = 200
 
@@ -20,22 +24,22 @@ const RETRY_PAUSE_MS = 200
  * Acknowledges and deletes in one atomic step, many entries a command: what is done in the same turn of the event loop,
  * and what gathers while a command is under way. A failed command is tried again until it works; nothing is forgotten.
  */
-export class Acker {
-  readonly #options: AckerOptions
-  #waiting: string[] = []
+export class Acker<Item extends Ackable> {
+  readonly #options: AckerOptions<Item>
+  #waiting: Item[] = []
   #sending = false
   #scheduled = false
   #retryTimer: NodeJS.Timeout | undefined
   #idle: PromiseWithResolvers<void> | undefined
   #isClosed = false
 
-  constructor(options: AckerOptions) {
+  constructor(options: AckerOptions<Item>) {
     this.#options = options
   }
 
-  add(id: string): void {
+  add(item: Item): void {
     if (this.#isClosed) return
-    this.#waiting.push(id)
+    this.#waiting.push(item)
     // While one is due after a failure, what is added goes with it: one attempt a pause, not one an entry.
     if (this.#scheduled || this.#sending || this.#retryTimer !== undefined) return
     this.#scheduled = true
@@ -66,10 +70,11 @@ export class Acker {
   async #send(): Promise<void> {
     if (this.#sending || this.#waiting.length === 0) return this.#settleIdle()
     this.#sending = true
-    const ids = this.#waiting.splice(0, MAX_IDS)
+    const items = this.#waiting.splice(0, MAX_IDS)
     try {
-      await this.#ackAndDelete(ids)
-      this.#options.onAcked(ids)
+      const { hasOtherGroup } = await this.#options.group.acknowledge(items.map(({ id }) => id))
+      if (hasOtherGroup) this.#options.onOtherGroup()
+      this.#options.onAcked(items)
       this.#sending = false
       void this.#send()
     } catch (thrown) {
@@ -77,25 +82,17 @@ export class Acker {
       const error = toError(thrown)
       // Stream or group are gone: there is nothing left to acknowledge.
       if (isNoGroup(error)) {
-        this.#options.onAcked(ids)
+        this.#options.onAcked(items)
         return void this.#send()
       }
-      if (this.#isClosed) return
-      this.#waiting.unshift(...ids)
+      if (this.#isClosed) return this.#settleIdle()
+      this.#waiting.unshift(...items)
       this.#options.onError(error)
       this.#retryTimer = setTimeout(() => {
         this.#retryTimer = undefined
         void this.#send()
       }, RETRY_PAUSE_MS)
     }
-  }
-
-  #ackAndDelete(ids: readonly string[]): Promise<unknown> {
-    const { connection, stream, group } = this.#options
-    if (connection.capabilities.ackDel) {
-      return connection.client.call('XACKDEL', stream, group, 'KEEPREF', 'IDS', ids.length, ...ids)
-    }
-    return connection.run(ackDelete, stream, [group, ...ids])
   }
 
   #settleIdle(): void {

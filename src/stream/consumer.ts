@@ -1,14 +1,15 @@
 import { toError } from '#runtime/errors.ts'
-import { Acker } from './acker.ts'
-import { type RawEntry, type StreamHandler, toEntry } from './entry.ts'
-import { EntryRunner } from './entry-runner.ts'
-import { isNoGroup, withoutCommand } from './errors.ts'
+import { ConsumerWork } from './consumer-work.ts'
+import { writeDeadLetter } from './dead-letter.ts'
+import type { StreamEntry, StreamHandler } from './entry.ts'
+import { isNoGroup, StreamError, withoutCommand } from './errors.ts'
 import { ConsumerGroup } from './group.ts'
-import { freeSlots, HeldEntries } from './held.ts'
 import { QueueLimiter } from './limiter.ts'
 import type { StreamPool } from './pool.ts'
 import type { PoolMember, ReadResult } from './pool-member.ts'
-import { Recovery } from './recovery.ts'
+import { StoredDelays } from './stored-delays.ts'
+import { pausedKey } from './stream-name.ts'
+import { suspectLane } from './suspect-lane.ts'
 import type { Announce } from './worker-events.ts'
 import type { ResolvedWorkerOptions } from './worker-options.ts'
 
@@ -22,33 +23,23 @@ export interface StreamConsumerOptions<Fields extends Record<string, string>> {
   announce: Announce<Fields>
 }
 
-/** What is done but not yet acknowledged may run this far ahead of the server before nothing more is read. */
-const MAX_UNACKED = 5000
+/** How often it is said that another group reads the stream, in ms. */
+const OTHER_GROUP_INTERVAL_MS = 60_000
 
 /**
- * One consumer of a group at work: reads as many entries as it has free slots, sees each through its life, and keeps
- * what it holds alive. It works while it is open; what it holds it keeps until `leave`.
+ * One consumer of a group at work: reads as many entries as it has free slots, sees each through its life, and renews
+ * what it has leased. It works while it is open; what it has leased it keeps until `leave`.
  */
 export class StreamConsumer<Fields extends Record<string, string>> implements PoolMember {
   readonly stream: string
   readonly #options: ResolvedWorkerOptions<Fields>
   readonly #pool: StreamPool
   readonly #announce: Announce<Fields>
-  readonly #held = new HeldEntries<Fields>()
   readonly #group: ConsumerGroup
-  readonly #acker: Acker
-  readonly #recovery: Recovery<Fields>
-  readonly #runner: EntryRunner<Fields>
-  readonly #limiter: QueueLimiter | undefined
-  #concurrency: number
+  readonly #work: ConsumerWork<Fields>
   #isOpen = false
   #isQueuePaused = false
-  #reading = 0
-  #idle: PromiseWithResolvers<void> | undefined
-  /** Everything up to this id was delivered to the group, as far as is known. */
-  seenId = '0-0'
-  /** When the stream was last asked for entries, in ms since the epoch; 0 = never. */
-  lastPollAt = 0
+  #otherGroupSaidAtMs = Number.NEGATIVE_INFINITY
 
   constructor({ name, handler, options, pool, signal, announce }: StreamConsumerOptions<Fields>) {
     const { connection, group, consumer, limiter } = options
@@ -57,185 +48,149 @@ export class StreamConsumer<Fields extends Record<string, string>> implements Po
     this.#options = options
     this.#pool = pool
     this.#announce = announce
-    this.#concurrency = options.concurrency
     this.#group = new ConsumerGroup(connection, { stream: name, group, consumer })
-    this.#limiter = limiter && new QueueLimiter(connection, name, limiter, onError)
-    this.#acker = new Acker({ connection, stream: name, group, onAcked: ids => this.#onAcked(ids), onError })
-    this.#recovery = new Recovery({
-      group: this.#group,
-      held: this.#held,
-      minIdleMs: options.claimMinIdleMs,
-      mayInherit: options.isNamed,
-      accept: (entries, deliveries) => this.#accept(entries, deliveries),
-      settleDeleted: id => this.#acker.add(id),
-      onStalled: id => announce('stalled', id),
-    })
-    this.#runner = new EntryRunner({
+    this.#work = new ConsumerWork({
+      stream: name,
       handler,
-      held: this.#held,
-      group: this.#group,
       options,
+      group: this.#group,
+      limiter: limiter && new QueueLimiter(connection, name, limiter, onError),
+      delays: new StoredDelays(connection, name, onError),
+      lane: suspectLane,
       signal,
-      limiter: this.#limiter,
       announce,
-      acknowledge: id => this.#acker.add(id),
-      letGo: id => this.#letGo(id),
-      onFreed: () => this.#freed(),
-      onReady: () => pool.wake(this),
+      writeDeadLetter: (entry, reason) => this.#writeDeadLetter(entry, reason),
+      isUsable: () => connection.isUsable,
+      wake: () => pool.wake(this),
+      onFreed: () => {
+        if (this.#isOpen) pool.freed(this)
+      },
+      onReadFailed: error => this.#onReadFailed(error),
+      onOtherGroup: () => this.#onOtherGroup(),
+      onError,
     })
   }
 
   get active(): number {
-    return this.inFlight + this.#reading
+    return this.#work.active
   }
 
   /** Handlers at work. */
   get inFlight(): number {
-    return this.#held.count('active')
+    return this.#work.inFlight
   }
 
   get concurrency(): number {
-    return this.#concurrency
+    return this.#work.concurrency
   }
 
   set concurrency(value: number) {
-    this.#concurrency = value
+    this.#work.concurrency = value
     this.#pool.wake(this)
   }
 
+  get seenId(): string {
+    return this.#work.reader.seenId
+  }
+
+  get lastPollAt(): number {
+    return this.#work.reader.lastPollAt
+  }
+
   get ready(): number {
-    return this.#mayBegin ? this.#held.count('ready') : 0
+    return this.#work.ready
   }
 
   get free(): number {
-    return this.#mayBegin ? this.#free : 0
-  }
-
-  get #free(): number {
-    return freeSlots(this.#concurrency, this.#held, this.#reading)
+    return this.#work.free
   }
 
   get canRead(): boolean {
-    return this.#mayBegin && this.#mayRead && this.#free > this.#held.count('ready')
-  }
-
-  get #mayBegin(): boolean {
-    return this.#isOpen && !this.#isQueuePaused
-  }
-
-  /** What was lost or abandoned comes first, and the server must be there. */
-  get #mayRead(): boolean {
-    return (
-      this.#options.connection.isUsable &&
-      !this.#recovery.isLosing &&
-      !this.#recovery.isOwing &&
-      this.#held.count('acking') < MAX_UNACKED &&
-      !this.#limiter?.isUsedUp(performance.now())
-    )
+    return this.#work.canRead
   }
 
   /** Makes the group at id 0 where it is missing. */
   async ensureGroup(): Promise<void> {
     await this.#group.ensure()
-    this.seenId = '0-0'
+    this.#work.reader.seenId = '0-0'
+    if ((await this.#group.countGroups()) > 1) this.#onOtherGroup()
+  }
+
+  /** Is the queue paused, for all workers? Rejects when the server does not say. */
+  async lookUpPause(): Promise<void> {
+    this.#isQueuePaused = (await this.#options.connection.client.exists(pausedKey(this.stream))) === 1
   }
 
   /** Begins to read and to run. */
   open(): void {
     this.#isOpen = true
-    this.#pool.wake(this, true)
+    this.#follow()
   }
 
-  /** Neither reads nor runs anything more; what runs goes on, and is kept alive. */
+  /** Neither reads nor runs anything more; what runs goes on, and is renewed. */
   shut(): void {
     this.#isOpen = false
+    this.#follow()
   }
 
-  /** The server was away: entries may be ours that we never heard of. */
+  #follow(): void {
+    if (this.#isOpen && !this.#isQueuePaused) {
+      this.#work.open()
+      this.#pool.wake(this, true)
+    } else this.#work.shut()
+  }
+
+  /** The server was away, and may be another one now: entries may be ours, or on the stream, that we never heard of. */
   onReconnect(): void {
-    this.#recovery.loseTrack()
+    this.#work.reader.seenId = '0-0'
+    this.#work.recovery.scanOwn()
     this.#pool.wake(this, true)
   }
 
   /** No handler is at work and no read under way. */
   whenIdle(): Promise<void> {
-    if (this.active === 0) return Promise.resolve()
-    this.#idle ??= Promise.withResolvers()
-    return this.#idle.promise
+    return this.#work.whenIdle()
   }
 
   /** Everything done so far has been acknowledged. */
   whenAcknowledged(): Promise<void> {
-    return this.#acker.drained()
+    return this.#work.whenAcknowledged()
   }
 
-  /** Gives up what it holds, so that others may claim it at once, and leaves the group. */
-  async leave(): Promise<void> {
-    this.#acker.close()
-    this.#runner.close()
-    const left = [...this.#held.values()].map(({ entry }) => entry.id)
-    for (const id of left) this.#held.remove(id)
-    if (!this.#options.connection.isUsable) return
-    await this.#group.leave(left, this.#options.claimMinIdleMs).catch(error => {
-      if (!isNoGroup(error)) this.reportError(toError(error))
-    })
+  /** Gives up what it has leased, so that others may claim it at once, and leaves the group. */
+  leave(): Promise<void> {
+    return this.#work.leave()
+  }
+
+  get isQueuePaused(): boolean {
+    return this.#isQueuePaused
   }
 
   setQueuePaused(isPaused: boolean): void {
     if (this.#isQueuePaused === isPaused) return
     this.#isQueuePaused = isPaused
-    this.#announce(isPaused ? 'paused' : 'resumed')
-    if (!isPaused) this.#pool.wake(this, true)
+    this.#follow()
+    if (isPaused) void this.announcePaused(() => this.#isQueuePaused)
+    else this.#announce('resumed')
   }
 
-  async take(slots: number): Promise<ReadResult> {
-    let left = slots
-    for (; left > 0; left--) {
-      const held = this.#held.nextReady()
-      if (held === undefined) break
-      this.#runner.begin(held)
-    }
-    return left > 0 ? this.#read(Math.min(left, this.#options.readCount)) : 'none'
+  /** Says so when no handler runs and what was done is acknowledged, if it is still so then. */
+  async announcePaused(isStillSo: () => boolean): Promise<void> {
+    await this.whenIdle()
+    await this.whenAcknowledged()
+    if (isStillSo()) this.#announce('paused')
   }
 
-  async #read(count: number): Promise<ReadResult> {
-    this.#reading = count
-    this.lastPollAt = Date.now()
-    const askedAtMs = performance.now()
-    let entries: RawEntry[] | undefined
-    try {
-      entries = await this.#group.read(count)
-    } catch (error) {
-      await this.#onReadError(toError(error))
-    } finally {
-      this.#reading = 0
-    }
-    const result = entries === undefined ? 'failed' : this.#begin(entries, count, askedAtMs)
-    this.#settleIdle()
-    return result
-  }
-
-  #begin(entries: readonly RawEntry[], count: number, askedAtMs: number): ReadResult {
-    const last = entries.at(-1)
-    if (last === undefined) return 'empty'
-    this.seenId = last[0]
-    for (const [id, fields] of entries) {
-      if (fields === null) this.#acker.add(id)
-      else this.#runner.begin(this.#held.add(toEntry(this.stream, id, fields, 1), askedAtMs, 'active'))
-    }
-    if (entries.length === count) return 'full'
-    this.#announce('drained')
-    return 'some'
+  take(slots: number, mayRead: boolean): Promise<ReadResult> {
+    return this.#work.take(slots, mayRead)
   }
 
   async catchUp(): Promise<void> {
     const seen = await this.#group.lastDeliveredId().catch(() => undefined)
-    if (seen !== undefined) this.seenId = seen
+    if (seen !== undefined) this.#work.reader.seenId = seen
   }
 
-  async #onReadError(error: Error): Promise<void> {
-    // Entries may have been handed to us in a reply that never came.
-    this.#recovery.loseTrack()
+  async #onReadFailed(error: Error): Promise<void> {
     if (!isNoGroup(error)) return this.reportError(error)
     try {
       await this.ensureGroup()
@@ -246,13 +201,12 @@ export class StreamConsumer<Fields extends Record<string, string>> implements Po
   }
 
   isDue(nowMs: number, isEmpty: boolean): boolean {
-    return this.#options.connection.isUsable && this.#recovery.isDue(nowMs, isEmpty)
+    return this.#options.connection.isUsable && this.#work.recovery.isDue(nowMs, isEmpty)
   }
 
   async maintain(nowMs: number, isEmpty: boolean): Promise<void> {
     try {
-      const freeSlots = this.#free - this.#held.count('ready')
-      await this.#recovery.maintain(nowMs, { mayClaim: this.#mayBegin, freeSlots, isEmpty })
+      await this.#work.maintain(nowMs, isEmpty)
     } catch (error) {
       if (!isNoGroup(error)) throw error
       await this.ensureGroup()
@@ -264,36 +218,19 @@ export class StreamConsumer<Fields extends Record<string, string>> implements Po
     this.#announce('error', withoutCommand(error))
   }
 
-  /** Entries that recovery found: held at once, begun as slots become free. */
-  #accept(entries: readonly RawEntry[], deliveries: ReadonlyMap<string, number>): void {
+  async #writeDeadLetter(entry: StreamEntry<Fields>, reason: string): Promise<void> {
+    const { connection, deadLetterStream, logger } = this.#options
+    await writeDeadLetter(connection, deadLetterStream, entry, reason)
+    const { id, stream, deliveries } = entry
+    logger?.error({ stream, entryId: id, reason, deliveries }, `dead letter: ${reason}`)
+  }
+
+  #onOtherGroup(): void {
     const nowMs = performance.now()
-    for (const [id, fields] of entries) {
-      if (fields !== null && !this.#held.has(id)) {
-        this.#held.add(toEntry(this.stream, id, fields, deliveries.get(id) ?? 1), nowMs)
-      }
-    }
-    this.#pool.wake(this)
-  }
-
-  #freed(): void {
-    this.#settleIdle()
-    if (this.#isOpen) this.#pool.freed(this)
-  }
-
-  #settleIdle(): void {
-    if (this.#idle === undefined || this.active > 0) return
-    this.#idle.resolve()
-    this.#idle = undefined
-  }
-
-  /** If nobody took it, it is still ours on the server: the look for own entries, or a claim, brings it back. */
-  #letGo(id: string): void {
-    this.#held.remove(id)
-    this.#recovery.loseTrack()
-  }
-
-  #onAcked(ids: readonly string[]): void {
-    for (const id of ids) this.#held.remove(id)
-    if (this.#isOpen) this.#pool.wake(this)
+    if (nowMs - this.#otherGroupSaidAtMs < OTHER_GROUP_INTERVAL_MS) return
+    this.#otherGroupSaidAtMs = nowMs
+    const message = `another consumer group reads ${this.stream}: entries stay on it until each group has acknowledged them`
+    this.#options.logger?.error({ stream: this.stream }, message)
+    this.reportError(new StreamError('STREAM_OTHER_GROUP', message))
   }
 }

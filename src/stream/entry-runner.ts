@@ -1,38 +1,46 @@
 import { toError } from '#runtime/errors.ts'
-import { writeDeadLetter } from './dead-letter.ts'
-import { failureBackoffMs, isPoison } from './delivery.ts'
-import type { HandlerResult, StreamEntry, StreamHandler } from './entry.ts'
-import { StreamError, withoutCommand } from './errors.ts'
-import type { ConsumerGroup } from './group.ts'
+import { failureBackoffMs, isPoison, MAX_TIMER_MS, NO_DELAY, pauseOf } from './delivery.ts'
+import type { DeliveryCounter } from './delivery-counter.ts'
+import type { HandlerResult, StreamHandler } from './entry.ts'
+import { StreamError } from './errors.ts'
 import type { Held, HeldEntries } from './held.ts'
 import type { QueueLimiter } from './limiter.ts'
+import type { SuspectLane } from './suspect-lane.ts'
 import type { Announce } from './worker-events.ts'
 import type { ResolvedWorkerOptions } from './worker-options.ts'
 
 export interface EntryRunnerOptions<Fields extends Record<string, string>> {
   handler: StreamHandler<Fields>
   held: HeldEntries<Fields>
-  group: ConsumerGroup
-  options: ResolvedWorkerOptions<Fields>
+  counter: DeliveryCounter
+  lane: SuspectLane
+  options: Pick<ResolvedWorkerOptions<Fields>, 'maxDeliveries' | 'maxBackoffMs'>
   /** Aborts when a closing worker has run out of time. */
   signal: AbortSignal
-  limiter: QueueLimiter | undefined
+  limiter: Pick<QueueLimiter, 'acquire'> | undefined
   announce: Announce<Fields>
-  acknowledge(id: string): void
+  acknowledge(held: Held<Fields>): void
   /** Forgets an entry that may have become another consumer's. */
-  letGo(id: string): void
+  letGo(held: Held<Fields>): void
+  /** Writes the dead letter and acknowledges, unless the entry is not ours any more (`false`). */
+  writeLetter(held: Held<Fields>): Promise<boolean>
+  /** Writes down, beside the stream, how long it shall wait. */
+  storeDelay(held: Held<Fields>, delayMs: number): void
   /** A slot is free. */
   onFreed(): void
   /** An entry's pause is over. */
-  onReady(): void
+  onReady(held: Held<Fields>): void
 }
 
 /** Pause before a dead letter that could not be written is tried again, in ms. */
-const BURY_RETRY_MS = 1000
+const LETTER_RETRY_MS = 1000
+/** Pause before an entry is begun whose delivery the server could not be told, in ms. */
+const COUNT_RETRY_MS = 500
 
 /**
  * Takes an entry through its life in a slot: runs the handler and does what its outcome says, matched exhaustively.
- * Whatever happens, the entry ends as acknowledged or delayed, never forgotten.
+ * Whatever happens, the entry ends as acknowledged or delayed, never forgotten. What is said of an entry that is gone
+ * from our hands meanwhile changes nothing.
  */
 export class EntryRunner<Fields extends Record<string, string>> {
   readonly #o: EntryRunnerOptions<Fields>
@@ -49,22 +57,55 @@ export class EntryRunner<Fields extends Record<string, string>> {
 
   /** Takes an entry into a slot. */
   begin(held: Held<Fields>): void {
-    const { limiter, options } = this.#o
-    if (held.state !== 'active') this.#o.held.move(held, 'active')
+    const { limiter, options, lane } = this.#o
+    this.#o.held.move(held, 'active')
+    if (held.letter !== undefined) {
+      void this.#writeLetter(held)
+      return
+    }
     const { deliveries } = held.entry
-    if (isPoison(deliveries, options.maxDeliveries)) {
-      const reason = `delivered ${deliveries} times`
-      this.#o.announce('failed', held.entry, new StreamError('STREAM_POISON', reason))
-      void this.#bury(held, reason, options.onPoison)
-    } else if (limiter === undefined) this.#run(held)
-    else void this.#runWithPermit(held, limiter)
+    // One bad end in company proves nothing: what is suspected runs alone at least once.
+    const most = held.isSuspect ? Math.max(2, options.maxDeliveries) : options.maxDeliveries
+    if (isPoison(deliveries, most)) {
+      this.#condemn(held)
+      return
+    }
+    if (held.isSuspect) lane.enter(held, options.maxDeliveries, performance.now())
+    if (limiter === undefined && held.isCounted) this.#run(held)
+    else void this.#prepare(held)
   }
 
-  /** Without a permit it waits for the next window: no delivery is counted. */
-  async #runWithPermit(held: Held<Fields>, limiter: QueueLimiter): Promise<void> {
-    const waitMs = await limiter.acquire()
-    if (waitMs === 0) return this.#run(held)
-    this.#delay(held, waitMs)
+  /** A permit and a counted delivery come first. Without a permit it waits for the next window, and none is counted. */
+  async #prepare(held: Held<Fields>): Promise<void> {
+    const waitMs = (await this.#o.limiter?.acquire()) ?? 0
+    if (held.state !== 'active') return
+    if (waitMs > 0) {
+      this.#putOff(held, waitMs)
+      return
+    }
+    if (!held.isCounted) {
+      const isOurs = await this.#o.counter.count(held).catch(() => undefined)
+      if (held.state !== 'active') return
+      if (isOurs !== true) {
+        if (isOurs === undefined) this.#putOff(held, COUNT_RETRY_MS)
+        else this.#drop(held)
+        return
+      }
+      held.isCounted = true
+    }
+    this.#run(held)
+  }
+
+  /** It did not run: a suspect gives its place back and remains one. */
+  #putOff(held: Held<Fields>, delayMs: number): void {
+    this.#o.lane.leave(held, false)
+    this.#delay(held, delayMs)
+    this.#o.onFreed()
+  }
+
+  #drop(held: Held<Fields>): void {
+    this.#o.lane.leave(held, false)
+    this.#o.letGo(held)
     this.#o.onFreed()
   }
 
@@ -74,77 +115,119 @@ export class EntryRunner<Fields extends Record<string, string>> {
     let result: ReturnType<StreamHandler<Fields>>
     try {
       result = handler(held.entry, signal)
+      if (isThenable(result)) {
+        result.then(
+          outcome => this.#settle(held, outcome),
+          error => this.#fail(held, toError(error)),
+        )
+        return
+      }
     } catch (error) {
       this.#fail(held, toError(error))
       return
     }
-    if (!isThenable(result)) this.#settle(held, result)
-    else {
-      result.then(
-        outcome => this.#settle(held, outcome),
-        error => this.#fail(held, toError(error)),
-      )
+    this.#settle(held, result)
+  }
+
+  /** The process lives: whatever the handler said, it has not died of this entry. False for one that is gone. */
+  #isOver(held: Held<Fields>): boolean {
+    if (held.isSuspect) {
+      this.#o.lane.leave(held)
+      held.isSuspect = false
     }
+    return held.state === 'active'
   }
 
   #settle(held: Held<Fields>, outcome: HandlerResult): void {
-    if (outcome?.kind === 'retry-later') this.#delay(held, outcome.delayMs)
-    else if (outcome?.kind !== 'dead-letter') {
+    if (!this.#isOver(held)) return
+    if (outcome?.kind === 'retry-later') {
+      const delayMs = pauseOf(outcome.delayMs)
+      if (delayMs === undefined) {
+        this.#failed(held, new TypeError(NO_DELAY))
+        return
+      }
+      this.#delay(held, delayMs)
+      if (held.state === 'delayed') this.#o.storeDelay(held, delayMs)
+    } else if (outcome?.kind !== 'dead-letter') {
       // Also what is no outcome: a handler whose type was lost may return its result, as BullMQ's do.
-      this.#acknowledge(held)
+      this.#o.held.move(held, 'acking')
+      this.#o.acknowledge(held)
       this.#o.announce('completed', held.entry)
     } else {
+      held.letter = { reason: outcome.reason, isPoison: false }
       this.#o.announce('failed', held.entry, new StreamError('STREAM_DEAD_LETTER', outcome.reason))
-      void this.#bury(held, outcome.reason)
+      void this.#writeLetter(held)
       return
     }
     this.#o.onFreed()
   }
 
   #fail(held: Held<Fields>, error: Error): void {
-    const { group, options } = this.#o
-    this.#o.announce('failed', held.entry, error)
-    // Counted on the server too: a process that dies meanwhile must not start the count anew.
-    void group
-      .touch('count', [held.entry.id])
-      .catch(thrown => this.#o.announce('error', withoutCommand(toError(thrown))))
-    const deliveries = held.entry.deliveries + 1
-    held.entry = { ...held.entry, deliveries }
-    this.#delay(held, failureBackoffMs(deliveries, options.maxBackoffMs))
-    this.#o.onFreed()
+    if (this.#isOver(held)) this.#failed(held, error)
   }
 
-  #acknowledge(held: Held<Fields>): void {
-    this.#o.held.move(held, 'acking')
-    this.#o.acknowledge(held.entry.id)
+  #failed(held: Held<Fields>, error: Error): void {
+    const { options, signal } = this.#o
+    this.#o.announce('failed', held.entry, error)
+    if (held.isLost) {
+      this.#o.letGo(held)
+    } else if (signal.aborted) {
+      // It was told to stop and obeyed: given up with the rest of what is left, and no delivery counted.
+      this.#o.held.move(held, 'delayed')
+    } else {
+      // The server goes on counting the run that failed; the next one is counted when it begins.
+      held.isCounted = false
+      held.entry = { ...held.entry, deliveries: held.entry.deliveries + 1 }
+      const { deliveries } = held.entry
+      if (isPoison(deliveries, options.maxDeliveries)) {
+        this.#condemn(held)
+        return
+      }
+      this.#delay(held, failureBackoffMs(deliveries, options.maxBackoffMs))
+    }
+    this.#o.onFreed()
   }
 
   #delay(held: Held<Fields>, delayMs: number): void {
     // Another consumer may have it by now: what is to be done with it is that one's business.
-    if (held.isLost) {
-      this.#o.letGo(held.entry.id)
-      return
+    if (held.isLost) this.#o.letGo(held)
+    else if (this.#o.held.move(held, 'delayed')) {
+      if (held.isCounted) this.#o.counter.takeBack(held)
+      this.wait(held, delayMs)
     }
-    this.#o.held.move(held, 'delayed')
+  }
+
+  /** Makes a delayed entry ready when its time has come, however far off that is. */
+  wait(held: Held<Fields>, delayMs: number): void {
     if (this.#isClosed) return
-    held.timer = setTimeout(() => {
-      this.#o.held.move(held, 'ready')
-      this.#o.onReady()
-    }, delayMs)
+    const restMs = delayMs - MAX_TIMER_MS
+    held.timer = setTimeout(
+      () => {
+        held.timer = undefined
+        if (restMs > 0) this.wait(held, restMs)
+        else if (this.#o.held.move(held, held.isSuspect ? 'suspect' : 'ready')) this.#o.onReady(held)
+      },
+      Math.min(delayMs, MAX_TIMER_MS),
+    )
+  }
+
+  #condemn(held: Held<Fields>): void {
+    const reason = `delivered ${held.entry.deliveries} times`
+    held.letter = { reason, isPoison: true }
+    held.isSuspect = false
+    this.#o.announce('failed', held.entry, new StreamError('STREAM_POISON', reason))
+    void this.#writeLetter(held)
   }
 
   /** Written to the dead-letter stream before it is acknowledged; what cannot be written is kept and tried again. */
-  async #bury(held: Held<Fields>, reason: string, before?: (entry: StreamEntry<Fields>) => unknown): Promise<void> {
-    const { options } = this.#o
-    const { id, stream, deliveries } = held.entry
+  async #writeLetter(held: Held<Fields>): Promise<void> {
     try {
-      await before?.(held.entry)
-      await writeDeadLetter(options.connection, options.deadLetterStream, held.entry, reason)
-      options.logger?.error({ stream, entryId: id, reason, deliveries }, `dead letter: ${reason}`)
-      this.#acknowledge(held)
+      const isOurs = await this.#o.writeLetter(held)
+      if (held.state === 'active' && isOurs) this.#o.held.remove(held)
+      else if (held.state === 'active') this.#o.letGo(held)
     } catch (error) {
       this.#o.announce('error', toError(error))
-      this.#delay(held, BURY_RETRY_MS)
+      if (held.state === 'active') this.#delay(held, LETTER_RETRY_MS)
     }
     this.#o.onFreed()
   }

@@ -1,7 +1,7 @@
 import { errorLine } from '#runtime/errors.ts'
 import type { StreamConnection } from './connection.ts'
 import type { RawEntry } from './entry.ts'
-import { removeConsumer, removeDeadConsumers, touchOwned } from './scripts.ts'
+import { ackDelete, ackOwned, forgive, removeConsumer, removeDeadConsumers, renewOwned } from './scripts.ts'
 
 /** Makes stream and group at id 0, so that what was added before is delivered; one that exists is fine. */
 export async function ensureGroup(connection: StreamConnection, stream: string, group: string): Promise<void> {
@@ -11,6 +11,26 @@ export async function ensureGroup(connection: StreamConnection, stream: string, 
     if (!errorLine(error).includes('BUSYGROUP')) throw error
   }
 }
+
+/** An entry that was taken or found again: its fields (null when it was deleted) and the server's count of deliveries. */
+export interface FoundEntry {
+  id: string
+  fields: string[] | null
+  deliveries: number
+}
+
+/** `count`: what the server's count of deliveries becomes; without it, it stays. */
+export interface Renewal {
+  id: string
+  count?: number
+}
+
+/** Entries of one call of a script. */
+const SCRIPT_BATCH = 500
+
+/** XACKDEL's answers for one id: it was not pending; it was acknowledged, and kept because somebody may need it. */
+const NOT_PENDING = -1
+const KEPT = 2
 
 /** One consumer's raw commands on one group of one stream; no state but their names. */
 export class ConsumerGroup {
@@ -59,12 +79,6 @@ export class ConsumerGroup {
     return (rows as [string, string, number, number][]).map(([id, , , deliveries]) => ({ id, deliveries }))
   }
 
-  /** How often each of the entries from `first` to `last` was delivered, of those this consumer owns. */
-  async deliveries(first: string, last: string, count: number): Promise<Map<string, number>> {
-    const rows = await this.#client.xpending(this.stream, this.group, first, last, count, this.consumer)
-    return new Map((rows as [string, string, number, number][]).map(([id, , , deliveries]) => [id, deliveries]))
-  }
-
   /** The bodies of entries; null fields for one that was deleted. */
   async bodies(ids: readonly string[]): Promise<RawEntry[]> {
     const pipeline = this.#client.pipeline()
@@ -83,29 +97,71 @@ export class ConsumerGroup {
     return rows.length > 0
   }
 
-  /** Takes entries idle for `minIdleMs` from whoever holds them, counting a delivery; `cursor` goes on from a call before. */
-  async claim(
-    minIdleMs: number,
-    cursor: string,
-    count: number,
-  ): Promise<{ cursor: string; entries: RawEntry[]; hasGaps: boolean }> {
+  /** Takes entries idle for `minIdleMs` from whoever holds them; counts no delivery. `cursor` goes on from a call before. */
+  async claim(minIdleMs: number, cursor: string, count: number): Promise<{ cursor: string; entries: FoundEntry[] }> {
     const { stream, group, consumer } = this
-    const reply = await this.#client.xautoclaim(stream, group, consumer, minIdleMs, cursor, 'COUNT', count)
-    const [next, entries, deleted = []] = reply as [string, (RawEntry | null)[], string[]?]
-    // Redis 6.2 answers a deleted entry as null, without its id: it is ours now, and a look at our own finds it.
-    const alive = entries.filter((entry): entry is RawEntry => entry !== null)
-    const gone = deleted.map((id): RawEntry => [id, null])
-    return { cursor: next, entries: [...alive, ...gone], hasGaps: alive.length < entries.length }
+    const reply = await this.#client.xautoclaim(stream, group, consumer, minIdleMs, cursor, 'COUNT', count, 'JUSTID')
+    const [next, ids, deleted = []] = reply as [string, string[], string[]?]
+    const gone = deleted.map((id): FoundEntry => ({ id, fields: null, deliveries: 0 }))
+    return { cursor: next, entries: [...(await this.#look(ids)), ...gone] }
   }
 
-  /** Keeps entries alive (`beat`), counts a delivery (`count`) or gives them up (`release`); answers those still ours. */
-  async touch(mode: 'beat' | 'count' | 'release', ids: readonly string[], idleMs = 0): Promise<Set<string>> {
+  /** What the server has of each: its fields, and how often it was delivered. */
+  async #look(ids: readonly string[]): Promise<FoundEntry[]> {
+    if (ids.length === 0) return []
+    const rows = Promise.all(ids.map(id => this.#client.xpending(this.stream, this.group, id, id, 1)))
+    const [bodies, pending] = await Promise.all([this.bodies(ids), rows])
+    return ids.map((id, index) => {
+      const [row] = pending[index] as [string, string, number, number][]
+      return { id, fields: bodies[index]?.[1] ?? null, deliveries: row?.[3] ?? 0 }
+    })
+  }
+
+  /** Entries that are still ours look idle for `idleMs` afterwards (0 = renewed). @returns those that are still ours. */
+  async renew(renewals: readonly Renewal[], idleMs = 0): Promise<Set<string>> {
     const owned: string[] = []
-    for (let from = 0; from < ids.length; from += 500) {
-      const args = [this.group, this.consumer, mode, idleMs, ...ids.slice(from, from + 500)]
-      owned.push(...((await this.#connection.run(touchOwned, this.stream, args)) as string[]))
+    for (let from = 0; from < renewals.length; from += SCRIPT_BATCH) {
+      const pairs = renewals.slice(from, from + SCRIPT_BATCH).flatMap(({ id, count }) => [id, count ?? ''])
+      const args = [this.group, this.consumer, idleMs, ...pairs]
+      owned.push(...((await this.#connection.run(renewOwned, this.stream, args)) as string[]))
     }
     return new Set(owned)
+  }
+
+  /** Takes back one delivery of each, whoever owns it by now. */
+  async forgive(ids: readonly string[]): Promise<void> {
+    await this.#connection.run(forgive, this.stream, [this.group, ...ids.slice(0, SCRIPT_BATCH)])
+    if (ids.length > SCRIPT_BATCH) await this.forgive(ids.slice(SCRIPT_BATCH))
+  }
+
+  /**
+   * Acknowledges and deletes, in one step; what another group on the stream may still need is kept. At most 500 ids: a
+   * script's unpack and the server's patience are bounded.
+   */
+  async acknowledge(ids: readonly string[]): Promise<{ hasOtherGroup: boolean }> {
+    const { stream, group } = this
+    let left = ids
+    let hasOtherGroup = false
+    if (this.#connection.capabilities.ackDel) {
+      const args = [group, 'ACKED', 'IDS', ids.length, ...ids]
+      const answers = (await this.#client.call('XACKDEL', stream, ...args)) as number[]
+      hasOtherGroup = answers.includes(KEPT)
+      // The group was made again meanwhile: done is done, or it would be handed out anew.
+      left = ids.filter((_, index) => answers[index] === NOT_PENDING)
+      if (left.length === 0) return { hasOtherGroup }
+    }
+    const others = await this.#connection.run(ackDelete, stream, [group, ...left])
+    return { hasOtherGroup: hasOtherGroup || Number(others) > 0 }
+  }
+
+  /** Acknowledges and deletes an entry unless it has become another's. @returns whether it was still ours. */
+  async ackOwned(id: string): Promise<boolean> {
+    return (await this.#connection.run(ackOwned, this.stream, [this.group, this.consumer, id])) === 1
+  }
+
+  /** How many groups the stream has; 0 without a stream. */
+  async countGroups(): Promise<number> {
+    return ((await this.#client.xinfo('GROUPS', this.stream)) as unknown[]).length
   }
 
   async removeDeadConsumers(silentMs: number): Promise<number> {
@@ -116,9 +172,8 @@ export class ConsumerGroup {
     ])) as number
   }
 
-  /** Gives up `ids`, so that they look idle for `idleMs`, and leaves the group unless something is still pending on it. */
-  async leave(ids: readonly string[], idleMs: number): Promise<void> {
-    if (ids.length > 0) await this.touch('release', ids, idleMs)
+  /** Leaves the group unless something is still pending on this consumer. */
+  async leave(): Promise<void> {
     await this.#connection.run(removeConsumer, this.stream, [this.group, this.consumer])
   }
 }

@@ -1,36 +1,52 @@
 import type { StreamEntry } from './entry.ts'
 
 /**
- * The life of an entry in a worker's hands:
- * `ready` (read, waits for a slot) → `active` (a handler has it) → `acking` (done, the server is being told) → gone;
+ * The life of an entry that this consumer has leased:
+ * `ready` (read, waits for a slot) or `suspect` (had a bad end before, waits for its turn in the suspects' lane) →
+ * `active` (it has a slot) → `acking` (done, the server is being told) → `gone`;
  * or `active` → `delayed` (the handler said not now, or failed) → `ready` again.
+ * `gone` is final: what a late handler says of it changes nothing.
  */
-export type HeldState = 'ready' | 'active' | 'delayed' | 'acking'
+export type HeldState = 'ready' | 'suspect' | 'active' | 'delayed' | 'acking' | 'gone'
 
 export interface Held<Fields extends Record<string, string>> {
-  /** Its `deliveries` are those that the server has counted. */
+  readonly id: string
+  /** Its `deliveries` are those that ended badly, and the one that runs or comes next. */
   entry: StreamEntry<Fields>
   state: HeldState
   /** When the server last saw it alive in our hands, by the monotonic clock, in ms. */
   aliveAtMs: number
-  /** Went past min-idle: it may belong to another consumer by now and is never kept alive again. */
+  /** Went past min-idle, or was taken: it may belong to another consumer by now and is not renewed any more. */
   isLost: boolean
+  /** The server's count includes a run that has not ended yet: if the process dies now, that stands against the entry. */
+  isCounted: boolean
+  /** Its process may have died of it: begun in the suspects' lane. */
+  isSuspect: boolean
+  /** It is to become a dead letter, for that reason; no handler sees it any more. */
+  letter: { reason: string; isPoison: boolean } | undefined
+  /** Its delay was written down beside the stream. */
+  hasStoredDelay: boolean
   timer: NodeJS.Timeout | undefined
 }
 
 /**
- * Slots that nothing uses. Delayed entries keep theirs, and a read under way has its own already: a worker never holds
- * more than it could do at once. Pure.
+ * Slots that nothing uses. A read under way has its own already. Delayed entries hold none: they wait for a time, not
+ * for a slot. Pure.
  */
 export function freeSlots(concurrency: number, held: Pick<HeldEntries<never>, 'count'>, reading: number): number {
-  return Math.max(0, concurrency - held.count('active') - held.count('delayed') - reading)
+  return Math.max(0, concurrency - held.count('active') - reading)
 }
 
-/** Every entry that is this consumer's, by id, with a count for each state: slots are arithmetic on these. */
+/**
+ * Every entry that is this consumer's, one object an id, with a count for each state: slots are arithmetic on these.
+ * Whoever moves or removes one names the object, not the id: the id may have been handed out anew meanwhile.
+ */
 export class HeldEntries<Fields extends Record<string, string>> {
   readonly #byId = new Map<string, Held<Fields>>()
   readonly #ready: Held<Fields>[] = []
-  readonly #counts: Record<HeldState, number> = { ready: 0, active: 0, delayed: 0, acking: 0 }
+  /** Fewest deliveries first: who had the fewest bad ends is the least likely killer. */
+  readonly #suspects: Held<Fields>[] = []
+  readonly #counts: Record<HeldState, number> = { ready: 0, suspect: 0, active: 0, delayed: 0, acking: 0, gone: 0 }
 
   get size(): number {
     return this.#byId.size
@@ -38,11 +54,6 @@ export class HeldEntries<Fields extends Record<string, string>> {
 
   count(state: HeldState): number {
     return this.#counts[state]
-  }
-
-  /** Entries that are still to be done. */
-  get open(): number {
-    return this.#counts.ready + this.#counts.active + this.#counts.delayed
   }
 
   has(id: string): boolean {
@@ -57,37 +68,73 @@ export class HeldEntries<Fields extends Record<string, string>> {
     return this.#byId.values()
   }
 
-  /** Takes an entry in: one that waits for a slot, or one that was read for a free slot. */
-  add(entry: StreamEntry<Fields>, aliveAtMs: number, state: 'ready' | 'active' = 'ready'): Held<Fields> {
-    const held: Held<Fields> = { entry, state, aliveAtMs, isLost: false, timer: undefined }
-    this.#byId.set(entry.id, held)
+  /** Takes an entry in; undefined, and nothing changes, when its id is held already. */
+  add(
+    entry: StreamEntry<Fields>,
+    aliveAtMs: number,
+    state: 'ready' | 'suspect' | 'active' = 'ready',
+  ): Held<Fields> | undefined {
+    const { id } = entry
+    if (this.#byId.has(id)) return undefined
+    const held: Held<Fields> = {
+      id,
+      entry,
+      state,
+      aliveAtMs,
+      isLost: false,
+      isCounted: state === 'active',
+      isSuspect: state === 'suspect',
+      letter: undefined,
+      hasStoredDelay: false,
+      timer: undefined,
+    }
+    this.#byId.set(id, held)
     this.#counts[state] += 1
-    if (state === 'ready') this.#ready.push(held)
+    this.#line(held)
     return held
   }
 
-  /** The only way a state changes. */
-  move(held: Held<Fields>, state: HeldState): void {
+  /** The only way a state changes. False, and nothing changes, for one that is gone or has that state already. */
+  move(held: Held<Fields>, state: Exclude<HeldState, 'gone'>): boolean {
+    if (held.state === 'gone' || held.state === state) return false
     this.#counts[held.state] -= 1
     this.#counts[state] += 1
     held.state = state
-    if (state === 'ready') this.#ready.push(held)
+    this.#line(held)
+    return true
   }
 
-  /** The next one that waits for a slot. */
+  #line(held: Held<Fields>): void {
+    if (held.state === 'ready') this.#ready.push(held)
+    else if (held.state === 'suspect') {
+      const { deliveries } = held.entry
+      const at = this.#suspects.findLastIndex(other => other.entry.deliveries <= deliveries)
+      this.#suspects.splice(at + 1, 0, held)
+    }
+  }
+
+  /** The next one that waits for a slot; leaves the line. */
   nextReady(): Held<Fields> | undefined {
     let held = this.#ready.shift()
     // One that was dropped while it waited.
-    while (held !== undefined && (held.state !== 'ready' || this.#byId.get(held.entry.id) !== held))
-      held = this.#ready.shift()
+    while (held !== undefined && held.state !== 'ready') held = this.#ready.shift()
     return held
   }
 
-  remove(id: string): void {
-    const held = this.#byId.get(id)
-    if (held === undefined) return
+  /** The suspect whose turn is next; stays in its line until it is moved and `firstSuspect` is asked again. */
+  firstSuspect(): Held<Fields> | undefined {
+    while (this.#suspects.length > 0 && this.#suspects[0]?.state !== 'suspect') this.#suspects.shift()
+    return this.#suspects[0]
+  }
+
+  /** Forgets one. False, and nothing changes, when it is gone already. */
+  remove(held: Held<Fields>): boolean {
+    if (this.#byId.get(held.id) !== held) return false
     clearTimeout(held.timer)
-    this.#byId.delete(id)
+    held.timer = undefined
+    this.#byId.delete(held.id)
     this.#counts[held.state] -= 1
+    held.state = 'gone'
+    return true
   }
 }

@@ -1,3 +1,5 @@
+import { NO_DELAY, pauseOf } from './delivery.ts'
+
 /** What a handler says of an entry; saying nothing means: done, acknowledge and delete it. */
 export type Outcome = RetryLater | DeadLetter
 
@@ -14,8 +16,12 @@ export interface DeadLetter {
   readonly reason: string
 }
 
-/** @param options.delayMs pause before the handler sees the entry again, in ms. */
+/**
+ * @param options.delayMs pause before the handler sees the entry again, in ms; below 0 is none, Infinity lasts until
+ * another consumer takes the entry over. Throws a TypeError for what is no number.
+ */
 export function retryLater(options: { delayMs: number; reason: string }): RetryLater {
+  if (pauseOf(options.delayMs) === undefined) throw new TypeError(NO_DELAY)
   return { kind: 'retry-later', reason: options.reason, delayMs: options.delayMs }
 }
 

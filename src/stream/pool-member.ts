@@ -12,8 +12,8 @@ export interface PoolMember {
   readonly free: number
   /** Everything up to this id was delivered to the group, as far as is known. */
   readonly seenId: string
-  /** Uses up to `slots`: first for what is at hand, then by one read. Resolves with what the read found, if any. */
-  take(slots: number): Promise<ReadResult>
+  /** Uses up to `slots`: first for what is at hand, then by one read if it may. Resolves with what the read found, if any. */
+  take(slots: number, mayRead: boolean): Promise<ReadResult>
   setQueuePaused(isPaused: boolean): void
   /** After a peek that saw what others had been given: looks up how far the group is. */
   catchUp(): Promise<void>

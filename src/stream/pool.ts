@@ -23,6 +23,8 @@ const MAINTAIN_INTERVAL_MS = 250
 const PAUSE_CHECK_INTERVAL_MS = 500
 /** How often idle streams are looked at for entries that others may have died with. */
 const EMPTY_LOOK_INTERVAL_MS = 1000
+/** A stream that holds entries is read at least so often, whatever a peek says of it. */
+const UNREAD_LOOK_INTERVAL_MS = 2000
 /** Longest pause after reads that failed, in ms. */
 const MAX_FAILED_PAUSE_MS = 1000
 
@@ -158,7 +160,7 @@ export class StreamPool {
       watch.isReading = true
       watch.readAtMs = performance.now()
     }
-    const result = await member.take(reads ? slots : Math.min(slots, member.ready))
+    const result = await member.take(reads ? slots : Math.min(slots, member.ready), reads)
     if (!reads) return
     // What was seen by a peek was another consumer's: without this every peek would see it again.
     if (result === 'empty' && watch.isHit) await member.catchUp()
@@ -246,11 +248,21 @@ export class StreamPool {
 
   /** An entry that a dead consumer held is on its stream: where there is none, hundreds of claims are spared. */
   async #checkEmptiness(watches: readonly Watch[], nowMs: number): Promise<void> {
-    if (!this.#options.connection.isUsable || watches.length === 1) return
+    if (!this.#options.connection.isUsable) return
+    if (watches.length === 1) {
+      // The only stream is read itself; what was seen of it while it had neighbours says nothing any more.
+      for (const watch of watches) watch.isEmpty = false
+      return
+    }
     if (nowMs - this.#emptinessCheckedAtMs < EMPTY_LOOK_INTERVAL_MS) return
     this.#emptinessCheckedAtMs = nowMs
     const filled = await this.#look(watches, () => '0-0')
-    for (const watch of watches) watch.isEmpty = filled?.has(watch.member.stream) === false
+    for (const watch of watches) {
+      watch.isEmpty = filled?.has(watch.member.stream) === false
+      // A failover may have forgotten that it handed out what lies behind the last id seen: only a read tells.
+      const isOld = nowMs - watch.readAtMs > UNREAD_LOOK_INTERVAL_MS
+      if (isOld && !watch.isHot && filled?.has(watch.member.stream)) watch.isHot = true
+    }
   }
 
   async #checkPauses(members: readonly PoolMember[], nowMs: number): Promise<void> {

@@ -1,17 +1,23 @@
-import type { RawEntry } from './entry.ts'
-import type { ConsumerGroup } from './group.ts'
-import type { HeldEntries } from './held.ts'
+import type { DeliveryCounter } from './delivery-counter.ts'
+import type { ConsumerGroup, FoundEntry, Renewal } from './group.ts'
+import type { Held, HeldEntries } from './held.ts'
 
 export interface RecoveryOptions<Fields extends Record<string, string>> {
-  group: ConsumerGroup
+  group: Pick<ConsumerGroup, 'renew' | 'ownPending' | 'bodies' | 'claim' | 'hasStale' | 'removeDeadConsumers'>
   held: HeldEntries<Fields>
+  counter: DeliveryCounter
   minIdleMs: number
   /** The consumer's name was given: it may hold entries of the process before. */
   mayInherit: boolean
-  /** Takes entries in; deliveries by id. */
-  accept(entries: readonly RawEntry[], deliveries: ReadonlyMap<string, number>): void
+  /**
+   * Takes entries in. `mayHaveRun`: a process that is no more may have begun them, once for each of their deliveries;
+   * otherwise the only delivery of an entry is the one that brought it here.
+   */
+  accept(entries: readonly FoundEntry[], mayHaveRun: boolean): Promise<void> | void
   /** An entry that was deleted while it was pending has nothing to be done: only its acknowledgement is left. */
   settleDeleted(id: string): void
+  /** The server says that this one is ours after all. */
+  regain(held: Held<Fields>): void
   onStalled(id: string): void
 }
 
@@ -21,6 +27,8 @@ export interface Circumstances {
   mayClaim: boolean
   /** Bounds what it takes from others. */
   freeSlots: number
+  /** How many more may wait for the suspects' lane. */
+  laneRoom: number
   /** There is hardly anything to take: at most the pending marks of entries that were deleted. */
   isEmpty: boolean
 }
@@ -36,43 +44,62 @@ const CONSUMER_SWEEP_INTERVAL_MS = 60_000
 
 /**
  * What falls between two steps is found again: entries that were ours in a reply we never got, entries of consumers
- * that died, and our own long ones, which are kept alive so that nobody takes them for abandoned.
+ * that died, and our own long ones, which are renewed so that nobody takes them for stale.
  */
 export class Recovery<Fields extends Record<string, string>> {
   readonly #options: RecoveryOptions<Fields>
   readonly #claimIntervalMs: number
-  #isLosing: boolean
-  #isOwing = false
-  #isBusy = false
+  #mustScanOwn: boolean
+  /** The reply to a claim may have been lost: what is found among our own may have killed its process. */
+  #wasClaimLost: boolean
+  #hasUnclaimed = false
+  #round: Promise<void> | undefined
   #claimCursor = '0-0'
   #claimDueAtMs = 0
   #sweepDueAtMs: number
 
   constructor(options: RecoveryOptions<Fields>) {
     this.#options = options
-    this.#isLosing = options.mayInherit
+    this.#mustScanOwn = options.mayInherit
+    this.#wasClaimLost = options.mayInherit
     this.#claimIntervalMs = Math.min(MAX_CLAIM_INTERVAL_MS, Math.max(100, options.minIdleMs / 4))
     this.#sweepDueAtMs = performance.now() + CONSUMER_SWEEP_INTERVAL_MS * Math.random()
   }
 
   /** Own pending entries may be out there that we do not hold; they come before new ones. */
-  get isLosing(): boolean {
-    return this.#isLosing
+  get mustScanOwn(): boolean {
+    return this.#mustScanOwn
   }
 
-  /** Abandoned entries wait, and no slot was free for them: they come before new ones. */
-  get isOwing(): boolean {
-    return this.#isOwing
+  /** Stale entries wait, and no slot was free for them: they come before new ones. */
+  get hasUnclaimed(): boolean {
+    return this.#hasUnclaimed
   }
 
-  loseTrack(): void {
-    this.#isLosing = true
+  /** Entries may be ours that we do not hold: the server is asked for them. */
+  scanOwn(): void {
+    this.#mustScanOwn = true
+  }
+
+  /** Looks for stale entries in the next round. */
+  claimSoon(): void {
+    this.#claimDueAtMs = 0
+  }
+
+  /** Resolves when no round is under way. */
+  async settled(): Promise<void> {
+    await this.#round
   }
 
   /** Is there anything to do? Asked several times a second, of every stream. */
   isDue(nowMs: number, isEmpty: boolean): boolean {
+    const { held, counter } = this.#options
     return (
-      this.#options.held.size > 0 || this.#isLosing || nowMs >= this.#claimDue(isEmpty) || nowMs >= this.#sweepDueAtMs
+      held.size > 0 ||
+      this.#mustScanOwn ||
+      counter.owesForgiveness ||
+      nowMs >= this.#claimDue(isEmpty) ||
+      nowMs >= this.#sweepDueAtMs
     )
   }
 
@@ -81,123 +108,136 @@ export class Recovery<Fields extends Record<string, string>> {
   }
 
   /** One round. Rejects with the server's error, to be tried again. */
-  async maintain(nowMs: number, { mayClaim, freeSlots, isEmpty }: Circumstances): Promise<void> {
-    if (this.#isBusy) return
-    this.#isBusy = true
+  async maintain(nowMs: number, circumstances: Circumstances): Promise<void> {
+    if (this.#round !== undefined) return
+    const round = this.#maintain(nowMs, circumstances)
+    this.#round = round.catch(() => undefined)
     try {
-      await this.#keepAlive(nowMs)
-      if (this.#isLosing) await this.#drainOwn()
-      if (mayClaim && nowMs >= this.#claimDue(isEmpty)) await this.#claim(nowMs, freeSlots)
-      else this.#isOwing = false
-      if (nowMs >= this.#sweepDueAtMs) await this.#sweepConsumers(nowMs)
+      await round
     } finally {
-      this.#isBusy = false
+      this.#round = undefined
     }
+  }
+
+  async #maintain(nowMs: number, circumstances: Circumstances): Promise<void> {
+    const { mayClaim, isEmpty } = circumstances
+    await this.#keepAlive(nowMs)
+    await this.#options.counter.settleForgiveness()
+    if (this.#mustScanOwn && mayClaim) await this.#takeOwn()
+    if (mayClaim && nowMs >= this.#claimDue(isEmpty)) await this.#claim(nowMs, circumstances)
+    else this.#hasUnclaimed = false
+    if (nowMs >= this.#sweepDueAtMs) await this.#sweepConsumers(nowMs)
   }
 
   /**
    * One that went past min-idle in our hands (we were frozen, or the server was away) may be another's by now: it is
-   * never kept alive again. The server checks the owner as well.
+   * not renewed any more. The server checks the owner as well.
    */
   async #keepAlive(nowMs: number): Promise<void> {
     const { held, group, minIdleMs } = this.#options
-    const due: string[] = []
+    const due: Held<Fields>[] = []
     for (const entry of held.values()) {
       const idleMs = nowMs - entry.aliveAtMs
       if (entry.isLost || entry.state === 'acking' || idleMs < minIdleMs / 3) continue
-      if (idleMs < minIdleMs) due.push(entry.entry.id)
-      else this.#lose(entry.entry.id)
+      if (idleMs < minIdleMs) due.push(entry)
+      else this.#lose(entry)
     }
     if (due.length === 0) return
-    const owned = await group.touch('beat', due)
-    for (const id of due) {
-      const entry = held.get(id)
-      if (entry === undefined) continue
-      if (owned.has(id)) entry.aliveAtMs = nowMs
-      else if (entry.state !== 'acking') this.#lose(id)
+    const owned = await group.renew(due.map(({ id }): Renewal => ({ id })))
+    for (const entry of due) {
+      if (entry.state === 'gone' || entry.state === 'acking') continue
+      if (owned.has(entry.id)) entry.aliveAtMs = Math.max(entry.aliveAtMs, nowMs)
+      else this.#lose(entry)
     }
   }
 
   /** A handler at work goes on: what it does is safe to do twice. What only waits here is left to its new owner. */
-  #lose(id: string): void {
-    const { held, onStalled } = this.#options
-    const entry = held.get(id)
-    if (entry === undefined) return
+  #lose(entry: Held<Fields>): void {
+    const { held, counter, onStalled } = this.#options
     entry.isLost = true
-    onStalled(id)
-    if (entry.state === 'ready' || entry.state === 'delayed') {
-      held.remove(id)
-      // If nobody took it, it is still ours and idle: the drain or a claim brings it back.
-      this.#isLosing = true
-    }
+    counter.forgive(entry)
+    onStalled(entry.id)
+    if (entry.state === 'active') return
+    held.remove(entry)
+    // If nobody took it, it is still ours and idle: the look for own entries or a claim brings it back.
+    this.#mustScanOwn = true
   }
 
-  async #drainOwn(): Promise<void> {
-    const { group, held, accept } = this.#options
-    this.#isLosing = false
+  async #takeOwn(): Promise<void> {
+    const { group, held } = this.#options
+    const mayHaveRun = this.#wasClaimLost
+    this.#mustScanOwn = false
     try {
       for (let after = ''; ; ) {
         const page = await group.ownPending(after, PAGE)
         const missing = page.filter(({ id }) => !held.has(id))
         if (missing.length > 0) {
-          const entries = await group.bodies(missing.map(({ id }) => id))
-          this.#settleDeleted(entries)
-          accept(entries, new Map(missing.map(({ id, deliveries }) => [id, deliveries])))
+          const bodies = await group.bodies(missing.map(({ id }) => id))
+          const entries = missing.map((entry, at) => ({ ...entry, fields: bodies[at]?.[1] ?? null }))
+          await this.#take(entries, mayHaveRun)
         }
-        if (page.length < PAGE) return
+        if (page.length < PAGE) break
         after = page.at(-1)?.id ?? ''
       }
+      this.#wasClaimLost = false
     } catch (error) {
-      this.#isLosing = true
+      this.#mustScanOwn = true
       throw error
     }
   }
 
-  /** Takes abandoned entries, following the cursor to the end as far as slots go; the rest waits for the next round. */
-  async #claim(nowMs: number, freeSlots: number): Promise<void> {
+  async #take(entries: readonly FoundEntry[], mayHaveRun: boolean): Promise<void> {
+    for (const { id, fields } of entries) if (fields === null) this.#options.settleDeleted(id)
+    await this.#options.accept(
+      entries.filter(({ fields }) => fields !== null),
+      mayHaveRun,
+    )
+  }
+
+  /** Takes stale entries, following the cursor to the end as far as slots go; the rest waits for the next round. */
+  async #claim(nowMs: number, { freeSlots, laneRoom }: Circumstances): Promise<void> {
     const { group, minIdleMs } = this.#options
-    this.#isOwing = freeSlots <= 0 && (await group.hasStale(minIdleMs))
-    if (this.#isOwing) return
-    let left = freeSlots
+    this.#hasUnclaimed = freeSlots <= 0 && (await group.hasStale(minIdleMs))
+    if (this.#hasUnclaimed) return
+    let left = Math.min(freeSlots, laneRoom)
+    if (left <= 0) return
     for (let page = 0; left > 0 && page < PAGE; page++) {
-      left -= await this.#claimPage(nowMs, Math.min(left, PAGE))
+      left -= await this.#claimPage(Math.min(left, PAGE))
       if (this.#claimCursor === '0-0') break
     }
     // What did not fit into the free slots goes first into the next ones.
-    this.#isOwing = this.#claimCursor !== '0-0'
-    if (!this.#isOwing) this.#claimDueAtMs = nowMs + this.#claimIntervalMs * (0.75 + Math.random() / 4)
+    const isThrough = this.#claimCursor === '0-0'
+    this.#hasUnclaimed = !isThrough && freeSlots <= laneRoom
+    if (isThrough) this.#claimDueAtMs = nowMs + this.#claimIntervalMs * (0.75 + Math.random() / 4)
   }
 
   /** @returns how many entries it took that were not held already. */
-  async #claimPage(nowMs: number, count: number): Promise<number> {
-    const { group, minIdleMs, held, accept, onStalled } = this.#options
-    const { cursor, entries, hasGaps } = await group.claim(minIdleMs, this.#claimCursor, count)
-    this.#claimCursor = cursor
-    if (hasGaps) this.#isLosing = true
-    this.#settleDeleted(entries)
-    for (const [id] of entries) this.#regain(id, nowMs)
-    const ids = entries.filter(([id, fields]) => fields !== null && !held.has(id)).map(([id]) => id)
-    if (ids.length === 0) return 0
-    const deliveries = await group.deliveries(ids[0] as string, ids.at(-1) as string, 10 * PAGE)
-    for (const id of ids) onStalled(id)
-    const found = new Set(ids)
-    accept(
-      entries.filter(([id]) => found.has(id)),
-      deliveries,
-    )
-    return ids.length
-  }
-
-  /** One that we had given up and nobody else took: the claim has made it ours again, by the server's word. */
-  #regain(id: string, nowMs: number): void {
-    const entry = this.#options.held.get(id)
-    if (entry === undefined || entry.state === 'acking') return
-    entry.isLost = false
-    entry.aliveAtMs = nowMs
-  }
-
-  #settleDeleted(entries: readonly RawEntry[]): void {
-    for (const [id, fields] of entries) if (fields === null) this.#options.settleDeleted(id)
+  async #claimPage(count: number): Promise<number> {
+    const { group, minIdleMs, held, regain, onStalled } = this.#options
+    const askedAtMs = performance.now()
+    let claimed: Awaited<ReturnType<typeof group.claim>>
+    try {
+      claimed = await group.claim(minIdleMs, this.#claimCursor, count)
+    } catch (error) {
+      // It may have been done: what it took is ours then, and held by nobody.
+      this.#mustScanOwn = true
+      this.#wasClaimLost = true
+      throw error
+    }
+    this.#claimCursor = claimed.cursor
+    const news: FoundEntry[] = []
+    for (const entry of claimed.entries) {
+      const known = held.get(entry.id)
+      if (known === undefined) news.push(entry)
+      else if (known.state !== 'acking') {
+        known.aliveAtMs = Math.max(known.aliveAtMs, askedAtMs)
+        regain(known)
+      }
+    }
+    const alive = news.filter(({ fields }) => fields !== null)
+    for (const { id } of alive) onStalled(id)
+    await this.#take(news, true)
+    return alive.length
   }
 
   async #sweepConsumers(nowMs: number): Promise<void> {

@@ -26,41 +26,101 @@ export const addBulk: Script = {
     return ids`,
 }
 
-/** KEYS: stream. ARGV: group, ids. Acknowledges and deletes; answers how many were still pending. */
+/**
+ * For `ackDelete` and `ackOwned`: deletes acknowledged entries, but none that another group on the stream was not given
+ * yet or has not acknowledged. Answers how many other groups there are.
+ */
+const DELETE_ACKNOWLEDGED = `
+    local function before(left, right)
+      local leftMs, leftSeq = string.match(left, '(%d+)-(%d+)')
+      local rightMs, rightSeq = string.match(right, '(%d+)-(%d+)')
+      leftMs, rightMs = tonumber(leftMs), tonumber(rightMs)
+      if leftMs ~= rightMs then return leftMs < rightMs end
+      return tonumber(leftSeq) < tonumber(rightSeq)
+    end
+    local function deleteAcknowledged(stream, group, ids)
+      if redis.call('EXISTS', stream) == 0 then return 0 end
+      local others = {}
+      for _, info in ipairs(redis.call('XINFO', 'GROUPS', stream)) do
+        local other = {}
+        for i = 1, #info, 2 do other[info[i]] = info[i + 1] end
+        if other['name'] ~= group then others[#others + 1] = other end
+      end
+      local free = ids
+      if #others > 0 then
+        free = {}
+        for _, id in ipairs(ids) do
+          local isNeeded = false
+          for _, other in ipairs(others) do
+            if before(other['last-delivered-id'], id) then isNeeded = true
+            elseif #redis.call('XPENDING', stream, other['name'], id, id, 1) > 0 then isNeeded = true end
+          end
+          if not isNeeded then free[#free + 1] = id end
+        end
+      end
+      if #free > 0 then redis.call('XDEL', stream, unpack(free)) end
+      return #others
+    end`
+
+/** KEYS: stream. ARGV: group, ids. Acknowledges and deletes; answers how many other groups the stream has. */
 export const ackDelete: Script = {
   name: 'streamAckDelete',
-  lua: `
+  lua: `${DELETE_ACKNOWLEDGED}
     local ids = {unpack(ARGV, 2)}
-    local acked = redis.call('XACK', KEYS[1], ARGV[1], unpack(ids))
-    redis.call('XDEL', KEYS[1], unpack(ids))
-    return acked`,
+    redis.call('XACK', KEYS[1], ARGV[1], unpack(ids))
+    return deleteAcknowledged(KEYS[1], ARGV[1], ids)`,
+}
+
+/** KEYS: stream. ARGV: group, consumer, id. Acknowledges and deletes one that is still ours; answers whether it was. */
+export const ackOwned: Script = {
+  name: 'streamAckOwned',
+  lua: `${DELETE_ACKNOWLEDGED}
+    local found = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[3], 1)
+    if not found[1] or found[1][2] ~= ARGV[2] then return 0 end
+    redis.call('XACK', KEYS[1], ARGV[1], ARGV[3])
+    deleteAcknowledged(KEYS[1], ARGV[1], {ARGV[3]})
+    return 1`,
 }
 
 /**
- * KEYS: stream. ARGV: group, consumer, mode, idle ms, ids. For each entry that is still ours:
- * 'beat' resets its idle time, 'count' also counts a delivery, 'release' lets it look idle for so long that any
- * consumer may claim it, and takes back the delivery: who gives an entry up in good order did not die of it. One that another consumer owns by now is left alone: a frozen worker must not steal it back.
- * Answers the ids that are still ours.
+ * KEYS: stream. ARGV: group, consumer, idle ms, then pairs of id and count. Each entry that is still ours looks idle for
+ * that long afterwards (0 = renewed; min-idle = any consumer may claim it) and has that count of deliveries ('' = as it
+ * is). One that another consumer owns by now is left alone: a frozen worker must not steal it back. Answers the ids that
+ * are still ours.
  */
-export const touchOwned: Script = {
-  name: 'streamTouchOwned',
+export const renewOwned: Script = {
+  name: 'streamRenewOwned',
   lua: `
     local owned = {}
-    for i = 5, #ARGV do
-      local found = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[i], ARGV[i], 1)
+    for i = 4, #ARGV, 2 do
+      local id, count = ARGV[i], ARGV[i + 1]
+      local found = redis.call('XPENDING', KEYS[1], ARGV[1], id, id, 1)
       if found[1] and found[1][2] == ARGV[2] then
-        owned[#owned + 1] = ARGV[i]
-        if ARGV[3] == 'count' then
-          redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[i])
-        elseif ARGV[3] == 'release' then
-          local count = math.max(0, found[1][4] - 1)
-          redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[i], 'IDLE', ARGV[4], 'RETRYCOUNT', count, 'JUSTID')
+        owned[#owned + 1] = id
+        if count == '' then
+          redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, id, 'IDLE', ARGV[3], 'JUSTID')
         else
-          redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[i], 'IDLE', ARGV[4], 'JUSTID')
+          redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, id, 'IDLE', ARGV[3], 'RETRYCOUNT', count, 'JUSTID')
         end
       end
     end
     return owned`,
+}
+
+/**
+ * KEYS: stream. ARGV: group, ids. Takes back one delivery of each, whoever owns it by now, and changes nothing else: the
+ * process that had begun it lives.
+ */
+export const forgive: Script = {
+  name: 'streamForgive',
+  lua: `
+    for i = 2, #ARGV do
+      local row = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[i], ARGV[i], 1)[1]
+      if row and row[4] > 0 then
+        redis.call('XCLAIM', KEYS[1], ARGV[1], row[2], 0, ARGV[i], 'IDLE', row[3], 'RETRYCOUNT', row[4] - 1, 'JUSTID')
+      end
+    end
+    return 1`,
 }
 
 /**
@@ -133,7 +193,9 @@ export const removeStream: Script = {
 export const SCRIPTS = [
   addBulk,
   ackDelete,
-  touchOwned,
+  ackOwned,
+  renewOwned,
+  forgive,
   removeDeadConsumers,
   removeConsumer,
   trimAcknowledged,

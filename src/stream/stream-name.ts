@@ -10,7 +10,12 @@ export function limiterKey(stream: string): string {
   return `${stream}:limiter`
 }
 
-const RESERVED = /:(paused|limiter)$/
+/** The key that is there as long as an entry waits whose handler said «not now». */
+export function delayKey(stream: string, id: string): string {
+  return `${stream}:delay:${id}`
+}
+
+const RESERVED = /:(paused|limiter|delay:\d+-\d+)$/
 
 /**
  * A stream's name is its key as it is. One that ends like the framework's own keys would be another queue's switch:
@@ -19,5 +24,7 @@ const RESERVED = /:(paused|limiter)$/
 export function assertStreamName(option: string, name: unknown): void {
   assertName(option, name)
   if (RESERVED.test(name as string))
-    throw new TypeError(`${option} must not end in :paused or :limiter, which are keys of the queue before it`)
+    throw new TypeError(
+      `${option} must not end in :paused, :limiter or :delay:<id>, which are keys of the queue before it`,
+    )
 }

@@ -33,6 +33,7 @@ export class StreamWorker<Fields extends Record<string, string> = Record<string,
   #closing: Promise<void> | undefined
   readonly #closed = Promise.withResolvers<void>()
   #isPaused = false
+  #pauses = 0
   #stopReconnect: (() => void) | undefined
 
   constructor(name: string, handler: StreamHandler<Fields>, options: StreamWorkerOptions<Fields>) {
@@ -103,6 +104,7 @@ export class StreamWorker<Fields extends Record<string, string> = Record<string,
     this.#pool.add(this.#consumer)
     if (!this.#isPaused) this.#consumer.open()
     this.announce('ready')
+    if (this.#consumer.isQueuePaused) this.announce('paused')
     await this.#closed.promise
   }
 
@@ -110,6 +112,7 @@ export class StreamWorker<Fields extends Record<string, string> = Record<string,
     try {
       await this.#options.connection.ready()
       await this.#consumer.ensureGroup()
+      await this.#consumer.lookUpPause()
       return true
     } catch (error) {
       this.announce('error', toError(error))
@@ -117,14 +120,23 @@ export class StreamWorker<Fields extends Record<string, string> = Record<string,
     }
   }
 
-  /** Reads nothing more; resolves when no handler is at work, or at once with `doNotWaitActive`. */
+  /**
+   * Reads nothing more. Resolves, and `paused` is announced, when no handler is at work and what was done is
+   * acknowledged; at once with `doNotWaitActive`. What waits is given up to other workers, delayed entries when their
+   * time has come.
+   */
   async pause(doNotWaitActive = false): Promise<void> {
-    if (!this.#isPaused) {
+    const isNews = !this.#isPaused
+    const pauses = isNews ? ++this.#pauses : this.#pauses
+    if (isNews) {
       this.#isPaused = true
       this.#consumer.shut()
-      this.announce('paused')
     }
-    if (!doNotWaitActive) await this.#consumer.whenIdle()
+    if (!doNotWaitActive) {
+      await this.#consumer.whenIdle()
+      await this.#consumer.whenAcknowledged()
+    }
+    if (isNews && this.#isPaused && pauses === this.#pauses) this.announce('paused')
   }
 
   resume(): void {

@@ -56,12 +56,13 @@ const commands = fc.oneof(
   command('XACK', key, group, ids),
   command('XDEL', key, ids),
   fc
-    .tuple(key, group, ids)
-    .map(([name, of, list]) => ['XACKDEL', name, of, 'KEEPREF', 'IDS', String(list.length), ...list]),
+    .tuple(key, group, fc.constantFrom('KEEPREF', 'ACKED'), ids)
+    .map(([name, of, mode, list]) => ['XACKDEL', name, of, mode, 'IDS', String(list.length), ...list]),
   command('XCLAIM', key, group, consumer, idle, ids, 'IDLE', idle, 'JUSTID'),
   command('XCLAIM', key, group, consumer, idle, ids, 'IDLE', idle, 'RETRYCOUNT', count, 'JUSTID'),
   command('XCLAIM', key, group, consumer, '0', ids),
   command('XAUTOCLAIM', key, group, consumer, idle, fc.oneof(fc.constant('0-0'), id), 'COUNT', count),
+  command('XAUTOCLAIM', key, group, consumer, idle, '0-0', 'COUNT', count, 'JUSTID'),
   command('XPENDING', key, group),
   command('XPENDING', key, group, start, end, count),
   command('XPENDING', key, group, start, end, count, consumer),
@@ -77,7 +78,9 @@ const commands = fc.oneof(
   command('INCRBY', TEXT, count),
   command(fc.constantFrom('GET', 'DEL', 'EXISTS', 'MGET', 'PTTL'), key),
   command('streamAckDelete', key, group, ids),
-  command('streamTouchOwned', key, group, consumer, fc.constantFrom('beat', 'count', 'release'), idle, ids),
+  command('streamAckOwned', key, group, consumer, id),
+  command('streamRenewOwned', key, group, consumer, idle, id, fc.constantFrom('', '0', '3')),
+  command('streamForgive', key, group, ids),
   command('streamRemoveDeadConsumers', key, group, consumer, fc.constantFrom('0', LONG_MS)),
   command('streamRemoveConsumer', key, group, consumer),
   command('streamTrimAcknowledged', key, group, count),

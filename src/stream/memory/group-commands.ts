@@ -5,7 +5,7 @@ import { MemoryGroup, type PendingMark } from './memory-group.ts'
 import type { MemoryStream } from './memory-stream.ts'
 import { integer, refusal } from './refusal.ts'
 import { entryReply, parseCount, parseStreams } from './stream-commands.ts'
-import { idText, parseEnd, parseId, parseStart } from './stream-id.ts'
+import { compareIds, idText, parseEnd, parseId, parseStart } from './stream-id.ts'
 
 const END = parseEnd('+')
 
@@ -109,13 +109,23 @@ function xack(keys: Keyspace, [key = '', name = '', ...ids]: string[]): Reply {
   return texts.filter(text => group?.settle(text)).length
 }
 
-/** XACKDEL key group KEEPREF IDS count id …: for each, 1 = acknowledged and deleted, -1 = was not pending. */
-function xackdel(keys: Keyspace, [key = '', name = '', , , , ...ids]: string[]): Reply {
-  const texts = ids.map(id => idText(parseId(id)))
+/**
+ * XACKDEL key group KEEPREF | ACKED IDS count id …: for each, 1 = acknowledged and deleted, -1 = was not pending; with
+ * ACKED 2 = acknowledged, and kept, because another group was not given it or has not acknowledged it.
+ */
+function xackdel(keys: Keyspace, [key = '', name = '', mode = '', , , ...ids]: string[]): Reply {
   const stream = keys.stream(key)
   const group = stream?.groups.get(name)
-  return texts.map(text => {
+  const isAcked = mode.toUpperCase() === 'ACKED'
+  return ids.map(given => {
+    const id = parseId(given)
+    const text = idText(id)
     if (!group?.settle(text)) return -1
+    const others = [...(stream?.groups.values() ?? [])]
+    const isNeeded = others.some(
+      other => compareIds(other.lastDelivered, id) < 0 || other.pending.get(text) !== undefined,
+    )
+    if (isAcked && isNeeded) return 2
     stream?.entries.delete(text)
     return 1
   })

@@ -3,6 +3,7 @@ import type { Command, Reply } from './command.ts'
 import { groupCommands } from './group-commands.ts'
 import type { Keyspace } from './keyspace.ts'
 import { streamCommands } from './stream-commands.ts'
+import { compareIds, parseId } from './stream-id.ts'
 import { stringCommands } from './string-commands.ts'
 
 /** The framework's scripts, and its rate limiter's, by their names: each the same calls as its Lua, in one step. */
@@ -29,25 +30,53 @@ const addBulk: Command = (keys, [key = '', bound = '', ...rest]) => {
   return ids
 }
 
-const ackDelete: Command = (keys, [key = '', group = '', ...ids]) => {
-  const acked = call(keys, 'XACK', key, group, ...ids)
-  call(keys, 'XDEL', key, ...ids)
-  return acked
+/** Deletes acknowledged entries, but none that another group may still need; answers how many other groups there are. */
+function deleteAcknowledged(keys: Keyspace, key: string, group: string, ids: readonly string[]): number {
+  if (call(keys, 'EXISTS', key) === 0) return 0
+  const others = (call(keys, 'XINFO', 'GROUPS', key) as Reply[]).map(named).filter(({ name }) => name !== group)
+  const free = ids.filter(id =>
+    others.every(({ name, 'last-delivered-id': last }) => {
+      const wasGiven = compareIds(parseId(String(last)), parseId(id)) >= 0
+      return wasGiven && (call(keys, 'XPENDING', key, String(name), id, id, 1) as Reply[]).length === 0
+    }),
+  )
+  if (free.length > 0) call(keys, 'XDEL', key, ...free)
+  return others.length
 }
 
-const touchOwned: Command = (keys, [key = '', group = '', consumer = '', mode, idleMs = '', ...ids]) => {
+const ackDelete: Command = (keys, [key = '', group = '', ...ids]) => {
+  call(keys, 'XACK', key, group, ...ids)
+  return deleteAcknowledged(keys, key, group, ids)
+}
+
+const ownerOf = (keys: Keyspace, key: string, group: string, id: string) =>
+  (call(keys, 'XPENDING', key, group, id, id, 1) as [string, string, number, number][])[0]
+
+const ackOwned: Command = (keys, [key = '', group = '', consumer = '', id = '']) => {
+  if (ownerOf(keys, key, group, id)?.[1] !== consumer) return 0
+  call(keys, 'XACK', key, group, id)
+  deleteAcknowledged(keys, key, group, [id])
+  return 1
+}
+
+const renewOwned: Command = (keys, [key = '', group = '', consumer = '', idleMs = '', ...pairs]) => {
   const owned: Reply[] = []
-  for (const id of ids) {
-    const [found] = call(keys, 'XPENDING', key, group, id, id, 1) as [string, string, number, number][]
-    if (found?.[1] !== consumer) continue
+  for (let at = 0; at < pairs.length; at += 2) {
+    const [id = '', count = ''] = pairs.slice(at, at + 2)
+    if (ownerOf(keys, key, group, id)?.[1] !== consumer) continue
     owned.push(id)
-    const count = Math.max(0, found[3] - 1)
-    if (mode === 'count') call(keys, 'XCLAIM', key, group, consumer, 0, id)
-    else if (mode === 'release')
-      call(keys, 'XCLAIM', key, group, consumer, 0, id, 'IDLE', idleMs, 'RETRYCOUNT', count, 'JUSTID')
-    else call(keys, 'XCLAIM', key, group, consumer, 0, id, 'IDLE', idleMs, 'JUSTID')
+    const counted = count === '' ? [] : ['RETRYCOUNT', count]
+    call(keys, 'XCLAIM', key, group, consumer, 0, id, 'IDLE', idleMs, ...counted, 'JUSTID')
   }
   return owned
+}
+
+const forgive: Command = (keys, [key = '', group = '', ...ids]) => {
+  for (const id of ids) {
+    const [, owner = '', idleMs = 0, count = 0] = ownerOf(keys, key, group, id) ?? []
+    if (count > 0) call(keys, 'XCLAIM', key, group, owner, 0, id, 'IDLE', idleMs, 'RETRYCOUNT', count - 1, 'JUSTID')
+  }
+  return 1
 }
 
 const removeDeadConsumers: Command = (keys, [key = '', group = '', own, silentMs]) => {
@@ -104,7 +133,9 @@ const rlflxIncr: Command = (keys, [key = '', points = '', seconds = '']) => {
 export const MEMORY_SCRIPTS: Readonly<Record<string, Command>> = {
   [scripts.addBulk.name]: addBulk,
   [scripts.ackDelete.name]: ackDelete,
-  [scripts.touchOwned.name]: touchOwned,
+  [scripts.ackOwned.name]: ackOwned,
+  [scripts.renewOwned.name]: renewOwned,
+  [scripts.forgive.name]: forgive,
   [scripts.removeDeadConsumers.name]: removeDeadConsumers,
   [scripts.removeConsumer.name]: removeConsumer,
   [scripts.trimAcknowledged.name]: trimAcknowledged,

@@ -1,0 +1,287 @@
+import { toError } from '#runtime/errors.ts'
+import { Acker } from './acker.ts'
+import type { ConsumerWorkOptions } from './consumer-work-options.ts'
+import { DeliveryCounter } from './delivery-counter.ts'
+import { EntryRunner } from './entry-runner.ts'
+import { isNoGroup } from './errors.ts'
+import { freeSlots, type Held, HeldEntries } from './held.ts'
+import { Leases } from './leases.ts'
+import type { ReadResult } from './pool-member.ts'
+import { Recovery } from './recovery.ts'
+import { MIN_STORED_DELAY_MS } from './stored-delays.ts'
+import { StreamReader } from './stream-reader.ts'
+
+/** What is done but not yet acknowledged may run this far ahead of the server before nothing more is read. */
+const MAX_UNACKED = 5000
+/** Delayed entries hold no slot: so many of them, and twice the concurrency, may wait before nothing more is read. */
+const DELAYED_ROOM = 1000
+/** The same for those that wait for the suspects' lane. */
+const SUSPECT_ROOM = 100
+/** How long a consumer that leaves waits for the answer to a claim, in ms. */
+const LEAVE_PATIENCE_MS = 1000
+
+/** The slots of one consumer, what is in them and what waits for them. Knows the server by its group's commands only. */
+export class ConsumerWork<Fields extends Record<string, string>> {
+  readonly #o: ConsumerWorkOptions<Fields>
+  readonly #held = new HeldEntries<Fields>()
+  readonly #acker: Acker<Pick<Held<Fields>, 'id'> & Partial<Held<Fields>>>
+  readonly #leases: Leases<Fields>
+  readonly recovery: Recovery<Fields>
+  readonly reader: StreamReader<Fields>
+  readonly #runner: EntryRunner<Fields>
+  readonly #wakeForSuspect = () => {
+    if (this.#held.count('suspect') > 0) this.#o.wake()
+  }
+  #mayBegin = false
+  #idle: PromiseWithResolvers<void> | undefined
+  concurrency: number
+
+  constructor(options: ConsumerWorkOptions<Fields>) {
+    const { stream, group, onError } = options
+    this.#o = options
+    this.concurrency = options.options.concurrency
+    this.#acker = new Acker({
+      group,
+      onAcked: items => this.#onAcked(items as readonly Held<Fields>[]),
+      onOtherGroup: options.onOtherGroup,
+      onError,
+    })
+    const counter = new DeliveryCounter({ group, onError })
+    this.#leases = this.#makeLeases(counter)
+    this.recovery = this.#makeRecovery(counter)
+    this.#runner = this.#makeRunner(counter)
+    this.reader = new StreamReader({
+      stream,
+      group,
+      held: this.#held,
+      begin: held => this.#runner.begin(held),
+      repeated: (id, askedAtMs) => this.#leases.repeated(id, askedAtMs),
+      settleDeleted: id => this.#acker.add({ id }),
+      onFailed: error => {
+        // Entries may have been handed to us in a reply that never came.
+        this.recovery.scanOwn()
+        return options.onReadFailed(error)
+      },
+      onDrained: () => options.announce('drained'),
+    })
+    options.lane.onRoom(this.#wakeForSuspect)
+  }
+
+  #makeLeases(counter: DeliveryCounter): Leases<Fields> {
+    const { stream, group, delays, lane, options, isUsable, onError } = this.#o
+    return new Leases({
+      stream,
+      held: this.#held,
+      group,
+      counter,
+      delays,
+      lane,
+      minIdleMs: options.claimMinIdleMs,
+      maxDeliveries: options.maxDeliveries,
+      mayBegin: () => this.#mayBegin,
+      isUsable,
+      wait: (held, delayMs) => this.#runner.wait(held, delayMs),
+      onError,
+    })
+  }
+
+  #makeRecovery(counter: DeliveryCounter): Recovery<Fields> {
+    const { group, options, announce, wake } = this.#o
+    return new Recovery({
+      group,
+      held: this.#held,
+      counter,
+      minIdleMs: options.claimMinIdleMs,
+      mayInherit: options.isNamed,
+      accept: async (entries, mayHaveRun) => {
+        await this.#leases.accept(entries, mayHaveRun)
+        wake()
+      },
+      settleDeleted: id => this.#acker.add({ id }),
+      regain: held => this.#leases.regain(held),
+      onStalled: id => announce('stalled', id),
+    })
+  }
+
+  #makeRunner(counter: DeliveryCounter): EntryRunner<Fields> {
+    const { handler, lane, options, signal, limiter, announce, wake, onFreed } = this.#o
+    return new EntryRunner({
+      handler,
+      held: this.#held,
+      counter,
+      lane,
+      options,
+      signal,
+      limiter,
+      announce,
+      acknowledge: held => this.#acker.add(held),
+      letGo: held => this.#letGo(held),
+      writeLetter: held => this.#writeLetter(held),
+      storeDelay: (held, delayMs) => this.#storeDelay(held, delayMs),
+      onFreed: () => {
+        this.#settleIdle()
+        onFreed()
+      },
+      onReady: () => (this.#mayBegin ? wake() : this.#leases.releaseWaiting()),
+    })
+  }
+
+  /** Slots in use, those of a read under way included. */
+  get active(): number {
+    return this.inFlight + this.reader.reading
+  }
+
+  /** Handlers at work. */
+  get inFlight(): number {
+    return this.#held.count('active')
+  }
+
+  /** Entries at hand that may have a slot now. */
+  get ready(): number {
+    return this.#mayBegin ? this.#held.count('ready') + (this.#nextSuspect() === undefined ? 0 : 1) : 0
+  }
+
+  get free(): number {
+    return this.#mayBegin ? this.#free : 0
+  }
+
+  get #free(): number {
+    return freeSlots(this.concurrency, this.#held, this.reader.reading)
+  }
+
+  get canRead(): boolean {
+    return this.#mayBegin && this.#mayRead && this.#free > this.ready
+  }
+
+  /** What was lost or left comes first, and the server must be there. */
+  get #mayRead(): boolean {
+    return (
+      this.#o.isUsable() &&
+      !this.recovery.mustScanOwn &&
+      !this.recovery.hasUnclaimed &&
+      this.#held.count('acking') < MAX_UNACKED &&
+      this.#hasDelayedRoom &&
+      !this.#o.limiter?.isUsedUp(performance.now())
+    )
+  }
+
+  get #hasDelayedRoom(): boolean {
+    return this.#held.count('delayed') < DELAYED_ROOM + 2 * this.concurrency
+  }
+
+  /** The suspect that may begin now. */
+  #nextSuspect(): Held<Fields> | undefined {
+    if (this.#held.count('suspect') === 0) return undefined
+    const first = this.#held.firstSuspect()
+    if (first === undefined) return undefined
+    return this.#o.lane.hasRoom(first, this.#o.options.maxDeliveries, performance.now()) ? first : undefined
+  }
+
+  /** Handlers may begin. */
+  open(): void {
+    this.#mayBegin = true
+    if (!this.#leases.takeReleased()) return
+    this.recovery.scanOwn()
+    this.recovery.claimSoon()
+  }
+
+  /** None begins any more; what waits for a slot is given up, what runs goes on, and is renewed. */
+  shut(): void {
+    this.#mayBegin = false
+    this.#leases.releaseWaiting()
+  }
+
+  /** Uses up to `slots`: first for what is at hand, then by one read, if it may. */
+  async take(slots: number, mayRead: boolean): Promise<ReadResult> {
+    let left = slots
+    for (; left > 0; left--) {
+      const held = this.#nextSuspect() ?? this.#held.nextReady()
+      if (held === undefined) break
+      this.#runner.begin(held)
+    }
+    if (this.#nextSuspect() !== undefined) this.#o.wake()
+    if (!mayRead || left === 0) return 'none'
+    const result = await this.reader.read(Math.min(left, this.#o.options.readCount))
+    this.#settleIdle()
+    return result
+  }
+
+  maintain(nowMs: number, isEmpty: boolean): Promise<void> {
+    const laneRoom = SUSPECT_ROOM + 2 * this.concurrency - this.#held.count('suspect')
+    const mayClaim = this.#mayBegin && this.#hasDelayedRoom
+    return this.recovery.maintain(nowMs, { mayClaim, freeSlots: this.#free - this.ready, laneRoom, isEmpty })
+  }
+
+  /** No handler is at work and no read under way. */
+  whenIdle(): Promise<void> {
+    if (this.active === 0) return Promise.resolve()
+    this.#idle ??= Promise.withResolvers()
+    return this.#idle.promise
+  }
+
+  /** Everything done so far has been acknowledged. */
+  whenAcknowledged(): Promise<void> {
+    return this.#acker.drained()
+  }
+
+  /** Gives up what it has leased, so that others may claim it at once, and leaves the group. */
+  async leave(): Promise<void> {
+    const { group, isUsable, lane, onError } = this.#o
+    lane.offRoom(this.#wakeForSuspect)
+    const patience = Promise.withResolvers<void>()
+    const timer = setTimeout(patience.resolve, LEAVE_PATIENCE_MS)
+    // What a claim under way brings is given up too.
+    await Promise.race([this.recovery.settled(), patience.promise])
+    clearTimeout(timer)
+    this.#acker.close()
+    this.#runner.close()
+    try {
+      await this.#leases.releaseAll()
+      if (isUsable()) await group.leave()
+    } catch (error) {
+      if (!isNoGroup(error)) onError(toError(error))
+    }
+  }
+
+  #settleIdle(): void {
+    if (this.#idle === undefined || this.active > 0) return
+    this.#idle.resolve()
+    this.#idle = undefined
+  }
+
+  /** If nobody took it, it is still ours on the server: the look for own entries, or a claim, brings it back. */
+  #letGo(held: Held<Fields>): void {
+    this.#held.remove(held)
+    this.recovery.scanOwn()
+  }
+
+  #onAcked(items: readonly Held<Fields>[]): void {
+    for (const held of items) {
+      this.#held.remove(held)
+      if (held.hasStoredDelay) this.#o.delays.forget(held.id)
+    }
+    if (this.#mayBegin) this.#o.wake()
+  }
+
+  #storeDelay(held: Held<Fields>, delayMs: number): void {
+    if (delayMs < MIN_STORED_DELAY_MS) return
+    held.hasStoredDelay = true
+    this.#o.delays.store(held.id, delayMs)
+  }
+
+  /** Written, then acknowledged, while the entry is ours by the server's word; its new owner decides otherwise. */
+  async #writeLetter({ id, entry, letter, isLost, hasStoredDelay }: Held<Fields>): Promise<boolean> {
+    if (letter === undefined || isLost || !(await this.#isOurs(id))) return false
+    if (letter.isPoison) {
+      await this.#o.options.onPoison?.(entry)
+      if (!(await this.#isOurs(id))) return false
+    }
+    await this.#o.writeDeadLetter(entry, letter.reason)
+    if (hasStoredDelay) this.#o.delays.forget(id)
+    return await this.#o.group.ackOwned(id)
+  }
+
+  async #isOurs(id: string): Promise<boolean> {
+    return (await this.#o.group.renew([{ id }])).has(id)
+  }
+}

@@ -1,0 +1,92 @@
+import type { ConsumerGroup, Renewal } from './group.ts'
+import type { Held } from './held.ts'
+
+export interface DeliveryCounterOptions {
+  group: Pick<ConsumerGroup, 'renew' | 'forgive'>
+  onError(error: unknown): void
+}
+
+type Leased = Held<Record<string, string>>
+
+interface Waiting extends Renewal {
+  held: Leased
+  settle?: PromiseWithResolvers<boolean>
+}
+
+/**
+ * Keeps the server's count of an entry's deliveries true: it is the number of runs that were begun and did not end
+ * well, the one under way included. A first delivery is counted by XREADGROUP; every other run is counted before it
+ * begins, so that the death of its process stands against it; one that ends with «not now» is taken back. What is
+ * counted in the same turn of the event loop is one command. Counts are sent as numbers, not as steps: a command that
+ * runs although nobody heard its answer changes nothing when it is sent again.
+ */
+export class DeliveryCounter {
+  readonly #options: DeliveryCounterOptions
+  #waiting: Waiting[] = []
+  readonly #toForgive = new Set<string>()
+
+  constructor(options: DeliveryCounterOptions) {
+    this.#options = options
+  }
+
+  /** Counts the run that is about to begin. Resolves with whether the entry is still ours; rejects without an answer. */
+  count(held: Leased): Promise<boolean> {
+    const settle = Promise.withResolvers<boolean>()
+    this.#push({ held, id: held.id, count: held.entry.deliveries, settle })
+    return settle.promise
+  }
+
+  /** The run that was counted is over, and not badly. */
+  takeBack(held: Leased): void {
+    held.isCounted = false
+    this.#push({ held, id: held.id, count: held.entry.deliveries - 1 })
+  }
+
+  /** The server has handed out anew what runs here: its count has begun again at 1. */
+  restore(held: Leased): void {
+    const { deliveries } = held.entry
+    held.isCounted = held.state === 'active'
+    this.#push({ held, id: held.id, count: held.isCounted ? deliveries : deliveries - 1 })
+  }
+
+  /** It may be another's by now: that one's process did not die of our run. */
+  forgive(held: Leased): void {
+    if (!held.isCounted) return
+    held.isCounted = false
+    this.#toForgive.add(held.id)
+  }
+
+  get owesForgiveness(): boolean {
+    return this.#toForgive.size > 0
+  }
+
+  /** Tells the server what is forgiven. Rejects without an answer; nothing is forgotten then. */
+  async settleForgiveness(): Promise<void> {
+    const ids = [...this.#toForgive]
+    if (ids.length === 0) return
+    // Steps, not numbers: sent once, since a second one would forgive what it should not.
+    this.#toForgive.clear()
+    await this.#options.group.forgive(ids)
+  }
+
+  #push(waiting: Waiting): void {
+    this.#waiting.push(waiting)
+    if (this.#waiting.length === 1) setImmediate(() => void this.#send())
+  }
+
+  async #send(): Promise<void> {
+    const waiting = this.#waiting
+    this.#waiting = []
+    const sentAtMs = performance.now()
+    try {
+      const owned = await this.#options.group.renew(waiting)
+      for (const { held, id, settle } of waiting) {
+        if (owned.has(id)) held.aliveAtMs = Math.max(held.aliveAtMs, sentAtMs)
+        settle?.resolve(owned.has(id))
+      }
+    } catch (error) {
+      this.#options.onError(error)
+      for (const { settle } of waiting) settle?.reject(error)
+    }
+  }
+}

@@ -1,0 +1,112 @@
+import { toError } from '#runtime/errors.ts'
+import { isPoison } from './delivery.ts'
+import type { DeliveryCounter } from './delivery-counter.ts'
+import { toEntry } from './entry.ts'
+import type { ConsumerGroup, FoundEntry, Renewal } from './group.ts'
+import type { Held, HeldEntries } from './held.ts'
+import type { StoredDelays } from './stored-delays.ts'
+import type { SuspectLane } from './suspect-lane.ts'
+
+export interface LeasesOptions<Fields extends Record<string, string>> {
+  stream: string
+  held: HeldEntries<Fields>
+  group: Pick<ConsumerGroup, 'renew'>
+  counter: DeliveryCounter
+  delays: Pick<StoredDelays, 'restOf'>
+  lane: SuspectLane
+  minIdleMs: number
+  maxDeliveries: number
+  /** Handlers may begin: the worker is neither paused nor closing. */
+  mayBegin(): boolean
+  /** The server is there. */
+  isUsable(): boolean
+  /** Makes a delayed entry ready when its time has come. */
+  wait(held: Held<Fields>, delayMs: number): void
+  onError(error: Error): void
+}
+
+/** How entries become this consumer's and stop being so, other than by being done. */
+export class Leases<Fields extends Record<string, string>> {
+  readonly #o: LeasesOptions<Fields>
+  #hasReleased = false
+
+  constructor(options: LeasesOptions<Fields>) {
+    this.#o = options
+  }
+
+  /** Entries that recovery found: leased at once, begun as slots become free. */
+  async accept(found: readonly FoundEntry[], mayHaveRun: boolean): Promise<void> {
+    const { held, stream } = this.#o
+    if (found.length === 0) return
+    const rest = await this.#o.delays.restOf(found.map(({ id }) => id))
+    // Paused or closed meanwhile: they are for others, at once.
+    if (!this.#o.mayBegin()) return this.#release(found.map(({ id }) => ({ id })))
+    const nowMs = performance.now()
+    for (const { id, fields, deliveries } of found) {
+      // The delivery that brought it here in a reply that we never got is this one.
+      const isFirst = deliveries === 1 && !mayHaveRun
+      const badEnds = isFirst ? 0 : deliveries
+      const entry = toEntry<Fields>(stream, id, fields ?? [], badEnds + 1)
+      const waits = badEnds > 0 && !isPoison(badEnds + 1, Math.max(2, this.#o.maxDeliveries))
+      const one = held.add(entry, nowMs, waits ? 'suspect' : 'ready')
+      if (one === undefined) continue
+      one.isSuspect = badEnds > 0
+      one.isCounted = isFirst
+      const delayMs = rest.get(id)
+      if (delayMs === undefined) continue
+      held.move(one, 'delayed')
+      one.hasStoredDelay = true
+      this.#o.wait(one, delayMs)
+    }
+  }
+
+  /** The server hands out what is leased already: it has forgotten that it did, and made it ours anew. */
+  repeated(id: string, nowMs: number): void {
+    const held = this.#o.held.get(id)
+    if (held === undefined || held.state === 'acking') return
+    held.aliveAtMs = Math.max(held.aliveAtMs, nowMs)
+    held.isLost = false
+    this.#o.counter.restore(held)
+  }
+
+  /** One that was given up for lost is ours after all, and nobody else has begun it. */
+  regain(held: Held<Fields>): void {
+    if (!held.isLost) return
+    held.isLost = false
+    if (held.state === 'active') this.#o.counter.restore(held)
+  }
+
+  /** Gives up what waits for a slot, so that others may claim it at once. */
+  releaseWaiting(): void {
+    const waiting = [...this.#o.held.values()].filter(({ state }) => state === 'ready' || state === 'suspect')
+    if (waiting.length === 0) return
+    this.#hasReleased = true
+    this.#release(this.#forget(waiting)).catch(error => this.#o.onError(toError(error)))
+  }
+
+  /** Was anything given up that may still be ours on the server? Answers once. */
+  takeReleased(): boolean {
+    const hasReleased = this.#hasReleased
+    this.#hasReleased = false
+    return hasReleased
+  }
+
+  /** Gives up everything, so that others may claim it at once: who gives an entry up in good order did not die of it. */
+  async releaseAll(): Promise<void> {
+    await this.#release(this.#forget([...this.#o.held.values()]))
+  }
+
+  #forget(list: readonly Held<Fields>[]): Renewal[] {
+    return list.map(held => {
+      const { id, entry, isCounted } = held
+      this.#o.held.remove(held)
+      this.#o.lane.leave(held, false)
+      return isCounted ? { id, count: entry.deliveries - 1 } : { id }
+    })
+  }
+
+  async #release(renewals: readonly Renewal[]): Promise<void> {
+    if (renewals.length === 0 || !this.#o.isUsable()) return
+    await this.#o.group.renew(renewals, this.#o.minIdleMs)
+  }
+}

@@ -1,0 +1,72 @@
+import { toError } from '#runtime/errors.ts'
+import { type RawEntry, toEntry } from './entry.ts'
+import type { ConsumerGroup } from './group.ts'
+import type { Held, HeldEntries } from './held.ts'
+import type { ReadResult } from './pool-member.ts'
+
+export interface StreamReaderOptions<Fields extends Record<string, string>> {
+  stream: string
+  group: Pick<ConsumerGroup, 'read'>
+  held: HeldEntries<Fields>
+  /** A new entry, which has its slot already. */
+  begin(held: Held<Fields>): void
+  /** One that is leased already was handed out again. */
+  repeated(id: string, askedAtMs: number): void
+  /** One that was deleted meanwhile. */
+  settleDeleted(id: string): void
+  onFailed(error: Error): Promise<void>
+  onDrained(): void
+}
+
+/** Reads what nobody was given yet, into slots that were set aside for it. */
+export class StreamReader<Fields extends Record<string, string>> {
+  readonly #o: StreamReaderOptions<Fields>
+  #hasWorked = false
+  /** Slots of the read under way. */
+  reading = 0
+  /** Everything up to this id was delivered to the group, as far as is known. */
+  seenId = '0-0'
+  /** When the stream was last asked for entries, in ms since the epoch; 0 = never. */
+  lastPollAt = 0
+
+  constructor(options: StreamReaderOptions<Fields>) {
+    this.#o = options
+  }
+
+  async read(count: number): Promise<ReadResult> {
+    this.reading = count
+    this.lastPollAt = Date.now()
+    const askedAtMs = performance.now()
+    let entries: RawEntry[] | undefined
+    try {
+      entries = await this.#o.group.read(count)
+    } catch (error) {
+      await this.#o.onFailed(toError(error))
+    } finally {
+      this.reading = 0
+    }
+    return entries === undefined ? 'failed' : this.#begin(entries, count, askedAtMs)
+  }
+
+  #begin(entries: readonly RawEntry[], count: number, askedAtMs: number): ReadResult {
+    const { stream, held } = this.#o
+    for (const [id, fields] of entries) {
+      if (fields === null) {
+        this.#o.settleDeleted(id)
+        continue
+      }
+      const one = held.add(toEntry<Fields>(stream, id, fields, 1), askedAtMs, 'active')
+      if (one === undefined) this.#o.repeated(id, askedAtMs)
+      else this.#o.begin(one)
+    }
+    const last = entries.at(-1)
+    if (last !== undefined) {
+      this.seenId = last[0]
+      this.#hasWorked = true
+    }
+    if (entries.length === count) return 'full'
+    if (this.#hasWorked) this.#o.onDrained()
+    this.#hasWorked = false
+    return last === undefined ? 'empty' : 'some'
+  }
+}
