@@ -2,13 +2,37 @@ import { CodedError, errorLine } from '#runtime/errors.ts'
 
 /**
  * Errors of the framework. Codes: `STREAM_UNREACHABLE`, `STREAM_EVICTION` (the server may delete a whole stream),
- * `STREAM_FULL` (nothing was added), `STREAM_ADD_FAILED` (the entry may be on the stream or not), `STREAM_NO_GROUP`,
- * `STREAM_CLOSED`; and those that come with the event `failed`: `STREAM_DEAD_LETTER`, `STREAM_POISON`.
+ * `STREAM_FULL` and `STREAM_ADD_FAILED` (see StreamAddError), `STREAM_BAD_FIELDS` (nothing was sent), `STREAM_NO_GROUP`,
+ * `STREAM_NO_DEAD_LETTER`, `STREAM_CLOSED`; and those that come with the event `failed`: `STREAM_DEAD_LETTER`,
+ * `STREAM_POISON`.
  */
 export class StreamError extends CodedError {
   constructor(code: string, message: string, options: { cause?: unknown; canRetry?: boolean } = {}) {
     super(code, message, { ...options, cause: withoutCommand(options.cause) })
     this.name = 'StreamError'
+  }
+}
+
+/**
+ * `add` or `addBulk` did not add everything. `canRetry` is true only where nothing was added: the server refused
+ * (out of memory, a key of another type, a cluster that is down), the stream is full, or the command never left. Where an
+ * answer was lost (time-out, a connection that broke), or where a part was added, the same call again would double entries.
+ */
+export class StreamAddError extends StreamError {
+  /** Ids of the first entries of the call, which are on the stream for certain. */
+  readonly added: readonly string[]
+  /** An answer was lost: of the entries behind those of `added`, none, some or all may be on the stream. */
+  readonly isUncertain: boolean
+
+  constructor(
+    code: 'STREAM_ADD_FAILED' | 'STREAM_FULL',
+    message: string,
+    { cause, added, isUncertain }: { cause?: unknown; added: readonly string[]; isUncertain: boolean },
+  ) {
+    super(code, message, { cause, canRetry: added.length === 0 && !isUncertain })
+    this.name = 'StreamAddError'
+    this.added = [...added]
+    this.isUncertain = isUncertain
   }
 }
 

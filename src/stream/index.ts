@@ -7,7 +7,7 @@ export {
 } from './connection.ts'
 export { type DeadLetterRecord, parseDeadLetter } from './dead-letter.ts'
 export type { HandlerResult, StreamEntry, StreamHandler } from './entry.ts'
-export { StreamError } from './errors.ts'
+export { StreamAddError, StreamError } from './errors.ts'
 export type { LimiterOptions } from './limiter.ts'
 export { type DeadLetter, deadLetter, type Outcome, type RetryLater, retryLater } from './outcome.ts'
 export { StreamPool, type StreamPoolOptions } from './pool.ts'

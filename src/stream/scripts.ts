@@ -7,7 +7,8 @@ export interface Script {
 
 /**
  * KEYS: stream. ARGV: bound (0 = none), then for each entry the count of its field and value texts, and those. One
- * command for many XADDs: what a client spends on each command is more than Redis spends on the entry. Answers the ids.
+ * command for many XADDs: what a client spends on each command is more than Redis spends on the entry. Stops at the first
+ * that the server refuses. Answers the ids of those added, and the refusal or an empty string.
  */
 export const addBulk: Script = {
   name: 'streamAddBulk',
@@ -16,14 +17,17 @@ export const addBulk: Script = {
     local at = 2
     while at <= #ARGV do
       local count = tonumber(ARGV[at])
+      local id
       if ARGV[1] == '0' then
-        ids[#ids + 1] = redis.call('XADD', KEYS[1], '*', unpack(ARGV, at + 1, at + count))
+        id = redis.pcall('XADD', KEYS[1], '*', unpack(ARGV, at + 1, at + count))
       else
-        ids[#ids + 1] = redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', unpack(ARGV, at + 1, at + count))
+        id = redis.pcall('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', unpack(ARGV, at + 1, at + count))
       end
+      if type(id) == 'table' then return {ids, id['err'] or 'refused'} end
+      ids[#ids + 1] = id
       at = at + count + 1
     end
-    return ids`,
+    return {ids, ''}`,
 }
 
 /**
