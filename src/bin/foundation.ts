@@ -116,6 +116,7 @@ export async function foundationOf(name: string, config: GiftConfig, logger: Log
   const streamProducer = new PromotionStreamProducer({
     connection: stream.connection,
     maxLen: config.REDIS_STREAM_MAX_LEN,
+    logger,
   })
   const processorDeps: ProcessorDeps = {
     results,

@@ -19,7 +19,7 @@ export type RefillOutcome = { kind: 'taken'; rows: number; limit: number; lastId
 
 /**
  * Hands as many rows as there is `room` for to `enqueue`, in row order, of those that never had an entry while their
- * promotion is IN_PROGRESS, and marks them when it has resolved. One process at a time, and the room is asked for under
+ * promotion is IN_PROGRESS, and marks those that it has added when it has resolved: the first ones, as many as it says. One process at a time, and the room is asked for under
  * that lock: two that saw the same room would fill it twice. A crash between `enqueue` and the commit leaves the rows
  * unmarked: they get a second entry, which is harmless through the row.
  * @param afterId rows up to this one are left out: what earlier batches took is not walked through again, which costs
@@ -30,7 +30,7 @@ export function takeUnqueuedRows(
   promotion: Pick<Promotion, 'id' | 'type'>,
   afterId: string,
   room: () => Promise<number>,
-  enqueue: (rows: readonly RefillRow[]) => Promise<void>,
+  enqueue: (rows: readonly RefillRow[]) => Promise<number>,
 ): Promise<RefillOutcome> {
   const results = sql.table(RESULT_TABLES[promotion.type].name)
   return kysely.transaction().execute(async transaction => {
@@ -48,11 +48,14 @@ export function takeUnqueuedRows(
       order by ${inRowOrder()} limit ${limit} for no key update skip locked`.execute(transaction)
     if (rows.length === 0) return { kind: 'taken', rows: 0, limit, lastId: afterId }
     const pending = rows.filter(row => row.pending)
-    if (pending.length > 0) await enqueue(pending)
+    const added = pending.length > 0 ? await enqueue(pending) : 0
+    const firstLeft = pending[added]
+    const taken = firstLeft === undefined ? rows : rows.slice(0, rows.indexOf(firstLeft))
     await sql`
-      update ${results} set enqueued = true, updated_at = now() where id = any (${rows.map(row => row.id)}::bigint[])`.execute(
+      update ${results} set enqueued = true, updated_at = now() where id = any (${taken.map(row => row.id)}::bigint[])`.execute(
       transaction,
     )
-    return { kind: 'taken', rows: rows.length, limit, lastId: rows.at(-1)?.id ?? afterId }
+    const reached = { rows: taken.length, lastId: taken.at(-1)?.id ?? afterId }
+    return { kind: 'taken', limit: firstLeft === undefined ? limit : taken.length, ...reached }
   })
 }

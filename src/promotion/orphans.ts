@@ -36,9 +36,11 @@ export async function requeueOrphans(promotion: Promotion, deps: OrphanDeps): Pr
     const orphans = rows.filter(({ targetId }) => !onStream.has(targetId))
     if (orphans.length > 0) {
       const entries = orphans.map(({ partitionKey: key, message }) => ({ key, message }))
-      await producer.enqueueAll(streamKey, entries)
+      const added = await producer.enqueueAll(streamKey, entries)
+      requeued += added
+      // The stream took a part only: what is left has to wait for the next round.
+      if (added < entries.length) return requeued
     }
-    requeued += orphans.length
     if (rows.length < limit || !hasTime()) return requeued
     afterId = rows.at(-1)?.id ?? afterId
   }

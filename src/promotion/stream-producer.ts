@@ -1,12 +1,17 @@
 import { LRUCache } from 'lru-cache'
 import type { PromotionEntry } from '#queues/promotion-stream.ts'
 import { Batcher } from '#runtime/batcher.ts'
-import { type StreamConnection, StreamQueue } from '#stream/index.ts'
+import { toError } from '#runtime/errors.ts'
+import type { Logger } from '#runtime/logger.ts'
+import { StreamAddError, type StreamConnection, StreamError, StreamQueue } from '#stream/index.ts'
+import { StreamTroubles } from './stream-troubles.ts'
 
 export interface StreamProducerOptions {
   connection: StreamConnection
   /** Bound of one stream (`MAXLEN ~`). */
   maxLen: number
+  /** Told when gifts are left to upkeep, at most once a minute a stream. */
+  logger?: Logger
 }
 
 /** A stream takes entries up to this share of its bound: `MAXLEN ~` then never trims one that is still to do. */
@@ -21,82 +26,117 @@ const LENGTH_MAX_AGE_MS = 100
 const LENGTH_MIN_AGE_MS = 5
 
 const CLEAR_STEP = 10_000
+/** Entries of one command. */
+const BATCH_SIZE = 500
+const PARTLY = 'the stream took a part of the batch only'
+
+const LEFT_LOG_INTERVAL_MS = 60_000
 
 interface Fill {
   length: number
   readAt: number
   reading: Promise<void> | undefined
-  /** Admitted and not yet known to be part of `length`. */
-  outstanding: number
+  /** Places that were given and are not used yet. */
+  admitted: number
+  /** On their way to the stream. */
+  adding: number
   addedSinceRead: number
 }
 
-interface Enqueued {
-  streamKey: string
-  entry: PromotionEntry
-}
+type Adder = Batcher<PromotionEntry, Error | undefined>
 
-/** The spec's `PromotionStreamProducer`: XADD with `MAXLEN ~`, and nothing else a processor could need of a stream. */
+/**
+ * The spec's `PromotionStreamProducer`: XADD with `MAXLEN ~`, and nothing else a processor could need of a stream. What
+ * becomes of one stream's entries is no other stream's business.
+ */
 export class PromotionStreamProducer {
   readonly #options: StreamProducerOptions
   readonly #queues = new LRUCache<string, StreamQueue<PromotionEntry>>({ max: 10_000 })
   readonly #fills = new LRUCache<string, Fill>({ max: 10_000 })
-  readonly #adds: Batcher<Enqueued, undefined>
+  readonly #adders = new LRUCache<string, Adder>({ max: 10_000 })
+  readonly #lengthTroubles = new StreamTroubles()
+  readonly #addTroubles = new StreamTroubles()
+  readonly #leftLoggedAtMs = new LRUCache<string, number>({ max: 1000 })
 
   constructor(options: StreamProducerOptions) {
     this.#options = options
-    this.#adds = new Batcher({
-      maxSize: 500,
-      maxConcurrent: 4,
-      isItemError: () => false,
-      run: async items => {
-        const groups = Map.groupBy(items, item => item.streamKey)
-        await Promise.all(
-          [...groups].map(([streamKey, group]) =>
-            this.enqueueAll(
-              streamKey,
-              group.map(({ entry }) => entry),
-            ),
-          ),
-        )
-        return items.map(() => undefined)
-      },
-    })
   }
 
   /** How many entries a stream may still take. */
   async room(streamKey: string): Promise<number> {
     const fill = await this.#read(streamKey, 0)
-    return Math.max(0, Math.floor(this.#limit - fill.length - fill.outstanding - fill.addedSinceRead))
+    return Math.max(0, Math.floor(this.#limit - fill.length - usedOf(fill)))
   }
 
-  /** Takes a place on the stream for an entry to come; false when it is full. Give it back by `enqueue` or `release`. */
+  /**
+   * Takes a place on the stream for an entry to come; false when it is full, or in trouble of its own: the row alone is
+   * enough then. Give the place back by `enqueue` or `release`. Rejects when Redis does not answer.
+   */
   async admit(streamKey: string): Promise<boolean> {
-    let fill = await this.#read(streamKey, LENGTH_MAX_AGE_MS)
-    if (!this.#hasShare(fill)) fill = await this.#read(streamKey, LENGTH_MIN_AGE_MS)
-    if (!this.#hasShare(fill)) return false
-    fill.outstanding += 1
-    return true
+    return this.#admitWithin(streamKey, ROOM_SHARE, LENGTH_MAX_AGE_MS)
+  }
+
+  async #admitWithin(streamKey: string, share: number, maxAgeMs: number): Promise<boolean> {
+    try {
+      let fill = await this.#read(streamKey, maxAgeMs)
+      if (!this.#hasRoom(fill, share)) fill = await this.#read(streamKey, LENGTH_MIN_AGE_MS)
+      if (!this.#hasRoom(fill, share)) return false
+      fill.admitted += 1
+      return true
+    } catch (error) {
+      if (!this.#lengthTroubles.failed(streamKey, error)) throw error
+      this.#logLeft(streamKey, error)
+      return false
+    }
   }
 
   release(streamKey: string): void {
     const fill = this.#fills.get(streamKey)
-    if (fill !== undefined) fill.outstanding = Math.max(0, fill.outstanding - 1)
+    if (fill !== undefined) fill.admitted = Math.max(0, fill.admitted - 1)
   }
 
   /**
-   * Resolves when Redis has the entry. After a rejection it may be there or not: adding it again is harmless, the row
-   * tells a second one that the first was done.
+   * Adds one entry to a place that was admitted. A call without one, as each further try is, asks for a place anew.
+   * Resolves with true when Redis has the entry; with false when the stream is full by now, or in trouble of its own while
+   * others work: the row is committed, and upkeep finds that its entry is missing. After a rejection the entry may be there
+   * or not: adding it again is harmless, the row tells a second one that the first was done.
    */
-  async enqueue(streamKey: string, key: string, message: string): Promise<void> {
-    await this.#adds.add({ streamKey, entry: { key, message } })
-    this.release(streamKey)
+  async enqueue(streamKey: string, key: string, message: string): Promise<boolean> {
+    if (!this.#hasPlace(streamKey) && !(await this.#admitWithin(streamKey, 1, LENGTH_MIN_AGE_MS))) return false
+    const fill = this.#fillOf(streamKey)
+    fill.admitted = Math.max(0, fill.admitted - 1)
+    fill.adding += 1
+    try {
+      const error = await this.#adderOf(streamKey).add({ key, message })
+      if (error === undefined) return true
+      throw error
+    } catch (error) {
+      if (!this.#addTroubles.failed(streamKey, error)) throw error
+      this.#logLeft(streamKey, error)
+      return false
+    } finally {
+      fill.adding -= 1
+    }
   }
 
-  async enqueueAll(streamKey: string, entries: PromotionEntry[]): Promise<void> {
-    await this.queue(streamKey).addBulk(entries)
-    const fill = this.#fills.get(streamKey)
-    if (fill !== undefined) fill.addedSinceRead += entries.length
+  /**
+   * Adds entries in their order, for which there was `room`. Resolves with how many were added, always the first ones;
+   * rejects when none was, or when nobody knows: adding them again is harmless.
+   */
+  async enqueueAll(streamKey: string, entries: readonly PromotionEntry[]): Promise<number> {
+    const fill = this.#fillOf(streamKey)
+    try {
+      await this.queue(streamKey).addBulk(entries)
+      fill.addedSinceRead += entries.length
+      this.#addTroubles.worked(streamKey)
+      return entries.length
+    } catch (error) {
+      if (!(error instanceof StreamAddError)) throw error
+      const added = error.added.length
+      fill.addedSinceRead += error.isUncertain ? entries.length : added
+      if (added > 0) return added
+      throw repeatable(error)
+    }
   }
 
   /**
@@ -121,21 +161,64 @@ export class PromotionStreamProducer {
     return queue
   }
 
+  /** One a stream: what waits for one that does not answer is in nobody's way. */
+  #adderOf(streamKey: string): Adder {
+    const known = this.#adders.get(streamKey)
+    if (known !== undefined) return known
+    const adder: Adder = new Batcher({
+      maxSize: BATCH_SIZE,
+      maxConcurrent: 4,
+      isItemError: error => error instanceof StreamError && error.code === 'STREAM_BAD_FIELDS',
+      run: entries => this.#addEach(streamKey, entries),
+    })
+    this.#adders.set(streamKey, adder)
+    return adder
+  }
+
+  /** What became of each: those that were added are not to be added again with the others. */
+  async #addEach(streamKey: string, entries: readonly PromotionEntry[]): Promise<(Error | undefined)[]> {
+    try {
+      const added = await this.enqueueAll(streamKey, entries)
+      const rest = added < entries.length ? new StreamError('STREAM_ADD_FAILED', PARTLY, { canRetry: true }) : undefined
+      return entries.map((_entry, index) => (index < added ? undefined : rest))
+    } catch (error) {
+      if (error instanceof StreamError && error.code === 'STREAM_BAD_FIELDS') throw error
+      return entries.map(() => toError(error))
+    }
+  }
+
+  #logLeft(streamKey: string, error: unknown): void {
+    const nowMs = performance.now()
+    if (nowMs - (this.#leftLoggedAtMs.get(streamKey) ?? Number.NEGATIVE_INFINITY) < LEFT_LOG_INTERVAL_MS) return
+    this.#leftLoggedAtMs.set(streamKey, nowMs)
+    const text = 'this stream cannot be written, others can: its gifts wait as rows, upkeep puts them on it later'
+    this.#options.logger?.warn({ err: toError(error), streamKey }, text)
+  }
+
+  #hasPlace(streamKey: string): boolean {
+    return (this.#fills.get(streamKey)?.admitted ?? 0) > 0
+  }
+
   /** Others fill the same stream, and what they have under way is in no length that we read. */
-  #hasShare({ length, outstanding, addedSinceRead }: Fill): boolean {
-    return outstanding + addedSinceRead < (this.#limit - length) * ROOM_SHARE
+  #hasRoom(fill: Fill, share: number): boolean {
+    return usedOf(fill) < (this.#limit - fill.length) * share
   }
 
   get #limit(): number {
     return this.#options.maxLen * FULL_SHARE
   }
 
+  #fillOf(streamKey: string): Fill {
+    const known = this.#fills.get(streamKey)
+    if (known !== undefined) return known
+    const readAt = Number.NEGATIVE_INFINITY
+    const fill: Fill = { length: 0, readAt, reading: undefined, admitted: 0, adding: 0, addedSinceRead: 0 }
+    this.#fills.set(streamKey, fill)
+    return fill
+  }
+
   async #read(streamKey: string, maxAgeMs: number): Promise<Fill> {
-    let fill = this.#fills.get(streamKey)
-    if (fill === undefined) {
-      fill = { length: 0, readAt: Number.NEGATIVE_INFINITY, reading: undefined, outstanding: 0, addedSinceRead: 0 }
-      this.#fills.set(streamKey, fill)
-    }
+    const fill = this.#fillOf(streamKey)
     if (performance.now() - fill.readAt >= maxAgeMs) {
       fill.reading ??= this.#readLength(streamKey, fill)
       await fill.reading
@@ -150,8 +233,19 @@ export class PromotionStreamProducer {
       // What was added while the answer was under way may or may not be in it: count it once more, not once less.
       fill.addedSinceRead -= addedBefore
       fill.readAt = performance.now()
+      this.#lengthTroubles.worked(streamKey)
     } finally {
       fill.reading = undefined
     }
   }
+}
+
+/** Places that are in no length that was read. */
+function usedOf({ admitted, adding, addedSinceRead }: Fill): number {
+  return admitted + adding + addedSinceRead
+}
+
+/** A second entry of one gift is harmless, so that here every failure may be tried again. */
+function repeatable(error: StreamAddError): StreamError {
+  return new StreamError(error.code, error.message, { cause: error, canRetry: true })
 }

@@ -90,7 +90,7 @@ const take = (connection: Kysely<unknown>, promotion: Pick<Promotion, 'id' | 'ty
     promotion,
     afterId,
     async () => PAGE,
-    async () => undefined,
+    async rows => rows.length,
   )
 
 test('a reading that walks is counted', async () => {
