@@ -112,7 +112,7 @@ export async function foundationOf(name: string, config: GiftConfig, logger: Log
     onExchange: (method, meaning, seconds) => promotionMetrics.moneyCalls.observe({ method, meaning }, seconds),
   })
   const promotions = createPromotionRepository(database.kysely)
-  const results = createGiftResultRepositories(database.kysely)
+  const results = createGiftResultRepositories(database.kysely, { maxAmount: config.GIFT_MAX_AMOUNT })
   const streamProducer = new PromotionStreamProducer({
     connection: stream.connection,
     maxLen: config.REDIS_STREAM_MAX_LEN,

@@ -18,6 +18,14 @@ export function integer(minimum: number, maximum: number) {
 }
 
 export const countOrNone = integer(0, 1_000_000_000)
+const MAX_AMOUNT = 2n ** 63n - 1n
+
+/** In minor units, exact; 0 = none. */
+export const amountOrNone = z
+  .string()
+  .regex(/^\d{1,19}$/, 'must be a whole number from 0 to 2^63-1')
+  .transform(BigInt)
+  .refine(amount => amount <= MAX_AMOUNT, 'must be a whole number from 0 to 2^63-1')
 export const durationMs = integer(1, MAX_TIMER_MS)
 export const durationMsOrNone = integer(0, MAX_TIMER_MS)
 const PORT_COMPLAINT = 'must be a port from 1 to 65535, or 0 for any that is free'

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import {
   adminUsers,
+  amountOrNone,
   baseUrl,
   brokers,
   countOrNone,
@@ -81,6 +82,11 @@ const recovery = z.object({
   COMPLETION_QUIET_MS: durationMsOrNone.prefault('5000'),
 })
 
+/** What a gift may be, whoever sends it. */
+const guards = z.object({
+  GIFT_MAX_AMOUNT: amountOrNone.prefault('0'),
+})
+
 const life = z.object({
   SHUTDOWN_TIMEOUT_MS: durationMs.prefault('10000'),
   LOOP_STALL_TIMEOUT_MS: durationMsOrNone.prefault('120000'),
@@ -125,6 +131,7 @@ const everything = z.object({
   ...kafka.shape,
   ...money.shape,
   ...recovery.shape,
+  ...guards.shape,
   ...life.shape,
 })
 
@@ -178,6 +185,7 @@ export const cliSchema = withCrossChecks(
     RETRY_BACKOFF_BASE_MS: recovery.shape.RETRY_BACKOFF_BASE_MS,
     RETRY_BACKOFF_MAX_MS: recovery.shape.RETRY_BACKOFF_MAX_MS,
     SWEEP_AGE_MS: recovery.shape.SWEEP_AGE_MS,
+    ...guards.shape,
     ...life.shape,
   }),
 )

@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely'
 import type { PromotionType } from '#queues/promotion-type.ts'
+import { finalCountsOf } from './final-counts.ts'
 import type { ProcessStatus } from './process-status.ts'
 import { RESULT_TABLES } from './result-table.ts'
 
@@ -30,10 +31,8 @@ export async function readBalance(
       (count(*) filter (where process_status = 'SUCCESS'))::float8 as "SUCCESS",
       (count(*) filter (where process_status = 'FAILED'))::float8 as "FAILED",
       (count(*) filter (where process_status = 'UNKNOWN'))::float8 as "UNKNOWN",
-      (select coalesce(sum(success_count), 0) from campaign_promotion_summary
-        where promotion_id = ${id}::bigint)::float8 as "successCount",
-      (select coalesce(sum(failed_count), 0) from campaign_promotion_summary
-        where promotion_id = ${id}::bigint)::float8 as "failedCount"
+      (select success from (${finalCountsOf(sql`${id}::bigint`)}) c)::float8 as "successCount",
+      (select failed from (${finalCountsOf(sql`${id}::bigint`)}) c)::float8 as "failedCount"
     from ${sql.table(RESULT_TABLES[type].name)} where promotion_id = ${id}::bigint`.execute(kysely)
   const { rows: count, successCount, failedCount, ...states } = rows[0] as BalanceRow
   return { rows: count, states, successCount, failedCount }

@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely'
 import type { PromotionType } from '#queues/promotion-type.ts'
+import { finalCountsOf } from './final-counts.ts'
 import { isoTime } from './iso-time.ts'
 import { lineOfChanges } from './promotion-line.ts'
 import { inRowOrder, ofPromotion } from './promotion-rows.ts'
@@ -24,10 +25,9 @@ export interface CompletedPromotion {
  */
 export async function countersSayComplete(kysely: Kysely<unknown>, { id, totalCount }: Promotion): Promise<boolean> {
   const { rows } = await sql<{ complete: boolean }>`
-    select t.inserted >= ${totalCount}::bigint and s.done + e.unknown >= t.inserted and e.retrying = 0 as complete
+    select t.inserted >= ${totalCount}::bigint and s.success + s.failed + e.unknown >= t.inserted and e.retrying = 0 as complete
     from (select coalesce(sum(inserted), 0) as inserted from campaign_promotion_tally where promotion_id = ${id}::bigint) t,
-      (select coalesce(sum(success_count + failed_count), 0) as done from campaign_promotion_summary
-        where promotion_id = ${id}::bigint) s,
+      (${finalCountsOf(sql`${id}::bigint`)}) s,
       (select count(*) filter (where process_status = 'UNKNOWN') as unknown,
           count(*) filter (where process_status = 'RETRYING') as retrying from campaign_promotion_exception
         where promotion_id = ${id}::bigint and process_status in ('UNKNOWN', 'RETRYING')) e`.execute(kysely)

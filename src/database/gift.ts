@@ -12,6 +12,10 @@ export interface NewGift {
   message: string
   kafkaPartition: number | null
   kafkaOffset: string | null
+  /** When its Kafka record was written, in ms since the epoch; null or missing where nobody said. */
+  kafkaTimeMs?: number | null
+  /** Its POST is preceded by the GET, however young it is: it may have been paid before. */
+  asksFirst?: boolean
   /** Put it on the stream? Heeded only while the promotion is IN_PROGRESS. */
   wantsEntry: boolean
 }
@@ -27,11 +31,22 @@ export interface GiftRow {
   processStatus: ProcessStatus
   moneyKey: string | null
   attempts: number
-  /** ms since the epoch, by the database's clock. */
+  /**
+   * How old its key may be, in ms since the epoch: the older of the row and its Kafka record; 0 when the Money API is to
+   * be asked first in any case.
+   */
   createdAtMs: number
 }
 
-export type SkipReason = 'promotion-not-found' | 'promotion-type-mismatch' | 'promotion-completed' | 'promotion-stopped'
+export type SkipReason =
+  | 'promotion-not-found'
+  | 'promotion-type-mismatch'
+  | 'promotion-completed'
+  | 'promotion-stopped'
+  /** More than `GIFT_MAX_AMOUNT`. */
+  | 'over-limit'
+  /** It would go over the promotion's ceiling, of gifts or of their sum. */
+  | 'over-budget'
 
 /** What became of an insert. */
 export type InsertOutcome =

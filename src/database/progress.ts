@@ -1,4 +1,5 @@
 import { type Kysely, sql } from 'kysely'
+import { finalCountsOf } from './final-counts.ts'
 import { isoTime } from './iso-time.ts'
 import type { ProcessStatus } from './process-status.ts'
 import type { Promotion } from './promotions.ts'
@@ -38,8 +39,7 @@ export async function readProgress(
       coalesce(t.inserted, 0)::float8 as rows, coalesce(t.removed_final, 0)::float8 as "removedFinal",
       coalesce(s.success, 0)::float8 as success, coalesce(s.failed, 0)::float8 as failed, e.retrying::float8 as retrying, e.unknown::float8 as unknown
     from (${selection(which)}) p
-    left join lateral (select sum(success_count) as success, sum(failed_count) as failed
-      from campaign_promotion_summary where promotion_id = p.id) s on true
+    left join lateral (${finalCountsOf(sql`p.id`)}) s on true
     left join lateral (select sum(inserted) as inserted, sum(removed_final) as removed_final
       from campaign_promotion_tally where promotion_id = p.id) t on true
     left join lateral (select count(*) filter (where process_status = 'RETRYING') as retrying,

@@ -19,9 +19,12 @@ export interface Promotion {
   finishedAt: string | null
   /** Slots in each process that an operator has set; null or missing = as many as its total asks for. */
   consumersPerInstance?: number | null
+  /** Most gifts, and most of their sum in minor units, that it takes; `0` or missing = no ceiling. Exact digits. */
+  maxGiftCount?: string
+  maxTotalAmount?: string
 }
 
-export type NewPromotion = Pick<Promotion, 'id' | 'name' | 'type' | 'totalCount'>
+export type NewPromotion = Pick<Promotion, 'id' | 'name' | 'type' | 'totalCount' | 'maxGiftCount' | 'maxTotalAmount'>
 
 /** The promotions' rows. `status` changes only by compare-and-set. */
 export interface PromotionRepository {
@@ -60,7 +63,8 @@ export interface PromotionRepository {
 
 const COLUMNS = sql`id, name, type, status, coalesce(total_count, 0)::float8 as "totalCount",
   ${isoTime('started_at')} as "startedAt", ${isoTime('finished_at')} as "finishedAt",
-  consumers_per_instance as "consumersPerInstance"`
+  consumers_per_instance as "consumersPerInstance", max_gift_count as "maxGiftCount",
+  max_total_amount as "maxTotalAmount"`
 
 export function createPromotionRepository(kysely: Kysely<unknown>): PromotionRepository {
   const select = async (where: ReturnType<typeof sql>, order = sql`id`, limit = 10_000) => {
@@ -124,10 +128,11 @@ export function createPromotionRepository(kysely: Kysely<unknown>): PromotionRep
   }
 }
 
-async function createPromotion(kysely: Kysely<unknown>, { id, name, type, totalCount }: NewPromotion): Promise<void> {
+async function createPromotion(kysely: Kysely<unknown>, promotion: NewPromotion): Promise<void> {
+  const { id, name, type, totalCount, maxGiftCount = '0', maxTotalAmount = '0' } = promotion
   const { rows } = await sql`
-    insert into campaign_promotion (id, name, type, total_count)
-    values (${id}::bigint, ${name}, ${type}, ${totalCount}::bigint) on conflict (id) do nothing returning id`.execute(
+    insert into campaign_promotion (id, name, type, total_count, max_gift_count, max_total_amount)
+    values (${id}::bigint, ${name}, ${type}, ${totalCount}::bigint, ${maxGiftCount}::bigint, ${maxTotalAmount}::bigint) on conflict (id) do nothing returning id`.execute(
     kysely,
   )
   if (rows.length === 0) throw new CodedError('PROMOTION_EXISTS', `promotion ${id} exists already`)

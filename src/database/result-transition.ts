@@ -13,7 +13,8 @@ interface TransitionAnswer {
 /**
  * Moves many rows in one statement and one commit. Rows are locked in the order of their target ids, then summaries by
  * id, so that two batches never deadlock. Only PENDING and RETRYING rows move, and UNKNOWN ones to SUCCESS or FAILED:
- * nothing leaves SUCCESS or FAILED. A summary counter moves with its row, once; a missing summary row is made. What
+ * nothing leaves SUCCESS or FAILED. A summary counter moves with its row, once; a missing summary row is made; what other
+ * promotions than the summary's own have in it is counted beside it. What
  * becomes UNKNOWN is put on the list of what reconciliation asks about.
  */
 export async function moveGifts(
@@ -84,6 +85,16 @@ async function runMove(
       from changed where process_status in ('SUCCESS', 'FAILED')
       group by promotion_summary_id order by promotion_summary_id
       on conflict (id) do update set success_count = s.success_count + excluded.success_count,
+        failed_count = s.failed_count + excluded.failed_count
+      returning id, promotion_id
+    ), shared as (
+      insert into campaign_promotion_summary_share as s (summary_id, promotion_id, success_count, failed_count)
+      select o.id, c.promotion_id, count(*) filter (where c.process_status = 'SUCCESS'),
+        count(*) filter (where c.process_status = 'FAILED')
+      from changed c join counted o on o.id = c.promotion_summary_id and o.promotion_id <> c.promotion_id
+      where c.process_status in ('SUCCESS', 'FAILED')
+      group by o.id, c.promotion_id order by o.id, c.promotion_id
+      on conflict (summary_id, promotion_id) do update set success_count = s.success_count + excluded.success_count,
         failed_count = s.failed_count + excluded.failed_count
     ), to_check as (
       insert into campaign_promotion_unknown_check (type, target_id, promotion_id)

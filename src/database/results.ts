@@ -2,10 +2,11 @@ import { type Kysely, sql } from 'kysely'
 import { PROMOTION_TYPES, type PromotionType } from '#queues/promotion-type.ts'
 import { Batcher } from '#runtime/batcher.ts'
 import type { GiftRow, InsertOutcome, NewGift, Transition, TransitionOutcome } from './gift.ts'
-import { insertGifts } from './result-insert.ts'
+import { type InsertLimits, insertGifts, NO_LIMITS } from './result-insert.ts'
 import { RESULT_TABLES, type ResultTable } from './result-table.ts'
 import { moveGifts } from './result-transition.ts'
 import { isContentError } from './sql-errors.ts'
+import { isAskFirst } from './switches.ts'
 
 /**
  * The result rows of one type. Its methods take one gift, like the spec's repositories; what is called in the same
@@ -23,12 +24,16 @@ export interface GiftResultRepository {
 
 const BATCH = { maxSize: 500, isItemError: isContentError }
 
-export function createGiftResultRepository(kysely: Kysely<unknown>, type: PromotionType): GiftResultRepository {
+export function createGiftResultRepository(
+  kysely: Kysely<unknown>,
+  type: PromotionType,
+  limits: InsertLimits = NO_LIMITS,
+): GiftResultRepository {
   const table = RESULT_TABLES[type]
   const inserts = new Batcher<NewGift, InsertOutcome>({
     ...BATCH,
     maxConcurrent: 2,
-    run: gifts => insertGifts(kysely, table, gifts),
+    run: gifts => insertGifts(kysely, table, gifts, limits),
   })
   const finds = new Batcher<string, GiftRow | undefined>({
     ...BATCH,
@@ -51,9 +56,12 @@ export function createGiftResultRepository(kysely: Kysely<unknown>, type: Promot
 
 export type GiftResultRepositories = Readonly<Record<PromotionType, GiftResultRepository>>
 
-export function createGiftResultRepositories(kysely: Kysely<unknown>): GiftResultRepositories {
+export function createGiftResultRepositories(
+  kysely: Kysely<unknown>,
+  limits: InsertLimits = NO_LIMITS,
+): GiftResultRepositories {
   return Object.fromEntries(
-    PROMOTION_TYPES.map(type => [type, createGiftResultRepository(kysely, type)]),
+    PROMOTION_TYPES.map(type => [type, createGiftResultRepository(kysely, type, limits)]),
   ) as unknown as GiftResultRepositories
 }
 
@@ -66,7 +74,8 @@ async function findGifts(
   const { rows } = await sql<GiftRow>`
     select promotion_id as "promotionId", promotion_summary_id as "promotionSummaryId", ${target} as "targetId",
       partition_key as "partitionKey", member_id as "memberId", amount, process_status as "processStatus",
-      money_key as "moneyKey", attempts, (extract(epoch from created_at) * 1000)::float8 as "createdAtMs"
+      money_key as "moneyKey", attempts, case when ask_first or ${isAskFirst} then 0
+        else extract(epoch from least(created_at, kafka_time)) * 1000 end::float8 as "createdAtMs"
     from ${sql.table(table.name)} where ${target} = any (${[...targetIds]}::bigint[])`.execute(kysely)
   const byTarget = new Map(rows.map(row => [row.targetId, row]))
   return targetIds.map(targetId => byTarget.get(targetId))

@@ -15,7 +15,7 @@ export interface SkippedGift {
 }
 
 export interface SkippedRepository {
-  /** Resolves after the commit. The same message again changes nothing. */
+  /** Resolves after the commit. The same message again, by place and content, changes nothing. */
   insert(skipped: SkippedGift): Promise<void>
 }
 
@@ -31,8 +31,8 @@ export function createSkippedRepository(kysely: Kysely<unknown>): SkippedReposit
         select * from unnest(${column('topic')}::text[], ${column('partition')}::int[], ${column('offset')}::bigint[],
           ${column('promotionId')}::bigint[], ${column('targetId')}::bigint[], ${column('reason')}::text[],
           ${column('message')}::text[]) as i (topic, partition, "offset", promotion_id, target_id, reason, message)
-        order by topic, partition, "offset"
-        on conflict (topic, partition, "offset") do nothing`.execute(kysely)
+        order by topic, partition, "offset", message
+        on conflict do nothing`.execute(kysely)
       return skipped.map(() => undefined)
     },
   })

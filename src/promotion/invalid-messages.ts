@@ -6,6 +6,8 @@ export interface MessageOrigin {
   partition: number
   offset: string
   value: Buffer | null
+  /** When its record was written, in ms since the epoch. */
+  timestampMs?: number
 }
 
 const MAX_VALUE_BYTES = 64 * 1024

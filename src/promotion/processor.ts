@@ -228,6 +228,7 @@ export abstract class AbstractCampaignPromotionProcessor<Message extends GiftMes
       message: json,
       kafkaPartition: origin.partition,
       kafkaOffset: origin.offset,
+      kafkaTimeMs: origin.timestampMs ?? null,
       wantsEntry,
     })
   }

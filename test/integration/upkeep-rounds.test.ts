@@ -202,8 +202,8 @@ describe('completion looks before it takes the lock that inserts wait for', () =
     await gifts(counted, 2, 'SUCCESS')
     await gifts(counted, 1, 'FAILED')
     await gifts(counted, 1, 'UNKNOWN')
-    await gifts(miscounted, 2, 'SUCCESS', counted)
-    await sql`update campaign_promotion_summary set success_count = 2 where promotion_id = ${counted}::bigint`.execute(
+    await gifts(miscounted, 2, 'SUCCESS')
+    await sql`update campaign_promotion_summary set success_count = 0 where promotion_id = ${miscounted}::bigint`.execute(
       kysely,
     )
     await complete(depsOf())

@@ -7,6 +7,8 @@ const schema = defineEntity({
     topic: p.text().primary(),
     partition: p.integer().primary(),
     offset: p.bigint('string').primary(),
+    /** SHA-256 of the message, in hex: a topic that is made again uses its offsets anew. Written by a trigger. */
+    contentHash: p.text().primary().default(''),
     promotionId: p.bigint('string'),
     targetId: p.bigint('string'),
     reason: p.text(),

@@ -11,6 +11,9 @@ const schema = defineEntity({
     type: p.enum(PROMOTION_TYPES),
     status: p.enum(PROMOTION_STATUSES).default('READY'),
     totalCount: p.bigint('string').default(0),
+    /** Ceilings, 0 = none: gifts, and the sum of their amounts. */
+    maxGiftCount: p.bigint('string').default(0),
+    maxTotalAmount: p.bigint('string').default(0),
     startedAt: p.datetime().columnType('timestamptz').nullable(),
     finishedAt: p.datetime().columnType('timestamptz').nullable(),
     /** When the completed event was published; null while it has to be. */

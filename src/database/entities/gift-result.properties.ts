@@ -21,6 +21,10 @@ export const giftResultProperties = {
   enqueued: p.boolean().default(false),
   kafkaPartition: p.integer().nullable(),
   kafkaOffset: p.bigint('string').nullable(),
+  /** When its Kafka record was written; its key may be as old. */
+  kafkaTime: p.datetime().columnType('timestamptz').nullable(),
+  /** Its POST is preceded by the GET. */
+  askFirst: p.boolean().default(false),
   createdAt: p.datetime().columnType('timestamptz').defaultRaw('now()'),
   updatedAt: p.datetime().columnType('timestamptz').defaultRaw('now()'),
 }

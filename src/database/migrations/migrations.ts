@@ -5,6 +5,7 @@ import { UnknownChecks } from './migration-20261124-unknown-checks.ts'
 import { RemovedGifts } from './migration-20261125-removed-gifts.ts'
 import { SchemaRules } from './migration-20261126-schema-rules.ts'
 import { SkippedContent } from './migration-20261127-skipped-content.ts'
+import { Ceilings } from './migration-20261128-ceilings.ts'
 
 /** In the order of their names, in which they run. The name of the last one is the version of the schema. */
 export const MIGRATIONS = [
@@ -15,4 +16,5 @@ export const MIGRATIONS = [
   { name: '20261125-removed-gifts', class: RemovedGifts },
   { name: '20261126-schema-rules', class: SchemaRules },
   { name: '20261127-skipped-content', class: SkippedContent },
+  { name: '20261128-ceilings', class: Ceilings },
 ] as const
