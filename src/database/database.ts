@@ -2,6 +2,7 @@ import { MikroORM } from '@mikro-orm/postgresql'
 import { type Kysely, sql } from 'kysely'
 import { type Service, service } from '#runtime/service.ts'
 import { type DatabaseOptions, ormOptions } from './orm-options.ts'
+import { assertSessionsLast } from './pooled-sessions.ts'
 import { assertSchema } from './schema-version.ts'
 
 export { migrate } from './migrate.ts'
@@ -15,12 +16,18 @@ export interface Database extends Service {
   ping(): Promise<void>
 }
 
-/** Does not connect; `start` does, and refuses a database that is missing, behind its migrations, or ahead of this version. */
+/**
+ * Does not connect; `start` does, and refuses a database that is missing, behind its migrations or ahead of this version,
+ * and a pooler whose sessions do not last.
+ */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const orm = await MikroORM.init(ormOptions(options))
   const kysely = orm.em.fork().getKysely() as unknown as Kysely<unknown>
   const life = service('database', {
-    start: () => assertSchema(kysely),
+    start: async () => {
+      await assertSchema(kysely)
+      await assertSessionsLast(options)
+    },
     stop: () => orm.close(true),
   })
   return {

@@ -1,6 +1,7 @@
 import { type Kysely, sql } from 'kysely'
 import { CodedError, errorLine } from '#runtime/errors.ts'
 import { MIGRATIONS } from './migrations/migrations.ts'
+import { refusedByPooler } from './pooled-sessions.ts'
 
 const UNDEFINED_TABLE = '42P01'
 const MISSING_DATABASE = '3D000'
@@ -21,6 +22,8 @@ export async function assertDatabaseExists(kysely: Kysely<unknown>): Promise<voi
 }
 
 function unreachable(cause: unknown): CodedError {
+  const pooled = refusedByPooler(cause)
+  if (pooled !== undefined) return pooled
   return new CodedError('DATABASE_UNREACHABLE', `PostgreSQL (DATABASE_URL) does not answer: ${errorLine(cause)}`, {
     cause,
   })
