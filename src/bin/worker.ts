@@ -17,6 +17,7 @@ import {
 } from '#promotion/retry-processor.ts'
 import type { StartedDeps } from '#promotion/started.ts'
 import { PromotionStreamManager, type StreamManagerDeps } from '#promotion/stream-manager.ts'
+import { createLockWatch } from '#promotion/upkeep-locks.ts'
 import { registerConsumerMetrics } from '#promotion/worker-metrics.ts'
 import { pointQueue } from '#queues/point.queue.ts'
 import { voucherQueue } from '#queues/voucher.queue.ts'
@@ -56,9 +57,10 @@ await runProcess('worker', workerSchema, async (config, { logger, fatal, assertS
     else registry.release('money-api')
     retryWorker.hold(isHeld)
   })
+  const onLock = createLockWatch({ metrics, logger })
   const upkeep = createUpkeepWorker({
     reconciler,
-    balance: createBalanceCheck({ kysely: database.kysely, metrics, logger }),
+    balance: createBalanceCheck({ kysely: database.kysely, metrics, logger, onLock }),
     droppedRetries,
     reconcileIntervalMs: RECONCILE_INTERVAL_MS,
     sweepIntervalMs: config.SWEEP_INTERVAL_MS,
@@ -75,6 +77,7 @@ await runProcess('worker', workerSchema, async (config, { logger, fatal, assertS
       sweepAgeMs: config.SWEEP_AGE_MS,
       unknown: unknownPartsOf(config, foundation, retryJobs),
       logger,
+      onLock,
       onFound: (what, count) => processorDeps.metrics.upkeepFound.inc({ what }, count),
     },
   })

@@ -6,6 +6,7 @@ import type { PromotionType } from '#queues/promotion-type.ts'
 import { errorLine, toError } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
 import type { Metrics } from '#runtime/metrics.ts'
+import type { OnLock } from './upkeep-locks.ts'
 
 export interface BalanceCheck {
   /** Looks at promotions whose turn it is, for about a second, on one instance at a time. */
@@ -22,7 +23,12 @@ const ROUND_MS = 1000
  * DESIGN, rule of money 12, while it runs: inserted = Σ states, where SUCCESS and FAILED are what the summary counters
  * say, which only a transition moves. One snapshot a promotion, so that work in flight is on both sides or on neither.
  */
-export function createBalanceCheck(deps: { kysely: Kysely<unknown>; metrics: Metrics; logger: Logger }): BalanceCheck {
+export function createBalanceCheck(deps: {
+  kysely: Kysely<unknown>
+  metrics: Metrics
+  logger: Logger
+  onLock?: OnLock
+}): BalanceCheck {
   const { kysely, metrics, logger } = deps
   const checkedAtMs = new Map<string, number>()
   const differences = new Map<string, number>()
@@ -60,7 +66,12 @@ export function createBalanceCheck(deps: { kysely: Kysely<unknown>; metrics: Met
       })
     }
   }
-  return { round: async () => void (await withAdvisoryLock(kysely, BALANCE_LOCK, checkDue)) }
+  return {
+    round: async () => {
+      const isOurs = await withAdvisoryLock(kysely, BALANCE_LOCK, checkDue)
+      deps.onLock?.('balance', isOurs)
+    },
+  }
 }
 
 /** Gifts by which states and counters differ. */

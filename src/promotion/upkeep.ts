@@ -8,6 +8,7 @@ import type { UpkeepFind } from './metrics.ts'
 import { requeueOrphans } from './orphans.ts'
 import type { RetryJobs } from './retry-jobs.ts'
 import { reconcileDue, type UnknownRoundDeps } from './unknown-gifts.ts'
+import type { OnLock } from './upkeep-locks.ts'
 
 export interface UpkeepDeps extends CompletionDeps {
   promotions: PromotionRepository
@@ -15,6 +16,7 @@ export interface UpkeepDeps extends CompletionDeps {
   unknown: UnknownRoundDeps
   /** Something that was left behind was put back. */
   onFound?(what: UpkeepFind, count: number): void
+  onLock?: OnLock
   /** When a row left behind is put back, in ms. */
   sweepAgeMs: number
 }
@@ -41,7 +43,7 @@ type HasTime = () => boolean
  * ones are removed.
  */
 export async function completionRound(deps: UpkeepDeps, hasTime: HasTime): Promise<void> {
-  await withAdvisoryLock(deps.kysely, COMPLETION_LOCK, async () => {
+  const isOurs = await withAdvisoryLock(deps.kysely, COMPLETION_LOCK, async () => {
     const complete = async (promotion: Promotion) => {
       await trimLeavings(promotion, deps)
       await completeIfDone(promotion, deps, false)
@@ -50,25 +52,28 @@ export async function completionRound(deps: UpkeepDeps, hasTime: HasTime): Promi
     await guarded({}, deps.logger, () => removeStoppedEntries(deps, hasTime))
     await announceCompleted(deps, hasTime)
   })
+  deps.onLock?.('completion', isOurs)
 }
 
 /** Every `SWEEP_INTERVAL_MS`, on one instance: what fell between two steps is found again, and said in the log. */
 export async function sweepRound(deps: UpkeepDeps, hasTime: HasTime): Promise<void> {
-  await withAdvisoryLock(deps.kysely, SWEEP_LOCK, async () => {
+  const isOurs = await withAdvisoryLock(deps.kysely, SWEEP_LOCK, async () => {
     await forEachRunning(deps, hasTime, promotion => sweepOne(promotion, deps, hasTime))
     await removeLateStreams(deps, hasTime)
   })
+  deps.onLock?.('sweep', isOurs)
 }
 
 /** Every `SWEEP_INTERVAL_MS`, on one instance: UNKNOWN gifts whose turn has come are asked about. */
 export async function reconciliationRound(deps: UpkeepDeps, hasTime: HasTime): Promise<void> {
-  await withAdvisoryLock(deps.kysely, RECONCILIATION_LOCK, async () => {
+  const isOurs = await withAdvisoryLock(deps.kysely, RECONCILIATION_LOCK, async () => {
     const endMs = performance.now() + RECONCILIATION_ROUND_MS
     while ((await reconcileDue(deps.unknown, CHECKS_PER_TURN, hasTime)) === CHECKS_PER_TURN) {
       if (!hasTime() || performance.now() > endMs) return
       await sleep(CHECK_TURN_MS)
     }
   })
+  deps.onLock?.('reconciliation', isOurs)
 }
 
 /** Again in every round: a listener's entry may come late. Starting the promotion puts its rows back. */
