@@ -47,11 +47,26 @@ export const wholeNumber = (minimum: number, maximum: number) =>
     z.number().int().min(minimum).max(maximum),
   )
 
+/** 0 … 2^63−1, exact: as a JSON integer or digits; a string within. */
+const ceiling = z.preprocess(
+  value => (typeof value === 'object' && value !== null && 'rawJSON' in value ? String(value.rawJSON) : value),
+  z
+    .union([z.string(), z.number().int()])
+    .transform(String)
+    .refine(
+      text => /^(0|[1-9]\d{0,18})$/.test(text) && BigInt(text) < 2n ** 63n,
+      'must be an integer from 0 to 2^63-1',
+    ),
+)
+
 export const newPromotion = z.object({
   id,
   type: promotionType,
   name: storableText(200).default(''),
   totalCount: wholeNumber(0, 1e12).default(0),
+  /** Ceilings, 0 = none: gifts, and the sum of their amounts in minor units. */
+  maxGiftCount: ceiling.default('0'),
+  maxTotalAmount: ceiling.default('0'),
 })
 
 export const concurrencyBody = z.object({
@@ -68,6 +83,8 @@ export const promotionSchema = z.object({
   startedAt: time,
   finishedAt: time,
   consumersPerInstance: count.nullish(),
+  maxGiftCount: z.string().optional(),
+  maxTotalAmount: z.string().optional(),
   rows: count,
   gifts: z.record(z.enum(PROCESS_STATUSES), count),
   done: count,

@@ -15,6 +15,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   retry: async () => (await import('./commands/retry.ts')).retryCommand,
   reconcile: async () => (await import('./commands/reconcile.ts')).reconcileCommand,
   status: async () => (await import('./commands/status.ts')).statusCommand,
+  'ask-first': async () => (await import('./commands/ask-first.ts')).askFirstCommand,
   'resume-calls': async () => (await import('./commands/resume-calls.ts')).resumeCallsCommand,
   audit: async () => (await import('./commands/audit.ts')).auditCommand,
   'hash-password': async () => (await import('./commands/hash-password.ts')).hashPasswordCommand,

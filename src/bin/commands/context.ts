@@ -18,6 +18,7 @@ import { voucherQueue } from '#queues/voucher.queue.ts'
 import { errorLine } from '#runtime/errors.ts'
 import { createLogger, type Logger } from '#runtime/logger.ts'
 import { createMetrics } from '#runtime/metrics.ts'
+import { type Change, withChange } from './change.ts'
 
 /** As many as reconciliation asks at once. */
 const MONEY_CONNECTIONS = 8
@@ -44,7 +45,7 @@ export async function withDatabase<T>(work: (context: CommandContext) => Promise
 /** What an operation needs beyond the database. What is not asked for is not connected to. */
 export type SteeringNeed = 'stream' | 'retry-jobs' | 'money'
 
-/** Runs a command on steering operations, with what it needs of the servers that the settings name. */
+/** Runs changes on steering operations, with what they need of the servers that the settings name. */
 export function withSteering<T>(
   needs: readonly SteeringNeed[],
   work: (steering: Steering, context: CommandContext) => Promise<T>,
@@ -54,6 +55,17 @@ export function withSteering<T>(
     const steering = createSteering(await steeringDepsOf(context, needs, parts))
     return await work(steering, context)
   })
+}
+
+/** One change of one promotion, with its row in the activity log. */
+export function steerOne<T>(
+  needs: readonly SteeringNeed[],
+  change: Change,
+  work: (steering: Steering, context: CommandContext) => Promise<T>,
+): Promise<T> {
+  return withSteering(needs, (steering, context) =>
+    withChange(context.database.kysely, change, () => work(steering, context)),
+  )
 }
 
 async function steeringDepsOf(

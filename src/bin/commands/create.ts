@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { PROMOTION_TYPES, type PromotionType } from '#queues/promotion-type.ts'
 import { parseId } from './arguments.ts'
+import { withChange } from './change.ts'
 import { withDatabase } from './context.ts'
 import { print } from './output.ts'
 
@@ -9,11 +10,19 @@ function parseTotal(text: string): number {
   return Number(text)
 }
 
+function parseCeiling(text: string): string {
+  if (!/^(0|[1-9]\d{0,18})$/.test(text) || BigInt(text) >= 2n ** 63n)
+    throw new InvalidArgumentError('it must be a whole number from 0 to 2^63-1.')
+  return text
+}
+
 interface CreateOptions {
   id: string
   type: PromotionType
   name: string
   total: number
+  maxGifts: string
+  maxAmount: string
   json?: boolean
 }
 
@@ -23,10 +32,17 @@ export const createCommand = new Command('create')
   .addOption(new Option('--type <type>', 'what it gives').choices(PROMOTION_TYPES).makeOptionMandatory())
   .option('--name <name>', 'its name', '')
   .option('--total <count>', 'how many gifts it has; 0 = not known yet', parseTotal, 0)
+  .option('--max-gifts <count>', 'most gifts it takes; 0 = no ceiling', parseCeiling, '0')
+  .option('--max-amount <amount>', 'most they come to together, in minor units; 0 = no ceiling', parseCeiling, '0')
   .option('--json', 'print one JSON object')
   .addHelpText('after', '\nExample:\n  promostream create --id 42 --type VOUCHER --name "Autumn" --total 1000000')
   .action(async (options: CreateOptions) => {
-    const { id, type, name, total } = options
-    await withDatabase(({ promotions }) => promotions.create({ id, type, name, totalCount: total }))
-    print(options, { id, type, name, status: 'READY', totalCount: total }, () => [`promotion ${id} is READY`])
+    const { id, type, name, total, maxGifts: maxGiftCount, maxAmount: maxTotalAmount } = options
+    const promotion = { id, type, name, totalCount: total, maxGiftCount, maxTotalAmount }
+    await withDatabase(({ database, promotions }) =>
+      withChange(database.kysely, { what: 'promotion.create', target: id, detail: promotion }, () =>
+        promotions.create(promotion),
+      ),
+    )
+    print(options, { status: 'READY', ...promotion }, () => [`promotion ${id} is READY`])
   })

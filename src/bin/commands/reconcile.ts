@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { startProgress } from '#demo/progress.ts'
 import { parseId } from './arguments.ts'
-import { withSteering } from './context.ts'
+import { steerOne } from './context.ts'
 import { print } from './output.ts'
 
 export const reconcileCommand = new Command('reconcile')
@@ -10,16 +10,20 @@ export const reconcileCommand = new Command('reconcile')
   .option('--json', 'print one JSON object')
   .addHelpText('after', '\nExample:\n  promostream reconcile 42')
   .action(async (id: string, options: { json?: boolean }) => {
-    const result = await withSteering(['money'], async (steering, { promotions }) => {
-      const promotion = await promotions.find(id)
-      const total = promotion === undefined ? 0 : (await promotions.countByStatus(promotion)).UNKNOWN
-      const progress = startProgress(total, 'asked')
-      try {
-        return await steering.reconcileUnknown(id, { onProgress: ({ checked }) => progress.update(checked) })
-      } finally {
-        progress.stop()
-      }
-    })
+    const result = await steerOne(
+      ['money'],
+      { what: 'promotion.reconcile', target: id },
+      async (steering, { promotions }) => {
+        const promotion = await promotions.find(id)
+        const total = promotion === undefined ? 0 : (await promotions.countByStatus(promotion)).UNKNOWN
+        const progress = startProgress(total, 'asked')
+        try {
+          return await steering.reconcileUnknown(id, { onProgress: ({ checked }) => progress.update(checked) })
+        } finally {
+          progress.stop()
+        }
+      },
+    )
     const { promotion, changed, checked, succeeded, uncharged, unanswered } = result
     print(options, { id, status: promotion.status, changed, checked, succeeded, uncharged, unanswered }, () => [
       `promotion ${id}: ${checked} UNKNOWN gifts asked about: ${succeeded} were paid, ${uncharged} hold no charge (promostream retry), ${unanswered} without an answer`,

@@ -5,6 +5,8 @@ import { redisCliSchema } from '#config/schemas.ts'
 import { type CredentialsRefusal, clearCredentialsLatch } from '#money/credentials-latch.ts'
 import { createLogger } from '#runtime/logger.ts'
 import { connectRedis, createRedisClient } from '#runtime/redis.ts'
+import { withChange } from './change.ts'
+import { withDatabase } from './context.ts'
 import { print } from './output.ts'
 
 const CONNECT_TIMEOUT_MS = 5000
@@ -14,7 +16,9 @@ export const resumeCallsCommand = new Command('resume-calls')
   .option('--json', 'print one JSON object')
   .addHelpText('after', '\nExample:\n  promostream resume-calls')
   .action(async (options: { json?: boolean }) => {
-    const refusal = await clear()
+    const refusal = await withDatabase(({ database }) =>
+      withChange(database.kysely, { what: 'money.resume-calls', target: 'money-api' }, clear),
+    )
     const value = { wasRefused: refusal !== undefined, since: refusal?.since ?? null, code: refusal?.code ?? null }
     print(options, value, () => [
       refusal === undefined

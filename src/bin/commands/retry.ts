@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { startProgress } from '#demo/progress.ts'
 import { parseId } from './arguments.ts'
-import { withSteering } from './context.ts'
+import { steerOne } from './context.ts'
 import { print } from './output.ts'
 
 export const retryCommand = new Command('retry')
@@ -18,7 +18,8 @@ export const retryCommand = new Command('retry')
     '\nA gift that is SUCCESS or FAILED is refused.\n\nExample:\n  promostream retry 42 9007199254740993',
   )
   .action(async (id: string, targetIds: string[], options: { json?: boolean }) => {
-    const result = await withSteering(['retry-jobs'], async (steering, { promotions }) => {
+    const change = { what: 'promotion.retry', target: id, detail: { targetIds } }
+    const result = await steerOne(['retry-jobs'], change, async (steering, { promotions }) => {
       if (targetIds.length > 0) return steering.retryUnknown(id, { targetIds })
       const promotion = await promotions.find(id)
       const total = promotion === undefined ? 0 : (await promotions.countByStatus(promotion)).UNKNOWN

@@ -1,24 +1,79 @@
 import { Command } from 'commander'
+import type { PromotionStatus } from '#database/promotion-status.ts'
 import type { Steered, Steering } from '#promotion/steering.ts'
+import { errorLine } from '#runtime/errors.ts'
 import { parseId } from './arguments.ts'
-import { type SteeringNeed, withSteering } from './context.ts'
+import { withChange } from './change.ts'
+import { type CommandContext, type SteeringNeed, steerOne, withSteering } from './context.ts'
 import { print } from './output.ts'
 
+type Step = 'start' | 'pause' | 'resume' | 'stop'
+
 /** The four that only set a promotion's status: one argument, one line. */
-function steerCommand(
-  name: 'start' | 'pause' | 'resume' | 'stop',
-  description: string,
-  needs: readonly SteeringNeed[] = [],
-): Command {
+function steerCommand(name: Step, description: string, needs: readonly SteeringNeed[] = []): Command {
   return new Command(name)
     .description(description)
     .argument('<id>', 'the promotion', parseId)
     .option('--json', 'print one JSON object')
     .addHelpText('after', `\nExample:\n  promostream ${name} 42`)
-    .action(async (id: string, options: { json?: boolean }) => {
-      const steered = await withSteering(needs, (steering: Steering) => steering[name](id))
-      printSteered(options, steered)
+    .action((id: string, options: { json?: boolean }) => steer(name, id, options, needs))
+}
+
+/** Those that can be done to all promotions that it can be done to. */
+function steerAllCommand(
+  name: 'pause' | 'resume',
+  description: string,
+  from: PromotionStatus,
+  needs: readonly SteeringNeed[] = [],
+): Command {
+  return new Command(name)
+    .description(description)
+    .argument('[id]', 'the promotion', parseId)
+    .option('--all', `every promotion that is ${from}`)
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', `\nExamples:\n  promostream ${name} 42\n  promostream ${name} --all`)
+    .action(async (id: string | undefined, options: { json?: boolean; all?: boolean }, command: Command) => {
+      if ((id === undefined) === (options.all !== true))
+        command.error(`error: ${name} takes the id of a promotion, or --all`)
+      if (id === undefined) await steerAll(name, from, options, needs)
+      else await steer(name, id, options, needs)
     })
+}
+
+async function steer(name: Step, id: string, options: { json?: boolean }, needs: readonly SteeringNeed[]) {
+  const change = { what: `promotion.${name}`, target: id }
+  printSteered(options, await steerOne(needs, change, (steering: Steering) => steering[name](id)))
+}
+
+/** One that fails keeps no other from its own; then the exit code is 1. */
+async function steerAll(
+  name: 'pause' | 'resume',
+  from: PromotionStatus,
+  options: { json?: boolean },
+  needs: readonly SteeringNeed[],
+): Promise<void> {
+  const results = await withSteering(needs, async (steering, { database, promotions }: CommandContext) => {
+    const active = (await promotions.listActive()).filter(({ status }) => status === from)
+    const done: { id: string; status: PromotionStatus; changed: boolean; error?: string }[] = []
+    for (const { id, status } of active) {
+      const change = { what: `promotion.${name}`, target: id, detail: { all: true } }
+      try {
+        const { promotion, changed } = await withChange(database.kysely, change, () => steering[name](id))
+        done.push({ id, status: promotion.status, changed })
+      } catch (error) {
+        done.push({ id, status, changed: false, error: errorLine(error) })
+      }
+    }
+    return done
+  })
+  print(options, { promotions: results }, () =>
+    results.length === 0
+      ? [`no promotion is ${from}`]
+      : results.map(
+          ({ id, status, error }) => `promotion ${id} is ${status}${error === undefined ? '' : `: ${error}`}`,
+        ),
+  )
+  if (results.some(({ error }) => error !== undefined)) process.exitCode = 1
 }
 
 export function printSteered(options: { json?: boolean }, { promotion, changed }: Steered, extra: object = {}): void {
@@ -31,6 +86,10 @@ export function printSteered(options: { json?: boolean }, { promotion, changed }
 export const startCommand = steerCommand('start', 'start a READY promotion, or go on with a PAUSED or STOPPED one', [
   'stream',
 ])
-export const pauseCommand = steerCommand('pause', 'make no Money API call any more, but go on taking gifts')
-export const resumeCommand = steerCommand('resume', 'go on with a PAUSED promotion', ['stream'])
+export const pauseCommand = steerAllCommand(
+  'pause',
+  'make no Money API call any more, but go on taking gifts',
+  'IN_PROGRESS',
+)
+export const resumeCommand = steerAllCommand('resume', 'go on with a PAUSED promotion', 'PAUSED', ['stream'])
 export const stopCommand = steerCommand('stop', 'end the work on a promotion: no call, no gift taken; rows are kept')
