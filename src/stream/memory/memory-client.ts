@@ -82,6 +82,10 @@ export class MemoryClient extends EventEmitter {
     return this.#send(command)
   }
 
+  sendCommand({ name, args }: { name: string; args: readonly unknown[] }): Promise<unknown> {
+    return this.call(name, ...(args as Argument[]))
+  }
+
   pipeline(): MemoryPipeline {
     return new MemoryPipeline((name, args) => this.call(name, ...args))
   }

@@ -24,10 +24,14 @@ const addBulk: Command = (keys, [key = '', bound = '', ...rest]) => {
   const trim = bound === '0' ? [] : ['MAXLEN', '~', bound]
   for (let at = 0; at < rest.length; ) {
     const count = Number(rest[at])
-    ids.push(call(keys, 'XADD', key, ...trim, '*', ...rest.slice(at + 1, at + 1 + count)))
+    try {
+      ids.push(call(keys, 'XADD', key, ...trim, '*', ...rest.slice(at + 1, at + 1 + count)))
+    } catch (error) {
+      return [ids, (error as Error).message]
+    }
     at += count + 1
   }
-  return ids
+  return [ids, '']
 }
 
 /** Deletes acknowledged entries, but none that another group may still need; answers how many other groups there are. */
