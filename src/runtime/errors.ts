@@ -14,13 +14,27 @@ export class CodedError extends Error {
   }
 }
 
-/** The first line of whatever was thrown. */
+const NO_TEXT = 'something without a text was thrown'
+
+/** The first line of whatever was thrown. Never throws itself, whatever that is. */
 export function errorLine(thrown: unknown): string {
-  if (thrown instanceof AggregateError && thrown.message === '') return thrown.errors.map(errorLine).join('; ')
-  const text = thrown instanceof Error ? thrown.message || thrown.name : String(thrown)
-  return text.split('\n', 1)[0] ?? ''
+  try {
+    if (thrown instanceof AggregateError && thrown.message === '') return thrown.errors.map(errorLine).join('; ')
+    const text = thrown instanceof Error ? String(thrown.message || thrown.name) : String(thrown)
+    return text.split('\n', 1)[0] ?? ''
+  } catch {
+    return NO_TEXT
+  }
 }
 
+/** An error with a text, of whatever was thrown. Never throws itself. */
 export function toError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown))
+  try {
+    if (!(thrown instanceof Error)) return new Error(String(thrown))
+    // One whose text cannot be read would throw wherever it is logged.
+    const isReadable = typeof thrown.message === 'string' && typeof thrown.stack !== 'symbol'
+    return isReadable ? thrown : new Error(errorLine(thrown))
+  } catch {
+    return new Error(NO_TEXT)
+  }
 }

@@ -12,14 +12,7 @@ export interface ConsumerWorkOptions<Fields extends Record<string, string>> {
   handler: StreamHandler<Fields>
   options: Pick<
     ResolvedWorkerOptions<Fields>,
-    | 'concurrency'
-    | 'readCount'
-    | 'claimMinIdleMs'
-    | 'maxDeliveries'
-    | 'maxBackoffMs'
-    | 'isNamed'
-    | 'onPoison'
-    | 'limiter'
+    'concurrency' | 'readCount' | 'claimMinIdleMs' | 'maxDeliveries' | 'maxBackoffMs' | 'isNamed' | 'onPoison'
   >
   group: Pick<ConsumerGroup, keyof ConsumerGroup>
   limiter: Pick<QueueLimiter, 'acquire' | 'isUsedUp'> | undefined

@@ -18,11 +18,3 @@ export function failureBackoffMs(deliveries: number, maxBackoffMs: number, rando
 
 /** Longer timers fire at once. */
 export const MAX_TIMER_MS: number = 2 ** 31 - 1
-
-/** A pause that timers can keep, in ms; below 0 is none. Undefined for what is no number. */
-export function pauseOf(delayMs: unknown): number | undefined {
-  return typeof delayMs !== 'number' || Number.isNaN(delayMs) ? undefined : Math.max(0, delayMs)
-}
-
-/** Said of a pause that is no number. */
-export const NO_DELAY = 'retryLater: delayMs must be a number of ms'

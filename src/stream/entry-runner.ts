@@ -1,10 +1,11 @@
 import { toError } from '#runtime/errors.ts'
-import { failureBackoffMs, isPoison, MAX_TIMER_MS, NO_DELAY, pauseOf } from './delivery.ts'
+import { failureBackoffMs, isPoison, MAX_TIMER_MS } from './delivery.ts'
 import type { DeliveryCounter } from './delivery-counter.ts'
 import type { HandlerResult, StreamHandler } from './entry.ts'
 import { StreamError } from './errors.ts'
 import type { Held, HeldEntries } from './held.ts'
 import type { QueueLimiter } from './limiter.ts'
+import { type Outcome, saidBy } from './outcome.ts'
 import type { SuspectLane } from './suspect-lane.ts'
 import type { Announce } from './worker-events.ts'
 import type { ResolvedWorkerOptions } from './worker-options.ts'
@@ -138,21 +139,22 @@ export class EntryRunner<Fields extends Record<string, string>> {
     return held.state === 'active'
   }
 
-  #settle(held: Held<Fields>, outcome: HandlerResult): void {
+  #settle(held: Held<Fields>, result: HandlerResult): void {
     if (!this.#isOver(held)) return
-    if (outcome?.kind === 'retry-later') {
-      const delayMs = pauseOf(outcome.delayMs)
-      if (delayMs === undefined) {
-        this.#failed(held, new TypeError(NO_DELAY))
-        return
-      }
-      this.#delay(held, delayMs)
-      if (held.state === 'delayed') this.#o.storeDelay(held, delayMs)
-    } else if (outcome?.kind !== 'dead-letter') {
-      // Also what is no outcome: a handler whose type was lost may return its result, as BullMQ's do.
+    let outcome: Outcome | undefined
+    try {
+      outcome = saidBy(result)
+    } catch (error) {
+      this.#failed(held, toError(error))
+      return
+    }
+    if (outcome === undefined) {
       this.#o.held.move(held, 'acking')
       this.#o.acknowledge(held)
       this.#o.announce('completed', held.entry)
+    } else if (outcome.kind === 'retry-later') {
+      this.#delay(held, outcome.delayMs)
+      if (held.state === 'delayed') this.#o.storeDelay(held, outcome.delayMs)
     } else {
       held.letter = { reason: outcome.reason, isPoison: false }
       this.#o.announce('failed', held.entry, new StreamError('STREAM_DEAD_LETTER', outcome.reason))

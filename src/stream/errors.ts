@@ -3,8 +3,8 @@ import { CodedError, errorLine } from '#runtime/errors.ts'
 /**
  * Errors of the framework. Codes: `STREAM_UNREACHABLE`, `STREAM_EVICTION` (the server may delete a whole stream),
  * `STREAM_FULL` and `STREAM_ADD_FAILED` (see StreamAddError), `STREAM_BAD_FIELDS` (nothing was sent), `STREAM_NO_GROUP`,
- * `STREAM_NO_DEAD_LETTER`, `STREAM_CLOSED`; and those that come with the event `failed`: `STREAM_DEAD_LETTER`,
- * `STREAM_POISON`.
+ * `STREAM_NO_DEAD_LETTER`, `STREAM_CLOSED`; those that come with the event `error`: `STREAM_OTHER_GROUP` (another consumer
+ * group reads the stream), `STREAM_LISTENER` (a listener threw); and with `failed`: `STREAM_DEAD_LETTER`, `STREAM_POISON`.
  */
 export class StreamError extends CodedError {
   constructor(code: string, message: string, options: { cause?: unknown; canRetry?: boolean } = {}) {

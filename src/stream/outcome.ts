@@ -1,4 +1,4 @@
-import { NO_DELAY, pauseOf } from './delivery.ts'
+import { errorLine } from '#runtime/errors.ts'
 
 /** What a handler says of an entry; saying nothing means: done, acknowledge and delete it. */
 export type Outcome = RetryLater | DeadLetter
@@ -21,10 +21,24 @@ export interface DeadLetter {
  * another consumer takes the entry over. Throws a TypeError for what is no number.
  */
 export function retryLater(options: { delayMs: number; reason: string }): RetryLater {
-  if (pauseOf(options.delayMs) === undefined) throw new TypeError(NO_DELAY)
-  return { kind: 'retry-later', reason: options.reason, delayMs: options.delayMs }
+  const { delayMs } = options as { delayMs: unknown }
+  if (typeof delayMs !== 'number' || Number.isNaN(delayMs))
+    throw new TypeError('retryLater: delayMs must be a number of ms')
+  return { kind: 'retry-later', reason: options.reason, delayMs: Math.max(0, options.delayMs) }
 }
 
 export function deadLetter(reason: string): DeadLetter {
   return { kind: 'dead-letter', reason }
 }
+
+/**
+ * What a handler's value says; undefined = done. Also what is no outcome: a handler whose type was lost may return its
+ * result, as BullMQ's do. Throws for an outcome that cannot be obeyed, or whose parts cannot be read.
+ */
+export function saidBy(value: unknown): Outcome | undefined {
+  const { kind, delayMs, reason } = (value ?? {}) as { kind?: unknown; delayMs?: unknown; reason?: unknown }
+  if (kind === 'retry-later') return retryLater({ delayMs: delayMs as number, reason: textOf(reason) })
+  return kind === 'dead-letter' ? deadLetter(textOf(reason)) : undefined
+}
+
+const textOf = (reason: unknown) => (typeof reason === 'string' ? reason : errorLine(reason))

@@ -2,6 +2,7 @@ import { captureRejectionSymbol, EventEmitter } from 'node:events'
 import { errorLine, toError } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
 import type { StreamEntry } from './entry.ts'
+import { StreamError } from './errors.ts'
 
 /** Names and moments are those of BullMQ's Worker. */
 export interface StreamWorkerEvents<Fields extends Record<string, string>> {
@@ -15,9 +16,10 @@ export interface StreamWorkerEvents<Fields extends Record<string, string>> {
   failed: [entry: StreamEntry<Fields>, error: Error]
   /** An entry was taken from a consumer that let it lie, or was lost to one. */
   stalled: [id: string]
-  /** A read has emptied the stream. */
+  /** The stream ran empty after work: a read found fewer entries than it asked for. Once each time. */
   drained: []
   error: [error: Error]
+  /** Told to pause, itself or its queue; no handler runs any more, and what was done is acknowledged. */
   paused: []
   resumed: []
   closing: []
@@ -30,7 +32,7 @@ export type Announce<Fields extends Record<string, string>> = <Name extends keyo
   ...payload: StreamWorkerEvents<Fields>[Name]
 ) => void
 
-/** An emitter whose listeners cannot harm the worker: one that throws is an error line. */
+/** An emitter whose listeners cannot harm the worker: one that throws is an `error` event. */
 export class SafeEmitter<Fields extends Record<string, string>> extends EventEmitter<StreamWorkerEvents<Fields>> {
   protected readonly logger: Logger | undefined
 
@@ -59,7 +61,12 @@ export class SafeEmitter<Fields extends Record<string, string>> extends EventEmi
     }
   }
 
-  #onBadListener(name: string, error: unknown): void {
-    this.logger?.error({ err: toError(error) }, `a listener of «${name}» threw: ${errorLine(error)}`)
+  /** Heard as `error`; by the logger, or as a warning of the process, where nobody listens or the listener is that one. */
+  #onBadListener(name: string, thrown: unknown): void {
+    const message = `a listener of «${name}» threw: ${errorLine(thrown)}`
+    const error = new StreamError('STREAM_LISTENER', message, { cause: toError(thrown) })
+    this.logger?.error({ err: error }, message)
+    if (name !== 'error' && this.listenerCount('error') > 0) this.announce('error', error)
+    else if (this.logger === undefined) process.emitWarning(message, { code: error.code })
   }
 }

@@ -15,6 +15,9 @@ const START_RETRY_MS = 500
 /** After the deadline: how long aborted handlers and the last acknowledgements may still take, in ms. */
 const ABORT_GRACE_MS = 1000
 
+/** How long a closing worker without a deadline waits for a server that takes no acknowledgement, in ms. */
+const ACK_PATIENCE_MS = 10_000
+
 /**
  * A worker on one Redis stream, with the life of BullMQ's `Worker`. Delivery promise: at least once; an entry is
  * acknowledged and deleted, in one step, only after its handler is through. What a process held when it died is taken
@@ -169,7 +172,7 @@ export class StreamWorker<Fields extends Record<string, string> = Record<string,
     if (deadline?.aborted) abort()
     deadline?.addEventListener('abort', abort, { once: true })
     await this.#untilAborted(this.#consumer.whenIdle())
-    await this.#untilAborted(this.#consumer.whenAcknowledged())
+    await this.#untilAborted(this.#consumer.whenAcknowledged(), ACK_PATIENCE_MS)
     deadline?.removeEventListener('abort', abort)
     this.#pool.remove(this.#consumer)
     if (this.#ownsPool) await this.#pool.close()
@@ -179,14 +182,16 @@ export class StreamWorker<Fields extends Record<string, string> = Record<string,
     this.announce('closed')
   }
 
-  /** Waits, but no longer than a moment after the abort. */
-  async #untilAborted(work: Promise<void>): Promise<void> {
+  /** Waits, but no longer than a moment after the abort, nor than `patienceMs`. */
+  async #untilAborted(work: Promise<void>, patienceMs?: number): Promise<void> {
     const { signal } = this.#abort
     const late = Promise.withResolvers<void>()
+    const timer = patienceMs === undefined ? undefined : setTimeout(late.resolve, patienceMs)
     const onAbort = () => setTimeout(late.resolve, ABORT_GRACE_MS).unref()
     if (signal.aborted) onAbort()
     else signal.addEventListener('abort', onAbort, { once: true })
     await Promise.race([work, late.promise])
+    clearTimeout(timer)
     signal.removeEventListener('abort', onAbort)
   }
 }
