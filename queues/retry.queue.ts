@@ -20,6 +20,13 @@ export function retryJobId(type: PromotionType, targetId: string): string {
   return `${type}-${targetId}`
 }
 
+/** The gift that a job's id names; undefined when it is none of ours. */
+export function parseRetryJobId(id: string): { type: PromotionType; targetId: string } | undefined {
+  const [, type, targetId] = /^([A-Z]+)-(\d{1,19})$/.exec(id) ?? []
+  const known = PROMOTION_TYPES.find(each => each === type)
+  return known === undefined || targetId === undefined ? undefined : { type: known, targetId }
+}
+
 /** Pause before POST number `attempts + 1`, in ms: exponential, full jitter (AWS, «Exponential Backoff And Jitter»). */
 export function retryDelayMs(
   attempts: number,

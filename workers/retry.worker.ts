@@ -24,6 +24,10 @@ const CONCURRENCY = 128
 /** Pause of a job whose time has not come (calls are held back, database away), in ms. */
 const NOT_NOW_DELAY_MS = 2000
 
+/** It stays in Redis with the job. */
+const MAX_REASON_LENGTH = 100
+const short = (reason: string) => reason.slice(0, MAX_REASON_LENGTH).toWellFormed()
+
 /** The next attempt is due later; BullMQ's back-off reads how much. */
 class RetryLaterError extends Error {
   readonly retryAfterMs: number
@@ -65,7 +69,7 @@ export function createRetryWorker(options: RetryWorkerOptions): RetryWorker {
 
   const handle = async (job: Job<RetryJobData>, token?: string): Promise<void> => {
     const parsed = retryJobData.safeParse(job.data)
-    if (!parsed.success) throw new UnrecoverableError(`unreadable job: ${parsed.error.issues[0]?.message}`)
+    if (!parsed.success) throw new UnrecoverableError(short(`unreadable job: ${parsed.error.issues[0]?.message}`))
     const { type, targetId } = parsed.data
     const outcome = await processors[type].process(targetId, abort.signal).catch(thrown => {
       logger.warn({ err: toError(thrown), jobId: job.id }, `retry postponed: ${errorLine(thrown)}`)
@@ -78,13 +82,13 @@ export function createRetryWorker(options: RetryWorkerOptions): RetryWorker {
         onDropped(outcome.promotionId)
         return
       case 'later':
-        throw new RetryLaterError(outcome.reason, outcome.retryAfterMs ?? 0)
+        throw new RetryLaterError(short(outcome.reason), outcome.retryAfterMs ?? 0)
       case 'not-now':
         // No attempt was made, none is counted.
         await job.moveToDelayed(Date.now() + NOT_NOW_DELAY_MS * (1 + Math.random()), token)
         throw new DelayedError(outcome.reason)
       case 'exhausted':
-        throw new UnrecoverableError(outcome.reason)
+        throw new UnrecoverableError(short(outcome.reason))
     }
   }
 

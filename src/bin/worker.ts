@@ -15,6 +15,7 @@ import {
   CampaignPromotionPointRetryProcessor,
   CampaignPromotionVoucherRetryProcessor,
 } from '#promotion/retry-processor.ts'
+import { SettledRetries } from '#promotion/settled-retries.ts'
 import type { StartedDeps } from '#promotion/started.ts'
 import { PromotionStreamManager, type StreamManagerDeps } from '#promotion/stream-manager.ts'
 import { createLockWatch } from '#promotion/upkeep-locks.ts'
@@ -76,6 +77,7 @@ await runProcess('worker', workerSchema, async (config, { logger, fatal, assertS
       quietMs: config.COMPLETION_QUIET_MS,
       sweepAgeMs: config.SWEEP_AGE_MS,
       unknown: unknownPartsOf(config, foundation, retryJobs),
+      settledRetries: new SettledRetries({ kysely: database.kysely, retryJobs }),
       logger,
       onLock,
       onFound: (what, count) => processorDeps.metrics.upkeepFound.inc({ what }, count),

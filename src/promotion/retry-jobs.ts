@@ -2,7 +2,7 @@ import { type ConnectionOptions, Queue } from 'bullmq'
 import { MAX_RETRY_AFTER_MS } from '#money/charge.ts'
 import type { PromotionType } from '#queues/promotion-type.ts'
 import type { RetryJobData } from '#queues/retry.queue.ts'
-import { RETRY_QUEUE_NAME, retryDelayMs, retryJobId } from '#queues/retry.queue.ts'
+import { parseRetryJobId, RETRY_QUEUE_NAME, retryDelayMs, retryJobId } from '#queues/retry.queue.ts'
 import { type Service, service } from '#runtime/service.ts'
 import { createTimeLimit } from '#runtime/time-limit.ts'
 
@@ -31,6 +31,18 @@ export interface RetryJobs extends Service {
   revive(jobs: readonly RetryRequest[]): Promise<number>
   /** Which of these gifts have a job that will still run? Changes nothing. */
   findLive(type: PromotionType, targetIds: readonly string[]): Promise<boolean[]>
+  /**
+   * A page of the gifts whose jobs have failed for good, the oldest first, from that rank on; undefined stands for a job that
+   * is none of ours. Rejects like `revive`.
+   */
+  listFailed(from: number, limit: number): Promise<(GiftRef | undefined)[]>
+  /** Removes the jobs of gifts that are final; one that runs at this moment ends by itself. Rejects like `revive`. */
+  remove(gifts: readonly GiftRef[]): Promise<number>
+}
+
+export interface GiftRef {
+  type: PromotionType
+  targetId: string
 }
 
 export interface RetryRequest {
@@ -40,6 +52,8 @@ export interface RetryRequest {
 
 /** BullMQ's connection waits for a Redis that is away, without end. */
 const REVIVE_LIMIT_MS = 5000
+/** Events that BullMQ keeps for whoever listens; nobody does for long. */
+const MAX_EVENTS = 1000
 
 export function createRetryJobs({ connection, prefix, policy }: RetryJobsOptions): RetryJobs {
   const queue = new Queue<RetryJobData>(RETRY_QUEUE_NAME, {
@@ -51,13 +65,21 @@ export function createRetryJobs({ connection, prefix, policy }: RetryJobsOptions
       backoff: { type: 'promostream' },
       removeOnComplete: true,
       removeOnFail: false,
+      // A stack of ours tells nobody anything, and was the greater part of a failed job.
+      stackTraceLimit: 0,
     },
+    streams: { events: { maxLen: MAX_EVENTS } },
   })
   queue.on('error', () => undefined)
   const add: RetryJobs['add'] = async jobs => {
     await queue.addBulk(jobs.map(job => toBullJob(job, policy)))
   }
   const limited = createTimeLimit('reviving retry jobs', REVIVE_LIMIT_MS)
+  const removing = createTimeLimit('removing retry jobs', REVIVE_LIMIT_MS)
+  const remove: RetryJobs['remove'] = async gifts => {
+    const removed = await Promise.all(gifts.map(({ type, targetId }) => queue.remove(retryJobId(type, targetId))))
+    return removed.filter(count => count > 0).length
+  }
   const revive: RetryJobs['revive'] = async jobs => {
     const isDead = await Promise.all(jobs.map(job => reviveFailed(queue, job)))
     await add(jobs.filter((_job, index) => isDead[index] === 'gone'))
@@ -67,6 +89,9 @@ export function createRetryJobs({ connection, prefix, policy }: RetryJobsOptions
     ...service('retry-jobs', { start: async () => undefined, stop: () => queue.close() }),
     add,
     revive: jobs => limited(() => revive(jobs)),
+    remove: gifts => removing(() => remove(gifts)),
+    listFailed: (from, limit) =>
+      removing(async () => (await queue.getRanges(['failed'], from, from + limit - 1, true)).map(parseRetryJobId)),
     findLive: (type, targetIds) =>
       Promise.all(
         targetIds.map(async targetId => {

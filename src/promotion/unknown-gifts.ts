@@ -100,7 +100,7 @@ export async function reconcilePromotion(
 }
 
 export interface UnknownRoundDeps extends UnknownDeps {
-  retryJobs: Pick<RetryJobs, 'revive'>
+  retryJobs: Pick<RetryJobs, 'revive' | 'remove'>
   /** Pause after the first check; doubled with each, up to six hours. */
   recheckMs: number
   logger: Logger
@@ -117,10 +117,15 @@ export async function reconcileDue(deps: UnknownRoundDeps, limit: number, hasTim
   const { ask = [], retry = [], forget = [] } = Object.groupBy(due, whatToDo)
   for (const gift of forget) await forgetCheck(kysely, gift)
   await keepRetrying(retry, deps)
-  const settle = (gift: UnknownGift, answer: Answer) =>
-    answer === 'succeeded' ? forgetCheck(kysely, gift) : postpone(gift, deps, answer === 'uncharged')
+  const succeeded: UnknownGift[] = []
+  const settle = async (gift: UnknownGift, answer: Answer) => {
+    if (answer !== 'succeeded') return postpone(gift, deps, answer === 'uncharged')
+    succeeded.push(gift)
+    await forgetCheck(kysely, gift)
+  }
   await askAll(ask, deps, tally, settle, hasTime)
   if (tally.checked > 0) logger.info(tally, 'UNKNOWN gifts were asked about')
+  await dropJobs([...forget, ...succeeded], deps)
   return due.length
 }
 
@@ -141,6 +146,15 @@ async function keepRetrying(gifts: readonly UnknownGift[], deps: UnknownRoundDep
     deps.logger.warn({ err: toError(error) }, `retry jobs could not be looked after: ${errorLine(error)}`)
     for (const gift of gifts) await postponeCheck(deps.kysely, gift, deps.recheckMs)
   }
+}
+
+/** Nobody has to look at the failed jobs of gifts that are settled; those that stay now upkeep's sweep removes. */
+async function dropJobs(gifts: readonly UnknownGift[], { retryJobs, logger }: UnknownRoundDeps): Promise<void> {
+  const final = gifts.filter(({ status }) => status !== null)
+  if (final.length === 0) return
+  await retryJobs.remove(final).catch(error => {
+    logger.debug({ err: toError(error) }, `failed jobs of settled gifts stay for now: ${errorLine(error)}`)
+  })
 }
 
 /** Only an answer makes the pause grow. */

@@ -7,6 +7,7 @@ import { reviveLostRetries } from './lost-retries.ts'
 import type { UpkeepFind } from './metrics.ts'
 import { requeueOrphans } from './orphans.ts'
 import type { RetryJobs } from './retry-jobs.ts'
+import type { SettledRetries } from './settled-retries.ts'
 import { reconcileDue, type UnknownRoundDeps } from './unknown-gifts.ts'
 import type { OnLock } from './upkeep-locks.ts'
 
@@ -14,6 +15,8 @@ export interface UpkeepDeps extends CompletionDeps {
   promotions: PromotionRepository
   retryJobs: Pick<RetryJobs, 'revive'>
   unknown: UnknownRoundDeps
+  /** Failed jobs of gifts that became final. */
+  settledRetries: Pick<SettledRetries, 'round'>
   /** Something that was left behind was put back. */
   onFound?(what: UpkeepFind, count: number): void
   onLock?: OnLock
@@ -59,9 +62,15 @@ export async function completionRound(deps: UpkeepDeps, hasTime: HasTime): Promi
 export async function sweepRound(deps: UpkeepDeps, hasTime: HasTime): Promise<void> {
   const isOurs = await withAdvisoryLock(deps.kysely, SWEEP_LOCK, async () => {
     await forEachRunning(deps, hasTime, promotion => sweepOne(promotion, deps, hasTime))
+    await guarded({}, deps.logger, () => removeSettledJobs(deps, hasTime))
     await removeLateStreams(deps, hasTime)
   })
   deps.onLock?.('sweep', isOurs)
+}
+
+async function removeSettledJobs({ settledRetries, logger }: UpkeepDeps, hasTime: HasTime): Promise<void> {
+  const removed = await settledRetries.round(hasTime)
+  if (removed > 0) logger.info({ removed }, 'failed retry jobs of gifts that are final were removed')
 }
 
 /** Every `SWEEP_INTERVAL_MS`, on one instance: UNKNOWN gifts whose turn has come are asked about. */

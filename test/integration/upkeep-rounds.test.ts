@@ -6,9 +6,11 @@ import { createGiftResultRepositories } from '#database/results.ts'
 import { moveUnknownToRetrying } from '#database/unknown.ts'
 import { PromotionConsumerRegistry } from '#promotion/consumer-registry.ts'
 import { createRetryJobs, type RetryJobs, type RetryRequest } from '#promotion/retry-jobs.ts'
+import { SettledRetries } from '#promotion/settled-retries.ts'
 import { PromotionStreamProducer } from '#promotion/stream-producer.ts'
 import { completionRound, reconciliationRound, sweepRound, type UpkeepDeps } from '#promotion/upkeep.ts'
 import { pointQueue } from '#queues/point.queue.ts'
+import { RETRY_QUEUE_NAME } from '#queues/retry.queue.ts'
 import { voucherQueue } from '#queues/voucher.queue.ts'
 import { createLogger } from '#runtime/logger.ts'
 import { createStreamConnection, type StreamConnection } from '#stream/index.ts'
@@ -60,12 +62,13 @@ function depsOf(overrides: Partial<UpkeepDeps> = {}): UpkeepDeps {
     retryJobs,
     sweepAgeMs: 0,
     unknown: undefined as never,
+    settledRetries: new SettledRetries({ kysely, retryJobs }),
     ...overrides,
   }
   const moneyApi = { lookup: async () => ({ kind: 'no-charge' as const }) }
   const unknown = {
     ...{ kysely, moneyApi, resultUpdateService: { updateSuccess: async () => undefined } as never },
-    ...{ retryJobs: deps.retryJobs, recheckMs: 60_000, logger },
+    ...{ retryJobs: { remove: retryJobs.remove, ...deps.retryJobs }, recheckMs: 60_000, logger },
   }
   return { ...deps, unknown }
 }
@@ -271,6 +274,71 @@ describe('entries of a STOPPED promotion', () => {
       await completionRound(depsOf({ promotions: { ...promotions, find } }), always)
       expect([looks, await length(id)]).toEqual([startsBefore, left])
     }
+    await endAll()
+  })
+})
+
+describe('failed retry jobs of gifts that are final', () => {
+  const failedKey = `test:${RETRY_QUEUE_NAME}:failed`
+
+  /** As BullMQ leaves a job that has failed for good. */
+  async function fail(targetIds: readonly string[]): Promise<void> {
+    const data = (targetId: string) => ({ type: 'VOUCHER' as const, promotionId: '1', targetId })
+    await retryJobs.add(targetIds.map(targetId => ({ data: data(targetId), attempts: 1 })))
+    for (const [index, targetId] of targetIds.entries()) {
+      await bull.zrem(`test:${RETRY_QUEUE_NAME}:delayed`, `VOUCHER-${targetId}`)
+      await bull.zadd(failedKey, index, `VOUCHER-${targetId}`)
+    }
+  }
+
+  test('are removed by the sweep, in bounded steps that reach them all; those of others stay', async () => {
+    const id = await promotion()
+    const [unknown, paid] = [await gifts(id, 40, 'UNKNOWN'), await gifts(id, 20, 'SUCCESS')]
+    const order = unknown.flatMap((targetId, index) => [targetId, ...paid.slice(index, index + 1)])
+    await fail(['999999', ...order])
+    await bull.zadd(failedKey, 0, 'of-somebody-else')
+    const settled = new SettledRetries({ kysely, retryJobs })
+
+    await sweepRound(depsOf({ settledRetries: settled }), always)
+    const left = (await bull.zrange(failedKey, '0', '-1')).sort()
+    expect(left).toEqual(['of-somebody-else', 'VOUCHER-999999', ...unknown.map(each => `VOUCHER-${each}`)].sort())
+    expect(await bull.exists(`test:${RETRY_QUEUE_NAME}:VOUCHER-${paid[0]}`)).toBe(0)
+    await bull.del(failedKey)
+  })
+
+  test('a page that moves up while it is walked leaves none out', async () => {
+    const targets = Array.from({ length: 1300 }, (_, index) => String(5_000_000 + index))
+    const isFinal = (targetId: string) => Number(targetId) % 3 > 0
+    const failed = [...targets]
+    const removed: string[] = []
+    const settled = new SettledRetries({
+      kysely: {} as never,
+      retryJobs: {
+        listFailed: async (from, limit) =>
+          failed.slice(from, from + limit).map(targetId => ({ type: 'VOUCHER' as const, targetId })),
+        remove: async gone => {
+          for (const { targetId } of gone) failed.splice(failed.indexOf(targetId), 1)
+          removed.push(...gone.map(({ targetId }) => targetId))
+          return gone.length
+        },
+      },
+      finalTargets: async (_kysely, _type, targetIds) => new Set(targetIds.filter(isFinal)),
+    })
+    expect(await settled.round(always)).toBe(targets.filter(isFinal).length)
+    expect(failed).toEqual(targets.filter(each => !isFinal(each)))
+  })
+
+  test('the check that finds an UNKNOWN gift paid takes its job along', async () => {
+    const id = await promotion()
+    const [paid, unpaid] = await gifts(id, 2, 'UNKNOWN')
+    await fail([paid!, unpaid!])
+    await sql`update campaign_promotion_unknown_check set next_check_at = now() - interval '1 second'`.execute(kysely)
+    const deps = depsOf()
+    deps.unknown.moneyApi.lookup = async ({ targetId }) =>
+      targetId === paid ? { kind: 'charged', transactionKey: 'tx' } : { kind: 'no-charge' }
+    await reconciliationRound(deps, always)
+    expect(await bull.zrange(failedKey, '0', '-1')).toEqual([`VOUCHER-${unpaid}`])
+    await bull.del(failedKey)
     await endAll()
   })
 })
