@@ -34,7 +34,7 @@ export function createEventProvider(kafka: Kafka): EventProviderService {
 }
 
 /** The broker takes no batch with it in; kafkajs says so by the protocol's name for it. */
-function isTooLarge(error: Error & { type?: unknown }): boolean {
+export function isTooLarge(error: Error & { type?: unknown }): boolean {
   return error.type === 'MESSAGE_TOO_LARGE' || error.type === 'RECORD_LIST_TOO_LARGE'
 }
 

@@ -9,10 +9,11 @@ import type { PromotionStream } from '#queues/promotion-stream.ts'
 import type { PromotionType } from '#queues/promotion-type.ts'
 import { CodedError, errorLine } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
-import { extendMessage, type ParsedMessage } from './gift-message.ts'
+import type { ParsedMessage } from './gift-message.ts'
 import type { MessageOrigin } from './invalid-messages.ts'
 import { type ProcessorDeps, type StreamOutcome, type TopicOutcome, UnfinishedGiftError } from './processing.ts'
 import type { CampaignPromotionResultUpdateService } from './result-update.ts'
+import { publishRetryMessage } from './retry-message.ts'
 
 export type GiftMessage = z.infer<typeof giftFields>
 
@@ -268,13 +269,8 @@ export abstract class AbstractCampaignPromotionProcessor<Message extends GiftMes
   ): Promise<void> {
     const { promotionId, promotionSummaryId, memberId, amount, targetId, partitionKey } = row
     const ids = { promotionId, promotionSummaryId, [this.targetField]: targetId, partitionKey, memberId, amount }
-    const { attempt, lastError, retryAfterMs } = retry
-    const notBefore = retryAfterMs === undefined ? {} : { notBefore: Date.now() + retryAfterMs }
-    return this.deps.eventProviderService.publish({
-      topic: this.deps.settings.retryTopics[this.getPromotionTypeEnum()],
-      key: partitionKey,
-      value: extendMessage(json, ids, { attempt, lastError, ...notBefore }),
-    })
+    const topic = this.deps.settings.retryTopics[this.getPromotionTypeEnum()]
+    return publishRetryMessage(this.deps.eventProviderService, { topic, json, ids, ...retry })
   }
 
   #log(message: Message): Logger {
