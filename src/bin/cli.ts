@@ -18,6 +18,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   'ask-first': async () => (await import('./commands/ask-first.ts')).askFirstCommand,
   'resume-calls': async () => (await import('./commands/resume-calls.ts')).resumeCallsCommand,
   audit: async () => (await import('./commands/audit.ts')).auditCommand,
+  doctor: async () => (await import('./commands/doctor.ts')).doctorCommand,
   'hash-password': async () => (await import('./commands/hash-password.ts')).hashPasswordCommand,
 }
 

@@ -216,6 +216,9 @@ export type RedisConfig = Readonly<z.infer<typeof redis>>
 export type KafkaConfig = Readonly<z.infer<typeof kafka>>
 export type DatabaseConfig = Readonly<z.infer<typeof database>>
 
+/** What speaks to one server, for whoever looks at one alone. */
+export const areaSchemas = { database, redis, kafka, money }
+
 /** Every variable that any process reads. */
 export const SETTING_NAMES: readonly string[] = [
   ...new Set([listenerSchema, workerSchema, adminSchema, cliSchema].flatMap(schema => Object.keys(schema.shape))),

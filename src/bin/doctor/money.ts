@@ -1,0 +1,45 @@
+import { request } from 'undici'
+import { lookupPath } from '#money/charge-api.ts'
+import { type Finding, findingsOf } from './finding.ts'
+
+export interface MoneyToExamine {
+  MONEY_API_URL: string
+  MONEY_API_TOKEN?: string | undefined
+  MONEY_API_TIMEOUT_MS: number
+}
+
+const { ok, warning, failed, unknown } = findingsOf('money-api')
+/** No target has it. */
+const NOBODYS_KEY = 'VOUCHER:0'
+const MAX_SHOWN = 200
+
+/** Does the Money API answer, by a GET that changes nothing, and does it take our credentials? */
+export async function examineMoneyApi(config: MoneyToExamine): Promise<Finding[]> {
+  const url = config.MONEY_API_URL.replace(/\/+$/, '') + lookupPath(NOBODYS_KEY)
+  const { MONEY_API_TOKEN: token, MONEY_API_TIMEOUT_MS: timeoutMs } = config
+  try {
+    const { statusCode, headers, body } = await request(url, {
+      headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+      signal: AbortSignal.timeout(timeoutMs),
+    })
+    const text = (await body.text()).slice(0, MAX_SHOWN)
+    return [meaningOf(statusCode, text, headers.location)]
+  } catch (error) {
+    const isLate = (error as Error).name === 'TimeoutError'
+    const todo = isLate ? 'is MONEY_API_TIMEOUT_MS too short?' : 'start the Money API, or correct MONEY_API_URL'
+    return [unknown('answer', isLate ? new Error(`no answer within ${timeoutMs} ms`) : error, todo)]
+  }
+}
+
+function meaningOf(status: number, text: string, location: unknown): Finding {
+  if (status === 401 || status === 403)
+    return failed('credentials', `it answers ${status} to a GET`, 'correct MONEY_API_TOKEN')
+  if (status >= 300 && status < 400) {
+    const to = typeof location === 'string' ? ' (a redirect, which is never followed)' : ''
+    return failed('answer', `it answers ${status}${to}`, 'set MONEY_API_URL to where it leads')
+  }
+  if (/^\s*</.test(text))
+    return warning('answer', `it answers ${status} with a page`, 'is the path of MONEY_API_URL right?')
+  if ([200, 400, 404, 422].includes(status)) return ok('answer', `${status} to the GET of a key that nobody has`)
+  return failed('answer', `it answers ${status} to a GET`, 'ask those who run it')
+}
