@@ -1,0 +1,80 @@
+import { voucherQueue } from '#queues/voucher.queue.ts'
+import { topic } from './listener.ts'
+import type { World } from './world.ts'
+
+/** What must hold when a world has come to rest; each violation names its invariant. */
+export function judge(world: World): string[] {
+  return [...new Set(world.rows.wrong), ...accounts(world), ...payments(world), ...leavings(world), ...requests(world)]
+}
+
+/** I1: each message is a row, or was skipped because its promotion was stopped. */
+function accounts({ rows, plan }: World): string[] {
+  const targets = Array.from({ length: plan.gifts }, (_, offset) => String(offset + 1))
+  const skipped = new Set(rows.skipped.map(({ targetId }) => targetId))
+  const lost = targets.filter(targetId => !rows.rows.has(targetId) && !skipped.has(targetId))
+  return lost.map(targetId => `I1: gift ${targetId} is lost`)
+}
+
+/** I2 and I3: one charge for each SUCCESS, none for each FAILED, no other. */
+function payments({ rows, money }: World): string[] {
+  const wrong: string[] = []
+  const byTarget = Map.groupBy(money.charges, ({ targetId }) => targetId)
+  for (const [targetId, charges] of byTarget) {
+    if (charges.length > 1) wrong.push(`I2: gift ${targetId} is charged ${charges.length} times`)
+  }
+  for (const [targetId, { processStatus, amount, errorCode }] of rows.rows) {
+    const [charge] = byTarget.get(targetId) ?? []
+    if (processStatus === 'SUCCESS' && charge?.amount !== amount) wrong.push(`I3: gift ${targetId} is SUCCESS, unpaid`)
+    if (processStatus === 'FAILED' && charge !== undefined) wrong.push(`I3: gift ${targetId} is FAILED, and charged`)
+    if (processStatus === 'UNKNOWN' && errorCode === 'POISON') wrong.push(`poison: gift ${targetId} is healthy`)
+  }
+  return wrong
+}
+
+/** Is nothing left to be done? Asked many times. */
+export function isDrained(world: World): boolean {
+  const { rows, plan } = world
+  if (topic.committedOf(world) < plan.gifts || rows.rows.size + rows.skipped.length < plan.gifts) return false
+  for (const { processStatus } of rows.rows.values()) {
+    if (processStatus !== 'SUCCESS' && processStatus !== 'FAILED') return false
+  }
+  for (const { status } of rows.promotions.values()) if (status !== 'IN_PROGRESS') return false
+  return world.promotionIds.every(id => lengthOf(world, id) === 0 && pendingOf(world, id) === 0)
+}
+
+export function lengthOf({ redis }: World, promotionId: string): number {
+  const answer = redis.execute(['XLEN', voucherQueue.streamKey(promotionId)])
+  return 'error' in answer ? -1 : (answer.reply as number)
+}
+
+function pendingOf({ redis }: World, promotionId: string): number {
+  const [key, group] = [voucherQueue.streamKey(promotionId), voucherQueue.groupName(promotionId)]
+  const answer = redis.execute(['XPENDING', key, group])
+  return 'error' in answer ? 0 : (answer.reply as [number])[0]
+}
+
+/** I5 and I7: nothing is left, nothing healthy was given up. */
+function leavings(world: World): string[] {
+  const wrong: string[] = []
+  for (const id of world.promotionIds) {
+    const [length, pending] = [lengthOf(world, id), pendingOf(world, id)]
+    if (length + pending > 0)
+      wrong.push(`I5: ${length} entries and ${pending} pending marks of promotion ${id} are left`)
+    const key = `${voucherQueue.streamKey(id)}:dead-letter`
+    const answer = world.redis.execute(['XRANGE', key, '-', '+'])
+    const letters = 'error' in answer ? [] : (answer.reply as unknown[])
+    if (letters.length > 0) wrong.push(`poison: ${letters.length} healthy entries are dead letters`)
+  }
+  const open = [...world.rows.rows.values()].filter(row => !['SUCCESS', 'FAILED'].includes(row.processStatus))
+  for (const { targetId, processStatus } of open) wrong.push(`I7: gift ${targetId} is still ${processStatus}`)
+  return wrong
+}
+
+/** I6: what was asked more often than once has a fault to blame. */
+function requests({ money, rows, plan, faults, retries, upkeep }: World): string[] {
+  const disturbing = faults.struck.length + rows.skipped.length
+  const allowed =
+    rows.rows.size + money.spoilt + retries.repeated + upkeep.requeued + disturbing * plan.slots * plan.workers
+  if (money.posts <= allowed) return []
+  return [`I6: ${money.posts} POSTs for ${rows.rows.size} gifts, at most ${allowed} can be explained`]
+}

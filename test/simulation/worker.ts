@@ -1,0 +1,191 @@
+import type { Redis } from 'ioredis'
+import { createMoneyCampaignChargeApi, lookupPath } from '#money/charge-api.ts'
+import { MoneyGate } from '#money/gate.ts'
+import type { HttpPool } from '#money/http.ts'
+import { PromotionConsumerRegistry } from '#promotion/consumer-registry.ts'
+import { PromotionReconciler } from '#promotion/reconciler.ts'
+import { CampaignPromotionVoucherRetryProcessor } from '#promotion/retry-processor.ts'
+import { PromotionStreamManager } from '#promotion/stream-manager.ts'
+import { CampaignPromotionVoucherProcessor } from '#promotion/voucher-processor.ts'
+import { voucherQueue } from '#queues/voucher.queue.ts'
+import { StreamPool } from '#stream/index.ts'
+import { MemoryClient } from '#stream/memory/memory-client.ts'
+import { MAX_DELIVERIES } from './plan.ts'
+import { connectionOf, processorDepsOf, reach } from './process-parts.ts'
+import { SimProcess } from './scheduler.ts'
+import type { World } from './world.ts'
+
+const RECONCILE_INTERVAL_MS = 1000
+const STOP_DEADLINE_MS = 8000
+/** Beyond the deadline a stop may take this long: two graces after the abort, and leaving the group. */
+const STOP_SLACK_MS = 4000
+
+/** A worker process, made of the real parts as `src/bin/worker.ts` is. */
+export class SimWorker {
+  readonly process: SimProcess
+  readonly number: number
+  readonly life: number
+  /** A stop was asked for then; undefined: it runs. */
+  stoppingSinceMs: number | undefined
+  isStopped = false
+  readonly #world: World
+  readonly #registry: PromotionConsumerRegistry
+  #stop: (() => Promise<void>) | undefined
+  /** Handlers at work by promotion; entries that they have. */
+  readonly #running = new Map<string, number>()
+  readonly #entries = new Set<string>()
+  #lastEntry = ''
+
+  constructor(world: World, number: number, life: number) {
+    this.#world = world
+    this.number = number
+    this.life = life
+    this.process = new SimProcess(`worker-${number}${life === 1 ? '' : `.${life}`}`)
+    this.#registry = new PromotionConsumerRegistry(world.loggerOf(this.process))
+  }
+
+  /** Everything that it does from then on is its own. */
+  start(): void {
+    this.#world.scheduler.soon(this.process, () => void this.#start())
+  }
+
+  stop(): void {
+    if (this.stoppingSinceMs !== undefined || this.process.isDead) return
+    this.stoppingSinceMs = this.#world.scheduler.nowMs
+    this.#world.scheduler.soon(this.process, () => void this.#end())
+  }
+
+  async #end(): Promise<void> {
+    await this.#stop?.()
+    this.#world.tell(this.process.name, () => 'has stopped')
+    this.isStopped = true
+    this.process.isDead = true
+  }
+
+  async #start(): Promise<void> {
+    const world = this.#world
+    const { plan } = world
+    const logger = world.loggerOf(this.process)
+    const { connection } = connectionOf(world, this.process)
+    const cache = new MemoryClient(world.cache)
+    await cache.connect()
+    const gate = new MoneyGate({
+      http: { exchange: (call: never) => world.money.exchange(this.process, call) } as unknown as HttpPool,
+      redis: cache as unknown as Redis,
+      rateLimit: 0,
+      probePath: lookupPath,
+      logger,
+    })
+    const moneyCampaignChargeApi = createMoneyCampaignChargeApi({ gate })
+    const deps = processorDepsOf(world, this.process, connection, moneyCampaignChargeApi)
+    const pool = new StreamPool({ connection, maxInFlight: plan.maxInFlight, pollIntervalMs: 250 })
+    const processor = this.#watched(new CampaignPromotionVoucherProcessor(deps))
+    const registry = this.#registry
+    const handler = { stream: voucherQueue, processor }
+    const manager = new PromotionStreamManager({
+      connection,
+      pool,
+      registry,
+      handlers: { VOUCHER: handler, POINT: handler },
+      settings: {
+        maxLen: 1000,
+        readCount: 500,
+        pollIntervalMs: 250,
+        maxConsumersPerInstance: plan.slots,
+        claimMinIdleMs: plan.minIdleMs,
+        maxDeliveries: MAX_DELIVERIES,
+      },
+      logger,
+      onDead: () => undefined,
+    })
+    const reconciler = new PromotionReconciler({
+      kysely: undefined as never,
+      promotions: {
+        listActive: () =>
+          world.database(this.process, () =>
+            [...world.rows.promotions.values()].filter(({ status }) => status === 'IN_PROGRESS' || status === 'PAUSED'),
+          ),
+      } as never,
+      manager,
+      registry,
+      producer: deps.streamProducer,
+      streams: { VOUCHER: voucherQueue, POINT: voucherQueue },
+      logger,
+    })
+    gate.onHold(isHeld => (isHeld ? registry.hold('money-api') : registry.release('money-api')))
+    const aborter = new AbortController()
+    const retrying = world.retries.work(this.process, new CampaignPromotionVoucherRetryProcessor(deps), aborter.signal)
+    const reconcile = async () => {
+      await reconciler.reconcile().catch(() => undefined)
+      for (const { worker } of registry.contexts) this.#watch(worker)
+    }
+    this.#stop = async () => {
+      clearInterval(round)
+      const deadline = AbortSignal.timeout(STOP_DEADLINE_MS)
+      deadline.addEventListener('abort', () => aborter.abort())
+      await retrying.stop()
+      await registry.shutdownAll(deadline)
+      await pool.close()
+      await gate.service.stop()
+      await connection.close()
+    }
+    const round = setInterval(() => void reconcile(), RECONCILE_INTERVAL_MS)
+    await reach(connection)
+    await gate.service.start()
+    await reconcile()
+  }
+
+  readonly #watchedWorkers = new WeakSet<object>()
+
+  #watch(worker: { on(event: 'active', listener: (entry: { id: string; stream: string }) => void): unknown }): void {
+    if (this.#watchedWorkers.has(worker)) return
+    this.#watchedWorkers.add(worker)
+    worker.on('active', ({ id, stream }) => {
+      this.#lastEntry = `${stream}#${id}`
+    })
+  }
+
+  /** The processor, with an eye on what runs at once. */
+  #watched(processor: CampaignPromotionVoucherProcessor) {
+    return {
+      markPoison: (json: string, deliveries: number) => processor.markPoison(json, deliveries),
+      processStreamMessage: async (json: string, signal?: AbortSignal) => {
+        const entry = this.#lastEntry
+        this.#lastEntry = ''
+        const stream = entry.split('#')[0] ?? ''
+        const running = (this.#running.get(stream) ?? 0) + 1
+        this.#running.set(stream, running)
+        const { rows, plan } = this.#world
+        if (running > plan.slots) rows.wrong.push(`slots: ${running} handlers of one promotion in ${this.process.name}`)
+        if (entry !== '' && this.#entries.has(entry)) {
+          rows.wrong.push(`slots: entry ${entry} is in two slots of ${this.process.name}`)
+        }
+        this.#entries.add(entry)
+        try {
+          return await processor.processStreamMessage(json, signal)
+        } finally {
+          this.#running.set(stream, (this.#running.get(stream) ?? 0) - 1)
+          this.#entries.delete(entry)
+        }
+      },
+    }
+  }
+
+  /** In flight is never below 0, nor above the slots; a stop ends. */
+  checkSlots(): void {
+    const { rows, plan, scheduler } = this.#world
+    if (this.process.isDead) return
+    let all = 0
+    for (const { worker } of this.#registry.contexts) {
+      const { inFlight } = worker
+      all += inFlight
+      if (inFlight < 0 || inFlight > plan.slots) rows.wrong.push(`slots: ${inFlight} in flight in ${this.process.name}`)
+    }
+    if (all > plan.maxInFlight) rows.wrong.push(`slots: ${all} in flight in ${this.process.name}, of all promotions`)
+    const sinceMs = this.stoppingSinceMs === undefined ? 0 : scheduler.nowMs - this.stoppingSinceMs
+    if (sinceMs > STOP_DEADLINE_MS + STOP_SLACK_MS && scheduler.nowMs > this.process.frozenUntilMs + STOP_SLACK_MS) {
+      rows.wrong.push(`close: ${this.process.name} does not end`)
+      this.process.isDead = true
+    }
+  }
+}
