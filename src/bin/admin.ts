@@ -1,3 +1,4 @@
+import './node-version.cjs'
 import { adminSchema } from '#config/schemas.ts'
 import { assembleAdmin } from './admin-assembly.ts'
 import { runProcess } from './run-process.ts'

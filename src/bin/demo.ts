@@ -1,3 +1,4 @@
+import './node-version.cjs'
 import { randomBytes } from 'node:crypto'
 import { Command, InvalidArgumentError } from 'commander'
 import { processEnvironment } from '#config/environment.ts'

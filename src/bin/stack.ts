@@ -1,3 +1,4 @@
+import './node-version.cjs'
 import { renameSync, writeFileSync } from 'node:fs'
 import { Command, InvalidArgumentError } from 'commander'
 import { processEnvironment } from '#config/environment.ts'
