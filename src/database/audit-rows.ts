@@ -96,6 +96,13 @@ async function selectRows<Row>(
   return rows
 }
 
+export interface SkippedPlace {
+  topic: string
+  partition: number
+  offset: string
+  content: string
+}
+
 export async function listAuditPromotions(
   kysely: Kysely<unknown>,
   promotionIds: readonly string[],
@@ -105,17 +112,18 @@ export async function listAuditPromotions(
   return rows
 }
 
-/** Pages of where skipped messages stood in Kafka. */
+/** Pages of where skipped messages stood in Kafka, and the SHA-256 of what they said, in hex. */
 export async function* skippedOffsetPages(
   kysely: Kysely<unknown>,
   size: number,
-): AsyncGenerator<readonly { topic: string; partition: number; offset: string }[]> {
-  let after = { topic: '', partition: -1, offset: '-1' }
+): AsyncGenerator<readonly SkippedPlace[]> {
+  let after: SkippedPlace = { topic: '', partition: -1, offset: '-1', content: '' }
   for (;;) {
-    const { rows } = await sql<typeof after>`
-      select topic, partition, "offset" from campaign_promotion_skipped
-      where (topic, partition, "offset") > (${after.topic}, ${after.partition}::int, ${after.offset}::bigint)
-      order by topic, partition, "offset" limit ${size}`.execute(kysely)
+    const { rows } = await sql<SkippedPlace>`
+      select topic, partition, "offset", content_hash as content from campaign_promotion_skipped
+      where (topic, partition, "offset", content_hash)
+        > (${after.topic}, ${after.partition}::int, ${after.offset}::bigint, ${after.content})
+      order by topic, partition, "offset", content_hash limit ${size}`.execute(kysely)
     if (rows.length > 0) yield rows
     if (rows.length < size) return
     after = rows.at(-1) ?? after

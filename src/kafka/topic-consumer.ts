@@ -282,7 +282,11 @@ async function withTimeout(work: Promise<void>, deadline: AbortSignal | undefine
   deadline.removeEventListener('abort', onAbort)
 }
 
-function toTopicMessage(topic: string, partition: number, message: KafkaMessage): TopicMessage {
+export function toTopicMessage(
+  topic: string,
+  partition: number,
+  message: Pick<KafkaMessage, 'offset' | 'key' | 'value' | 'timestamp'>,
+): TopicMessage {
   const { offset, key, value, timestamp } = message
   return { topic, partition, offset, key, value, ...(Number(timestamp) > 0 ? { timestampMs: Number(timestamp) } : {}) }
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Admin, Consumer, Kafka, KafkaMessage } from 'kafkajs'
 import { CodedError, errorLine, toError } from '#runtime/errors.ts'
-import type { TopicMessage } from './topic-consumer.ts'
+import { type TopicMessage, toTopicMessage } from './topic-consumer.ts'
 import { unreadableBatch } from './unreadable.ts'
 
 /** What a partition holds: offsets from `low` up to, but not including, `high`. */
@@ -143,7 +143,7 @@ class RangeReader {
     this.#isHanding = true
     try {
       for (const record of fresh) assertReadable(topic, partition, record)
-      await this.#onMessages(fresh.map(({ offset, key, value }) => ({ topic, partition, offset, key, value })))
+      await this.#onMessages(fresh.map(record => toTopicMessage(topic, partition, record)))
       const last = BigInt(records.at(-1)?.offset ?? -1)
       if (last >= next) this.#next.set(name, last + 1n)
     } catch (error) {

@@ -10,7 +10,8 @@ export interface MessageOrigin {
   timestampMs?: number
 }
 
-const MAX_VALUE_BYTES = 64 * 1024
+/** So much of a value is kept: two messages of one place whose values begin alike for so long are taken for one. */
+export const MAX_VALUE_BYTES = 64 * 1024
 const MAX_REASON_LENGTH = 500
 
 /** Sends what cannot be a gift to the invalid topic, with the reason; at least once. */

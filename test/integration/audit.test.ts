@@ -3,13 +3,16 @@ import { mkdtempSync } from 'node:fs'
 import { rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { sql } from 'kysely'
 import type { Offender } from '#promotion/audit/offenders.ts'
 import type { AuditReport } from '#promotion/audit/report.ts'
 import type { PromotionType } from '#queues/promotion-type.ts'
 import { kafkaMissing, uniqueId } from '../support/stack-env.ts'
 import { giftJson, TestSystem } from '../support/system.ts'
+
+// Each test runs the command several times, on a machine that may be busy.
+jest.setTimeout(120_000)
 
 const withKafka = kafkaMissing === undefined ? describe : describe.skip
 
@@ -117,6 +120,49 @@ withKafka('promostream audit: each of ten inconsistencies is planted, found and 
     expect(report).toMatchObject({ ok: true, duplicates: 1, skipped: 1, invalid: 2 })
     expect(report.messages).toBe(report.rows + 4)
     expect(code).toBe(0)
+  })
+
+  test('a promotion that does not exist is an error; the same id twice is one id', async () => {
+    const { promotionId } = await gifts(3)
+    const unknown = String(uniqueId())
+    const { code, stderr } = await audit(promotionId, unknown)
+    expect([code, stderr]).toEqual([1, `promostream: promotion ${unknown} does not exist\n`])
+    const twice = await audit(promotionId, promotionId)
+    expect(twice.report).toMatchObject({ ok: true, messages: 3, rows: 3, offenders: [] })
+  })
+
+  test('gifts on the invalid topic count for the promotion that they name', async () => {
+    const { promotionId } = await gifts(2)
+    const target = String(uniqueId() * 10_000n)
+    const wrong = giftJson('VOUCHER', { promotionId, targetId: target, amount: '0' })
+    await system.publish('VOUCHER', [wrong, '{"promotionId":'])
+    await system.until('lag 0', async () => (await system.lag('voucher', 'VOUCHER')) === 0)
+    expect((await audit(promotionId)).report).toMatchObject({ ok: true, messages: 3, rows: 2, invalid: 1 })
+  })
+
+  test('a row that was lost is named, and put back by --repair, to be asked about first', async () => {
+    const { promotionId, targets } = await gifts(4)
+    const lost = targets.slice(1, 3)
+    await sql`delete from campaign_promotion_voucher_result where voucher_target_id = any (${lost}::bigint[])`.execute(
+      system.kysely,
+    )
+    const found = await audit(promotionId)
+    expectOffenders(
+      found,
+      lost.map(targetId => ({
+        kind: 'message-without-row',
+        targetId,
+        detail: expect.stringContaining('--repair') as never,
+      })),
+    )
+    const repaired = await audit(promotionId, '--repair')
+    expect([repaired.code, repaired.report]).toEqual([0, expect.objectContaining({ ok: true, repaired: 2 })])
+    const { rows } = await sql<{ asks: boolean; timed: boolean }>`
+      select bool_and(ask_first) as asks, bool_and(kafka_time < now()) as timed from campaign_promotion_voucher_result
+      where voucher_target_id = any (${lost}::bigint[])`.execute(system.kysely)
+    expect(rows).toEqual([{ asks: true, timed: true }])
+    expect((await audit(promotionId)).report).toMatchObject({ ok: true, messages: 4, rows: 4, repaired: 0 })
+    expect((await audit('--repair', '--no-kafka')).code).toBe(2)
   })
 
   test('1: a Kafka message without a row', async () => {

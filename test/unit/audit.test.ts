@@ -9,6 +9,7 @@ import { readGift } from '#promotion/audit/gift-reader.ts'
 import { type Explained, isExpired, matchMessage } from '#promotion/audit/message-match.ts'
 import { Offenders } from '#promotion/audit/offenders.ts'
 import { OffsetSet } from '#promotion/audit/offset-set.ts'
+import { PlaceSet } from '#promotion/audit/place-set.ts'
 import { describeReport } from '#promotion/audit/report.ts'
 import { MARK, RowTable } from '#promotion/audit/row-table.ts'
 import { readSettlement, type SettledCharge } from '#promotion/audit/settlement-file.ts'
@@ -56,10 +57,31 @@ describe('OffsetSet', () => {
   })
 })
 
+test('PlaceSet tells many messages apart by place and content', () => {
+  const set = new PlaceSet()
+  const value = (n: number) => Buffer.from(`message ${n}`)
+  for (let n = 0; n < 5000; n++) set.add('t', 0, String(n % 1000), set.contentOf(value(n)))
+  set.add('t', 0, '0', set.contentOf(value(0)))
+  expect(set.size).toBe(5000)
+  for (let n = 0; n < 5000; n += 7) {
+    expect(set.has('t', 0, String(n % 1000), value(n))).toBe(true)
+    expect(set.has('t', 0, String((n + 1) % 1000), value(n))).toBe(false)
+    expect(set.has('t', 1, String(n % 1000), value(n))).toBe(false)
+  }
+})
+
 describe('matchMessage', () => {
-  const gift = { promotionId: '42', targetId: '9223372036854775807', memberId: '7', amount: '100' }
-  const message = { topic: 't', partition: 1, offset: '5', gift }
-  const explained = (): Explained => ({ skipped: new OffsetSet(), invalid: new OffsetSet(), isInvalidTrimmed: false })
+  const gift = {
+    promotionId: '42',
+    promotionSummaryId: '1',
+    partitionKey: 'k',
+    targetId: '9223372036854775807',
+    memberId: '7',
+    amount: '100',
+  }
+  const value = Buffer.from('what it says')
+  const message = { topic: 't', partition: 1, offset: '5', gift, value, promotionId: '42' }
+  const explained = (): Explained => ({ skipped: new PlaceSet(), invalid: new PlaceSet(4), isInvalidTrimmed: false })
   const judge = (changes: Partial<typeof message>, table: RowTable, known = explained(), scope: string[] = []) =>
     matchMessage({ ...message, ...changes }, table, known, new Set(scope))
 
@@ -77,13 +99,29 @@ describe('matchMessage', () => {
 
   test('skipped and invalid ones by where they stand; an unreadable one on a trimmed invalid topic proves nothing', () => {
     const known = explained()
-    known.skipped.add('t', 1, '5')
-    known.invalid.add('t', 1, '6')
+    known.skipped.add('t', 1, '5', known.skipped.contentOf(value))
+    known.invalid.add('t', 1, '6', known.invalid.contentOf(value))
     expect(judge({}, tableOf(), known)).toBe('skipped')
     expect(judge({ offset: '6', gift: undefined as never }, tableOf(), known)).toBe('invalid')
+    // The topic was made again, and other messages stand there now.
+    expect(judge({ value: Buffer.from('something else') }, tableOf(), known)).toBe('lost')
+    expect(judge({ offset: '6', value: Buffer.from('some') }, tableOf(), known)).toBe('lost')
+    // What the invalid topic keeps of a long value is compared.
+    expect(judge({ offset: '6', value: Buffer.from('what ever') }, tableOf(), known)).toBe('invalid')
     expect(judge({ offset: '7', gift: undefined as never }, tableOf(), known)).toBe('lost')
     expect(judge({ gift: undefined as never }, tableOf(), { ...explained(), isInvalidTrimmed: true })).toBe('invalid')
     expect(judge({}, tableOf(), { ...explained(), isInvalidTrimmed: true })).toBe('lost')
+  })
+
+  test('what differs from the row of its place is refused by right when the invalid topic says so', () => {
+    const known = explained()
+    known.invalid.add('t', 1, '5', known.invalid.contentOf(value))
+    expect(judge({}, tableOf({ amount: '101' }), known)).toBe('invalid')
+  })
+
+  test('no gift, but of a promotion: it is counted there', () => {
+    expect(judge({ gift: undefined as never }, tableOf(), explained(), ['42'])).toBe('lost')
+    expect(judge({ gift: undefined as never, promotionId: '43' }, tableOf(), explained(), ['42'])).toBe('foreign')
   })
 
   test('other promotions are left alone', () => {
@@ -116,6 +154,13 @@ describe('judgeCharges', () => {
     ['paid, amount not known', {}, [{ transactionKey: 'tx-1' }], 1, []],
     ['not paid', {}, [], 0, ['success-without-charge']],
     ['paid twice', {}, [charge, charge], 0, ['double-charge']],
+    [
+      'another amount that hashes alike',
+      { amount: '40189' },
+      [{ ...charge, amount: '797186' }],
+      1,
+      ['charge-amount-differs'],
+    ],
     ['another amount', {}, [{ ...charge, amount: '101' }], 1, ['charge-amount-differs']],
     ['another transaction', {}, [{ ...charge, transactionKey: 'tx-2' }], 1, ['money-key-differs']],
     ['SUCCESS without a key', { moneyKey: null }, [charge], 1, ['money-key-differs']],
@@ -223,6 +268,7 @@ describe('describeReport', () => {
       skipped: 0,
       invalid: 0,
       expired: 0,
+      repaired: 0,
       unanswered: 0,
       missing: 0,
       double: 0,

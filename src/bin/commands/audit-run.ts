@@ -2,13 +2,18 @@ import { databaseOf, kafkaOf, retryRedisOf, streamConnectionOf } from '#bin/conn
 import { processEnvironment } from '#config/environment.ts'
 import { loadConfig } from '#config/load.ts'
 import { type CliConfig, cliSchema, type RedisConfig } from '#config/schemas.ts'
+import type { Database } from '#database/database.ts'
+import { createGiftResultRepositories } from '#database/results.ts'
+import { createSkippedRepository } from '#database/skipped.ts'
 import { type AuditSources, audit } from '#promotion/audit/audit.ts'
 import type { ChargeSource } from '#promotion/audit/charges.ts'
+import { createRepair } from '#promotion/audit/repair.ts'
 import type { RetryJobs } from '#promotion/retry-jobs.ts'
 import { pointQueue } from '#queues/point.queue.ts'
 import { voucherQueue } from '#queues/voucher.queue.ts'
 import { CodedError } from '#runtime/errors.ts'
 import { createLogger } from '#runtime/logger.ts'
+import { withChange } from './change.ts'
 import { createProgress } from './progress.ts'
 
 export { describeReport } from '#promotion/audit/report.ts'
@@ -23,6 +28,7 @@ export interface AuditOptions {
   settlement?: string
   kafka: boolean
   redis: boolean
+  repair?: boolean
   rate?: number
   concurrency: number
   limit: number
@@ -43,11 +49,20 @@ export async function runAudit(promotionIds: string[], options: AuditOptions) {
     sweepAgeMs: config.SWEEP_AGE_MS,
     limit: options.limit,
     progress: createProgress(),
-    ...(kafka === undefined ? {} : { kafka }),
+    ...(kafka === undefined
+      ? {}
+      : { kafka: { ...kafka, ...(options.repair === true ? { repair: repairOf(config, database) } : {}) } }),
     ...(redis === undefined ? {} : { redis }),
     ...(charges === undefined ? {} : { charges }),
   }
-  return await audit(sources)
+  if (options.repair !== true) return await audit(sources)
+  const change = { what: 'audit.repair', target: promotionIds.join(' ') || 'all' }
+  return await withChange(database.kysely, change, () => audit(sources))
+}
+
+function repairOf(config: CliConfig, { kysely }: Database) {
+  const results = createGiftResultRepositories(kysely, { maxAmount: config.GIFT_MAX_AMOUNT })
+  return createRepair(results, createSkippedRepository(kysely))
 }
 
 function kafkaPartsOf(config: CliConfig): NonNullable<AuditSources['kafka']> {

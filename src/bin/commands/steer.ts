@@ -31,7 +31,7 @@ function steerAllCommand(
     .argument('[id]', 'the promotion', parseId)
     .option('--all', `every promotion that is ${from}`)
     .option('--json', 'print one JSON object')
-    .addHelpText('after', `\nExamples:\n  promostream ${name} 42\n  promostream ${name} --all`)
+    .addHelpText('after', `\nExample:\n  promostream ${name} 42\n  promostream ${name} --all`)
     .action(async (id: string | undefined, options: { json?: boolean; all?: boolean }, command: Command) => {
       if ((id === undefined) === (options.all !== true))
         command.error(`error: ${name} takes the id of a promotion, or --all`)

@@ -1,4 +1,5 @@
-import { findWrongSummaries } from '#database/audit-rows.ts'
+import { findWrongSummaries, listAuditPromotions } from '#database/audit-rows.ts'
+import { CodedError } from '#runtime/errors.ts'
 import { auditCharges, type ChargeSource } from './charges.ts'
 import { auditMessages, type MessageCounts, type MessageSources } from './messages.ts'
 import { Offenders } from './offenders.ts'
@@ -18,14 +19,17 @@ export interface AuditSources extends Pick<MessageSources, 'kysely' | 'promotion
   limit: number
 }
 
-const NO_MESSAGES: MessageCounts = { messages: 0, duplicates: 0, skipped: 0, invalid: 0, expired: 0 }
+const NO_MESSAGES: MessageCounts = { messages: 0, duplicates: 0, skipped: 0, invalid: 0, expired: 0, repaired: 0 }
 
 /**
- * Proves that messages, rows, entries, jobs, charges and counters say the same, or names what does not. Only reads. Rows
+ * Proves that messages, rows, entries, jobs, charges and counters say the same, or names what does not. Only reads, unless
+ * it is given a `repair`. `PROMOTION_NOT_FOUND` when one that is named does not exist. Rows
  * are read first: what happens meanwhile is looked up again before it is called an offender.
  */
 export async function audit(sources: AuditSources): Promise<AuditReport> {
-  const { kysely, promotionIds, sweepAgeMs, progress } = sources
+  const { kysely, sweepAgeMs, progress } = sources
+  const promotionIds = [...new Set(sources.promotionIds)]
+  await assertKnown(kysely, promotionIds)
   const offenders = new Offenders(sources.limit)
   const { tables, states, attempts } = await loadRows(
     kysely,
@@ -37,7 +41,7 @@ export async function audit(sources: AuditSources): Promise<AuditReport> {
   const messages = sources.kafka && (await auditMessages({ ...sources.kafka, ...shared }))
   if (sources.redis !== undefined) await auditUnfinished({ ...sources.redis, ...shared, sweepAgeMs })
   const charges = sources.charges && (await auditCharges(sources.charges, shared))
-  await auditSummaries(sources, offenders)
+  await auditSummaries({ ...sources, promotionIds }, offenders)
   const { listed, total } = offenders
   const unanswered = charges?.unanswered ?? 0
   return {
@@ -54,6 +58,18 @@ export async function audit(sources: AuditSources): Promise<AuditReport> {
     offenders: listed,
     truncated: listed.length < total,
   }
+}
+
+/** A mistyped id would be «0 messages, all accounted for». */
+async function assertKnown(kysely: AuditSources['kysely'], promotionIds: readonly string[]): Promise<void> {
+  if (promotionIds.length === 0) return
+  const known = new Set((await listAuditPromotions(kysely, promotionIds)).map(({ id }) => id))
+  const unknown = promotionIds.filter(id => !known.has(id))
+  if (unknown.length === 0) return
+  throw new CodedError(
+    'PROMOTION_NOT_FOUND',
+    unknown.length === 1 ? `promotion ${unknown[0]} does not exist` : `promotions ${unknown.join(', ')} do not exist`,
+  )
 }
 
 async function auditSummaries({ kysely, promotionIds, limit }: AuditSources, offenders: Offenders): Promise<void> {

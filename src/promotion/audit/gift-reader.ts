@@ -1,3 +1,5 @@
+import { z } from 'zod'
+import { exactInteger } from '#queues/gift-message.ts'
 import { pointMessage } from '#queues/point.queue.ts'
 import type { PromotionType } from '#queues/promotion-type.ts'
 import { voucherMessage } from '#queues/voucher.queue.ts'
@@ -7,13 +9,15 @@ import type { GiftFields } from './row-table.ts'
 /** A gift's message, as far as the audit compares it. */
 export interface AuditedGift extends GiftFields {
   targetId: string
+  promotionSummaryId: string
+  partitionKey: string
 }
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** Reads a gift's message as the listener does; undefined for one that cannot be a gift. */
 export function readGift(type: PromotionType, message: string | Buffer | null): AuditedGift | undefined {
-  const json = typeof message === 'string' ? message : decode(message)
+  const json = typeof message === 'string' ? message : textOf(message)
   if (json === undefined) return undefined
   if (type === 'VOUCHER') {
     const parsed = parseMessage(voucherMessage, json)
@@ -23,7 +27,15 @@ export function readGift(type: PromotionType, message: string | Buffer | null): 
   return parsed.ok ? { ...parsed.message, targetId: parsed.message.pointTargetId } : undefined
 }
 
-function decode(value: Buffer | null): string | undefined {
+/** The promotion that a message names, though it may be no gift; undefined where it names none. */
+export function promotionIdOf(message: Buffer | null): string | undefined {
+  const json = textOf(message)
+  const parsed = json === undefined ? undefined : parseMessage(z.object({ promotionId: exactInteger }), json)
+  return parsed?.ok === true ? parsed.message.promotionId : undefined
+}
+
+/** The text of a record; undefined when it has none, or is not UTF-8. */
+export function textOf(value: Buffer | null): string | undefined {
   if (value === null) return undefined
   try {
     return decoder.decode(value)

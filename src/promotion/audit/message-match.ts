@@ -1,5 +1,5 @@
 import type { AuditedGift } from './gift-reader.ts'
-import type { OffsetSet } from './offset-set.ts'
+import type { PlaceSet } from './place-set.ts'
 import { MARK, type RowTable } from './row-table.ts'
 
 /** Where a message stands, and what it says; undefined when it cannot be a gift. */
@@ -7,13 +7,18 @@ export interface AuditedMessage {
   topic: string
   partition: number
   offset: string
+  value: Buffer | null
   gift: AuditedGift | undefined
+  /** The promotion that it names, whether it is a gift or not. */
+  promotionId: string | undefined
+  /** When its record was written, in ms since the epoch. */
+  timestampMs?: number | undefined
 }
 
 /** What is known of the messages that became no row. */
 export interface Explained {
-  skipped: OffsetSet
-  invalid: OffsetSet
+  skipped: PlaceSet
+  invalid: PlaceSet
   /** The invalid topic no longer holds all it was given: an unreadable message without a record there proves nothing. */
   isInvalidTrimmed: boolean
 }
@@ -34,10 +39,15 @@ export function matchMessage(
   explained: Explained,
   promotionIds: ReadonlySet<string>,
 ): MessageVerdict {
-  const { gift } = message
-  if (promotionIds.size > 0 && (gift === undefined || !promotionIds.has(gift.promotionId))) return 'foreign'
+  const { gift, promotionId } = message
+  if (promotionIds.size > 0 && (promotionId === undefined || !promotionIds.has(promotionId))) return 'foreign'
   const byRow = gift === undefined ? undefined : matchRow(message, gift, table)
-  return byRow ?? explain(message, explained)
+  if (byRow !== undefined && byRow !== 'differs') return byRow
+  // A row may come from the same place of a topic that was made again: then this message has its own account.
+  const explanation = explain(message, explained)
+  if (byRow === undefined || explanation !== 'lost') return explanation
+  if (gift !== undefined) table.mark(table.find(gift.targetId), MARK.messageSeen)
+  return 'differs'
 }
 
 function matchRow(message: AuditedMessage, gift: AuditedGift, table: RowTable): MessageVerdict | undefined {
@@ -46,15 +56,15 @@ function matchRow(message: AuditedMessage, gift: AuditedGift, table: RowTable): 
   const agrees = table.agrees(row, gift)
   const isOrigin = table.cameFrom(row, message.partition, message.offset)
   if (isOrigin ?? agrees) {
-    table.mark(row, MARK.messageSeen)
+    if (agrees) table.mark(row, MARK.messageSeen)
     return agrees ? 'row' : 'differs'
   }
   return agrees ? 'duplicate' : undefined
 }
 
-function explain({ topic, partition, offset, gift }: AuditedMessage, explained: Explained): MessageVerdict {
-  if (explained.skipped.has(topic, partition, offset)) return 'skipped'
-  if (explained.invalid.has(topic, partition, offset)) return 'invalid'
+function explain({ topic, partition, offset, value, gift }: AuditedMessage, explained: Explained): MessageVerdict {
+  if (explained.skipped.has(topic, partition, offset, value)) return 'skipped'
+  if (explained.invalid.has(topic, partition, offset, value)) return 'invalid'
   return gift === undefined && explained.isInvalidTrimmed ? 'invalid' : 'lost'
 }
 

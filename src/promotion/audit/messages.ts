@@ -5,11 +5,13 @@ import type { TopicMessage } from '#kafka/topic-consumer.ts'
 import { fetchCommitted, fetchRanges, readRanges, type TopicRanges } from '#kafka/topic-reader.ts'
 import { PROMOTION_TYPES, type PromotionType } from '#queues/promotion-type.ts'
 import { CodedError } from '#runtime/errors.ts'
+import { MAX_VALUE_BYTES, type MessageOrigin } from '../invalid-messages.ts'
 import { rowIdentity } from './charge-match.ts'
-import { readGift } from './gift-reader.ts'
+import { promotionIdOf, readGift } from './gift-reader.ts'
 import { type AuditedMessage, type Explained, isExpired, type MessageVerdict, matchMessage } from './message-match.ts'
 import type { Offenders } from './offenders.ts'
-import { OffsetSet } from './offset-set.ts'
+import { PlaceSet } from './place-set.ts'
+import type { MissingGift, Repair } from './repair.ts'
 import type { AuditProgress } from './report.ts'
 import { MARK, type RowTable } from './row-table.ts'
 
@@ -24,9 +26,11 @@ export interface MessageSources {
   tables: Readonly<Record<PromotionType, RowTable>>
   offenders: Offenders
   progress: AuditProgress
+  /** Puts back what is missing; without it, it is named. */
+  repair?: Repair
 }
 
-export type MessageCounts = Record<'messages' | 'duplicates' | 'skipped' | 'invalid' | 'expired', number>
+export type MessageCounts = Record<'messages' | 'duplicates' | 'skipped' | 'invalid' | 'expired' | 'repaired', number>
 
 const PAGE_SIZE = 5000
 const RECHECK_SIZE = 500
@@ -61,31 +65,34 @@ function sizeOf(ranges: TopicRanges): number {
 }
 
 async function loadExplained({ kysely, kafka, invalidTopic }: MessageSources, ranges: TopicRanges): Promise<Explained> {
-  const [skipped, invalid] = [new OffsetSet(), new OffsetSet()]
+  const [skipped, invalid] = [new PlaceSet(), new PlaceSet(MAX_VALUE_BYTES)]
   for await (const page of skippedOffsetPages(kysely, PAGE_SIZE))
-    for (const { topic, partition, offset } of page) skipped.add(topic, partition, offset)
+    for (const { topic, partition, offset, content } of page) skipped.add(topic, partition, offset, content)
   const invalidRanges = ranges.get(invalidTopic) ?? []
   await readRanges(kafka, new Map([[invalidTopic, invalidRanges]]), messages => {
     for (const { value } of messages) {
       const origin = originOf(value)
-      if (origin !== undefined) invalid.add(origin.topic, origin.partition, origin.offset)
+      if (origin !== undefined)
+        invalid.add(origin.topic, origin.partition, origin.offset, invalid.contentOf(origin.value))
     }
   })
   return { skipped, invalid, isInvalidTrimmed: invalidRanges.some(({ low }) => low > 0n) }
 }
 
-function originOf(value: Buffer | null): { topic: string; partition: number; offset: string } | undefined {
+function originOf(value: Buffer | null): MessageOrigin | undefined {
   try {
-    const { topic, partition, offset } = JSON.parse(String(value)) as Record<string, unknown>
+    const { topic, partition, offset, valueBase64 } = JSON.parse(String(value)) as Record<string, unknown>
     const isOrigin = typeof topic === 'string' && Number.isInteger(partition) && /^\d{1,19}$/.test(String(offset))
-    return isOrigin ? { topic, partition: partition as number, offset: String(offset) } : undefined
+    if (!isOrigin || typeof valueBase64 !== 'string') return undefined
+    const original = Buffer.from(valueBase64, 'base64')
+    return { topic, partition: partition as number, offset: String(offset), value: original }
   } catch {
     return undefined
   }
 }
 
 class MessageAudit {
-  readonly counts: MessageCounts = { messages: 0, duplicates: 0, skipped: 0, invalid: 0, expired: 0 }
+  readonly counts: MessageCounts = { messages: 0, duplicates: 0, skipped: 0, invalid: 0, expired: 0, repaired: 0 }
   readonly #sources: MessageSources
   readonly #explained: Explained
   readonly #committed: Readonly<Record<PromotionType, ReadonlyMap<number, bigint>>>
@@ -108,10 +115,19 @@ class MessageAudit {
 
   async onMessages(messages: readonly TopicMessage[]): Promise<void> {
     const { tables, progress } = this.#sources
-    for (const { topic, partition, offset, value } of messages) {
+    for (const { topic, partition, offset, value, timestampMs } of messages) {
       const type = this.#typeOf.get(topic)
       if (type === undefined) continue
-      const message = { topic, partition, offset, gift: readGift(type, value) }
+      const gift = readGift(type, value)
+      const message = {
+        topic,
+        partition,
+        offset,
+        value,
+        gift,
+        promotionId: gift?.promotionId ?? promotionIdOf(value),
+        timestampMs,
+      }
       this.#count(type, message, matchMessage(message, tables[type], this.#explained, this.#promotionIds))
     }
     progress.advance(messages.length)
@@ -141,11 +157,30 @@ class MessageAudit {
     const targetIds = lost.flatMap(({ gift }) => gift?.targetId ?? [])
     const rows = targetIds.length === 0 ? [] : await findAuditRows(this.#sources.kysely, type, targetIds, 0)
     const byTarget = new Map(rows.map(row => [row.targetId, row]))
+    const missing: (AuditedMessage & MissingGift)[] = []
     for (const message of lost) {
       const row = message.gift && byTarget.get(message.gift.targetId)
       // Its row came after the rows were read: neither is part of this account.
       if (row !== undefined && isSameGift(row, message)) this.counts.messages -= 1
+      else if (message.gift !== undefined && row === undefined && this.#isPassed(type, message))
+        missing.push({ ...message, type, gift: message.gift })
       else this.#accuse('message-without-row', type, message, row)
+    }
+    if (missing.length > 0) await this.#repairOrAccuse(type, missing)
+  }
+
+  /** Has the listener committed beyond it? Else it will come to it. */
+  #isPassed(type: PromotionType, { partition, offset }: AuditedMessage): boolean {
+    const committed = this.#committed[type].get(partition)
+    return committed !== undefined && BigInt(offset) < committed
+  }
+
+  async #repairOrAccuse(type: PromotionType, missing: readonly (AuditedMessage & MissingGift)[]): Promise<void> {
+    const outcomes = await this.#sources.repair?.(missing)
+    for (const [index, message] of missing.entries()) {
+      const outcome = outcomes?.[index]
+      if (outcome === 'inserted' || outcome === 'duplicate' || outcome === 'skipped') this.counts.repaired += 1
+      else this.#accuse('message-without-row', type, message)
     }
   }
 
@@ -155,9 +190,9 @@ class MessageAudit {
     message: AuditedMessage,
     row?: AuditRow,
   ): void {
-    const { topic, partition, offset, gift } = message
+    const { topic, partition, offset, gift, promotionId } = message
     const detail = kind === 'message-without-row' ? this.#reason(type, message, row) : undefined
-    const ids = gift === undefined ? {} : { promotionId: gift.promotionId, targetId: gift.targetId }
+    const ids = { ...(promotionId && { promotionId }), ...(gift && { targetId: gift.targetId }) }
     this.#sources.offenders.add({
       kind,
       type,
@@ -173,7 +208,9 @@ class MessageAudit {
     const committed = this.#committed[type].get(partition)
     if (committed !== undefined && BigInt(offset) >= committed) return 'the listener has not come to it yet'
     if (gift === undefined) return 'it cannot be a gift, and is not on the invalid topic'
-    return row && 'its target has a row with another promotion, member or amount'
+    if (row !== undefined) return 'its target has a row with another promotion, member or amount'
+    if (committed === undefined) return undefined
+    return 'the listener has passed it: its row was lost or deleted (--repair puts it back)'
   }
 
   /** Rows whose message ought to be there and was not seen; where it stood is looked up again. */

@@ -23,6 +23,8 @@ export interface AuditReport {
   invalid: number
   /** Rows whose message is older than what Kafka keeps. */
   expired: number
+  /** Messages without a row that were put back: as a row, or as skipped. */
+  repaired: number
   /** SUCCESS rows with exactly one charge. */
   chargedOnce: number | null
   /** Messages without a row and SUCCESS rows without a charge. */
@@ -65,6 +67,7 @@ function describeSum(report: AuditReport): string {
     ...some(report.duplicates, 'duplicates'),
     ...some(report.skipped, 'skipped'),
     ...some(report.invalid, 'invalid'),
+    ...some(report.repaired, 'put back'),
     ...unpaid.map(status => `${states[status]} ${status}`),
     chargedOnce === null ? `${states.SUCCESS} SUCCESS, charges not looked at` : `${chargedOnce} charged once`,
     `${missing} missing`,
