@@ -6,6 +6,7 @@ import { migrateSchema } from '#config/schemas.ts'
 import { describeUnknownName, findUnknownNames } from '#config/unknown-names.ts'
 import { migrate, rollBack } from '#database/migrate.ts'
 import { errorLine } from '#runtime/errors.ts'
+import { whoAmI } from './commands/change.ts'
 
 const say = (line: string) => process.stdout.write(`${line}\n`)
 const onWait = (reason: string) => process.stderr.write(`promostream migrate: waiting: ${reason}\n`)
@@ -20,10 +21,10 @@ try {
   const options = { url, poolMax, timeoutMs }
   const lastKept = values['rollback-to']
   if (lastKept === undefined) {
-    const ran = await migrate(options, { onWait })
+    const ran = await migrate(options, { onWait, who: whoAmI() })
     say(ran.length === 0 ? 'the database is up to date' : `ran ${ran.join(', ')}`)
   } else {
-    const undone = await rollBack(options, lastKept, { onWait })
+    const undone = await rollBack(options, lastKept, { onWait, who: whoAmI() })
     say(undone.length === 0 ? 'nothing came after it' : `took back ${undone.join(', ')}`)
   }
 } catch (error) {

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { MikroORM } from '@mikro-orm/postgresql'
 import { type Kysely, sql } from 'kysely'
 import { CodedError, errorLine } from '#runtime/errors.ts'
+import { createAdminAuditRepository } from './admin-audit.ts'
 import { MIGRATIONS } from './migrations/migrations.ts'
 import { type DatabaseOptions, ormOptions } from './orm-options.ts'
 import { assertDatabaseExists, executedMigrations } from './schema-version.ts'
@@ -9,6 +10,8 @@ import { assertDatabaseExists, executedMigrations } from './schema-version.ts'
 export interface MigrateOptions {
   /** Told while somebody or something is waited for. */
   onWait?(reason: string): void
+  /** Who does it: then it leaves a row in the activity log. */
+  who?: string
 }
 
 /** A lock that is waited for makes gifts wait behind it: not longer than this, then another try. */
@@ -25,12 +28,14 @@ const LOCK_NOT_AVAILABLE = '55P03'
  */
 export function migrate(
   options: DatabaseOptions,
-  { onWait = () => undefined }: MigrateOptions = {},
+  { onWait = () => undefined, who }: MigrateOptions = {},
 ): Promise<string[]> {
   return withMigrator(options, onWait, async (orm, kysely) => {
     const before = new Set(await executedMigrations(kysely))
     await withLockTries(onWait, () => orm.migrator.up())
-    return (await executedMigrations(kysely)).filter(name => !before.has(name))
+    const ran = (await executedMigrations(kysely)).filter(name => !before.has(name))
+    await note(kysely, who, 'migrate', ran)
+    return ran
   })
 }
 
@@ -41,7 +46,7 @@ export function migrate(
 export function rollBack(
   options: DatabaseOptions,
   lastKept: string,
-  { onWait = () => undefined }: MigrateOptions = {},
+  { onWait = () => undefined, who }: MigrateOptions = {},
 ): Promise<string[]> {
   return withMigrator(options, onWait, async (orm, kysely) => {
     const executed = await executedMigrations(kysely)
@@ -53,8 +58,16 @@ export function rollBack(
         throw new CodedError('MIGRATION_FINAL', `${name} cannot be taken back: restore a backup`)
     }
     for (const name of undone) await withLockTries(onWait, () => orm.migrator.down({ migrations: [name] }))
+    await note(kysely, who, 'migrate.rollback', undone)
     return undone
   })
+}
+
+/** After it, as the table may come with it. */
+async function note(kysely: Kysely<unknown>, who: string | undefined, what: string, names: string[]): Promise<void> {
+  if (who === undefined || names.length === 0) return
+  const audit = createAdminAuditRepository(kysely)
+  await audit.end(await audit.begin({ who, what, target: 'database', detail: names }), 'done')
 }
 
 async function withMigrator<T>(

@@ -170,6 +170,8 @@ test('of several at once each ends well, and one of them has done the work', asy
   )
   expect(codes.map(([code]) => code)).toEqual([0, 0, 0])
   expect(codes.filter(([, text]) => text.startsWith('ran '))).toHaveLength(1)
+  const { rows } = await sql`select what, outcome from admin_audit`.execute(db.database.kysely)
+  expect(rows).toEqual([{ what: 'migrate', outcome: 'done' }])
 }, 60_000)
 
 test('a database that does not exist is not made: by no command', async () => {
