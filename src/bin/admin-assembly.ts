@@ -140,15 +140,16 @@ async function partsOf(config: AdminConfig, logger: Logger) {
   const redis = retryRedisOf(config, logger, REDIS_COMMAND_MS)
   const retryQueue = new Queue<RetryJobData>(RETRY_QUEUE_NAME, { connection: redis.client, prefix: redis.prefix })
   retryQueue.on('error', () => undefined)
+  const database = await databaseOf(config)
   return {
-    database: await databaseOf(config),
+    database,
     redis,
     stream: streamConnectionOf(config, logger),
     retryQueue,
     retryJobs: createRetryJobs({ connection: redis.client, prefix: redis.prefix, policy: retryPolicyOf(config) }),
     events: createLateEventProvider(() => createEventProvider(kafka)),
     lag: createLagReader(kafka),
-    money: config.MONEY_API_URL === undefined ? undefined : moneyPartsOf(config, logger),
+    money: config.MONEY_API_URL === undefined ? undefined : moneyPartsOf(config, logger, { kysely: database.kysely }),
   }
 }
 

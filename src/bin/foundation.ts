@@ -1,8 +1,11 @@
+import type { Kysely } from 'kysely'
 import type { ListenerConfig, WorkerConfig } from '#config/schemas.ts'
+import { findPaidGift } from '#database/paid-gift.ts'
 import { createPromotionRepository } from '#database/promotions.ts'
 import { createGiftResultRepositories } from '#database/results.ts'
 import { createSkippedRepository } from '#database/skipped.ts'
 import { createEventProvider } from '#kafka/event-provider.ts'
+import { idempotencyKey } from '#money/charge.ts'
 import { type ChargeApiOptions, createMoneyCampaignChargeApi, lookupPath } from '#money/charge-api.ts'
 import { MoneyGate } from '#money/gate.ts'
 import { HttpPool } from '#money/http.ts'
@@ -60,7 +63,16 @@ type MoneySettings = Pick<
 export function moneyPartsOf(
   config: MoneySettings,
   logger: Logger,
-  { onExchange, tellsRefusals = true }: { onExchange?: ChargeApiOptions['onExchange']; tellsRefusals?: boolean } = {},
+  {
+    onExchange,
+    tellsRefusals = true,
+    kysely,
+  }: {
+    onExchange?: ChargeApiOptions['onExchange']
+    tellsRefusals?: boolean
+    /** Where a paid gift is looked for, whose GET tells the Money API from a gateway. */
+    kysely?: Kysely<unknown>
+  } = {},
 ) {
   const http = new HttpPool({
     // Without the toggle's direct way a listener never calls it.
@@ -75,6 +87,8 @@ export function moneyPartsOf(
     redis: cache,
     rateLimit: config.MONEY_API_RATE_LIMIT,
     probePath: lookupPath,
+    maxInFlight: config.WORKER_MAX_IN_FLIGHT,
+    ...(kysely === undefined ? {} : { findPaid: () => findPaidKey(kysely) }),
     tellsRefusals,
     logger,
   })
@@ -89,6 +103,11 @@ export function moneyPartsOf(
     gate.service,
   ]
   return { cache, gate, moneyCampaignChargeApi, services }
+}
+
+async function findPaidKey(kysely: Kysely<unknown>): Promise<string | undefined> {
+  const gift = await findPaidGift(kysely)
+  return gift === undefined ? undefined : idempotencyKey(gift)
 }
 
 function processorSettingsOf(config: GiftConfig): ProcessorSettings {
@@ -110,6 +129,7 @@ export async function foundationOf(name: string, config: GiftConfig, logger: Log
   const stream = streamConnectionOf(config, logger)
   const money = moneyPartsOf(config, logger, {
     onExchange: (method, meaning, seconds) => promotionMetrics.moneyCalls.observe({ method, meaning }, seconds),
+    kysely: database.kysely,
   })
   const promotions = createPromotionRepository(database.kysely)
   const results = createGiftResultRepositories(database.kysely, { maxAmount: config.GIFT_MAX_AMOUNT })

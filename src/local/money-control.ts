@@ -1,4 +1,5 @@
 import { FAULT_KINDS, isFaultKind } from './money-faults.ts'
+import { INSTEAD_KINDS, isInsteadKind } from './money-instead.ts'
 import type { MoneySettings, Refusal } from './money-simulator.ts'
 
 /** What may be set while it runs: the settings, and whether every request is kept. */
@@ -12,6 +13,8 @@ const CHECKS: { [Name in keyof MoneyControl]: (value: unknown) => boolean } = {
   faults: value => Array.isArray(value) && value.every(isFaultKind),
   down: isBoolean,
   refuseCredentials: isBoolean,
+  instead: value => value === null || isInsteadKind(value),
+  forbid: value => value === null || isSelection(value),
   dedup: isBoolean,
   recordRequests: isBoolean,
   refuse: value => value === null || isRefusal(value),
@@ -36,6 +39,8 @@ export function parseControl(text: string): Partial<MoneyControl> | string {
 
 function hint(name: string): string {
   if (name === 'faults') return `; known are ${FAULT_KINDS.join(', ')}`
+  if (name === 'instead') return `; it is null or one of ${INSTEAD_KINDS.join(', ')}`
+  if (name === 'forbid') return '; it is null or {"keys": […], "percent": 0 … 100}'
   return name === 'refuse' ? '; it is null or {"status": 400 | 404 | 422, "keys": […], "percent": 0 … 100}' : ''
 }
 
@@ -48,7 +53,10 @@ function isNumberWithin(value: unknown, lowest: number, highest: number): boolea
 }
 
 function isRefusal(value: unknown): boolean {
-  const { status, keys = [], percent = 0 } = value as { [Name in keyof Refusal]?: unknown }
-  const keysOk = Array.isArray(keys) && keys.every(key => typeof key === 'string')
-  return [400, 404, 422].includes(status as number) && keysOk && isNumberWithin(percent, 0, 100)
+  return [400, 404, 422].includes((value as Partial<Refusal>).status as number) && isSelection(value)
+}
+
+function isSelection(value: unknown): boolean {
+  const { keys = [], percent = 0 } = value as { keys?: unknown; percent?: unknown }
+  return Array.isArray(keys) && keys.every(key => typeof key === 'string') && isNumberWithin(percent, 0, 100)
 }

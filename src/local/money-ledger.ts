@@ -12,6 +12,8 @@ export type Outcome =
   | 'other-body'
   | 'in-progress'
   | 'unauthorized'
+  | 'forbidden'
+  | 'instead'
   | 'down'
   | `fault:${string}`
   | 'lookup-found'

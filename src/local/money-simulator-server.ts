@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises'
 import { parseArgs } from 'node:util'
 import { type MoneyControl, parseControl } from './money-control.ts'
 import type { Fault } from './money-faults.ts'
+import { answerInstead } from './money-instead.ts'
 import { MoneyLedger, type Outcome } from './money-ledger.ts'
 import { type Answer, type Call, DEFAULT_MONEY_SETTINGS, MoneySimulator } from './money-simulator.ts'
 
@@ -98,7 +99,8 @@ function run(
     const { attempt, fault } = call
     const outcome: Outcome = fault === undefined || fault.kind === 'slow' ? answer.outcome : `fault:${fault.kind}`
     simulator.ledger.record({ method, key, attempt, atMs: Date.now(), outcome })
-    if (fault === undefined) send(response, answer.status, answer.body)
+    if (call.instead !== undefined) answerInstead(response, call.instead)
+    else if (fault === undefined) send(response, answer.status, answer.body)
     else spoil(response, answer, fault)
   }
   if (call.delayMs <= 0) finish()

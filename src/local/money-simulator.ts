@@ -1,5 +1,6 @@
 import { type Charge, fingerprint, parseCharge } from './money-charge.ts'
 import { drawFault, FAULT_KINDS, type Fault, type FaultKind, type FaultPlan, isDrawn } from './money-faults.ts'
+import type { InsteadKind } from './money-instead.ts'
 import { KEY_STATE } from './money-keys.ts'
 import { type MoneyLedger, type Outcome, transactionKeyOf } from './money-ledger.ts'
 
@@ -13,6 +14,10 @@ export interface MoneySettings extends FaultPlan {
   down: boolean
   /** Every request gets 401. */
   refuseCredentials: boolean
+  /** What every request gets instead of an answer of its own; nothing is charged meanwhile. */
+  instead: InsteadKind | null
+  /** Gifts whose POSTs get 403; their GETs are answered. */
+  forbid: Omit<Refusal, 'status'> | null
   /** Charges that it refuses for good, by key or by share of keys. */
   refuse: Refusal | null
   /** Off, it charges again for a key that it knows: a bug that tests plant. */
@@ -34,6 +39,8 @@ export const DEFAULT_MONEY_SETTINGS: MoneySettings = {
   lookupFaultPercent: 0,
   down: false,
   refuseCredentials: false,
+  instead: null,
+  forbid: null,
   refuse: null,
   dedup: true,
 }
@@ -51,6 +58,7 @@ export interface Call {
   delayMs: number
   fault: Fault | undefined
   answer: () => Answer
+  instead?: InsteadKind
 }
 
 /** A slow call answers late, and still within 1.5 s. */
@@ -64,6 +72,8 @@ const problem = (status: number, outcome: Outcome, message: string): Answer => (
   body: JSON.stringify({ error: message }),
 })
 const DOWN = problem(503, 'down', 'the service is down')
+const FORBIDDEN = problem(403, 'forbidden', 'this member may not be paid')
+const INSTEAD = problem(503, 'instead', 'not the Money API')
 const UNAUTHORIZED = problem(401, 'unauthorized', 'the credentials are refused')
 const NO_KEY = problem(400, 'bad-request', 'the header Idempotency-Key is missing')
 const OTHER_BODY = problem(422, 'other-body', 'the key was used with another body')
@@ -84,13 +94,14 @@ export class MoneySimulator {
 
   post(key: string | undefined, body: string, credentialsOk: boolean, nowMs: number): Call {
     const shut = this.#shut(credentialsOk)
-    if (shut !== undefined) return atOnce(shut)
+    if (shut !== undefined) return shut
     if (key === undefined || key === '') return atOnce(NO_KEY)
     const { keys } = this.ledger
     const row = keys.row(key)
     const attempt = (keys.attempts[row] ?? 0) + 1
     keys.attempts[row] = attempt
     this.#checkPatience(key, nowMs)
+    if (isMeant(this.settings.forbid, this.settings.seed, key)) return this.#call(attempt, undefined, () => FORBIDDEN)
     const fault = drawFault(this.settings, key, attempt)
     if (fault?.kind === 'rate-limited') this.#notBeforeMs.set(key, nowMs + this.settings.latencyMs + RETRY_AFTER_MS)
     if (fault !== undefined && BEFORE_IT_IS_APPLIED.has(fault.kind)) return this.#call(attempt, fault, () => NO_CHARGE)
@@ -99,7 +110,7 @@ export class MoneySimulator {
 
   lookup(key: string, credentialsOk: boolean): Call {
     const shut = this.#shut(credentialsOk)
-    if (shut !== undefined) return atOnce(shut)
+    if (shut !== undefined) return shut
     return this.#call(0, this.#lookupFault(key), () => {
       const row = this.ledger.keys.find(key)
       if (row === undefined || this.ledger.keys.charges[row] === 0) return NO_CHARGE
@@ -107,9 +118,11 @@ export class MoneySimulator {
     })
   }
 
-  #shut(credentialsOk: boolean): Answer | undefined {
-    if (this.settings.down) return DOWN
-    return credentialsOk && !this.settings.refuseCredentials ? undefined : UNAUTHORIZED
+  #shut(credentialsOk: boolean): Call | undefined {
+    const { instead, down, refuseCredentials } = this.settings
+    if (instead !== null) return { ...atOnce(INSTEAD), instead }
+    if (down) return atOnce(DOWN)
+    return credentialsOk && !refuseCredentials ? undefined : atOnce(UNAUTHORIZED)
   }
 
   #call(attempt: number, fault: Fault | undefined, answer: () => Answer): Call {
@@ -148,8 +161,7 @@ export class MoneySimulator {
 
   #refusalStatus(key: string): number | undefined {
     const { refuse, seed } = this.settings
-    if (refuse === null) return undefined
-    return refuse.keys?.includes(key) || isDrawn(seed, key, refuse.percent ?? 0) ? refuse.status : undefined
+    return isMeant(refuse, seed, key) ? refuse?.status : undefined
   }
 
   #checkPatience(key: string, nowMs: number): void {
@@ -166,6 +178,10 @@ export class MoneySimulator {
     this.#lookups.set(key, attempt)
     return drawFault({ ...this.settings, faultPercent: this.settings.lookupFaultPercent }, `GET ${key}`, attempt)
   }
+}
+
+function isMeant(meant: Omit<Refusal, 'status'> | null, seed: number, key: string): boolean {
+  return meant !== null && (meant.keys?.includes(key) === true || isDrawn(seed, key, meant.percent ?? 0))
 }
 
 function atOnce(answer: Answer): Call {

@@ -7,19 +7,19 @@ import {
   handleWhenResult,
   type IBreaker,
 } from 'cockatiel'
-import { type HttpAnswer, isOutage, isRefusedCredentials } from './charge.ts'
+import { type HttpAnswer, type HttpMethod, sampleOf } from './charge.ts'
 
 /**
- * Opens when more than 80 % of the last 100 calls failed, 10 at least, each of another gift: a gift whose call always
- * fails is one sample, and a Money API that spoils 40 % of its answers goes on being called.
+ * Opens when more than 80 % of the last 100 calls got no usable answer, 10 at least, each of another gift: a gift whose
+ * call always fails is one sample, and a Money API that spoils 40 % of its answers goes on being called.
  */
 const SAMPLES = { size: 100, minimumNumberOfCalls: 10, threshold: 0.8 }
+/** So many gifts in a row without one usable answer open it too, whatever went before. */
+const MAX_IN_VAIN = 20
 /** Calls that find out whether it is back; most of them have to be answered. The others wait for their verdict. */
-const PROBES = { calls: 5, threshold: 0.5 }
+const PROBES = { calls: 3, threshold: 0.5 }
 
-const REFUSED: HttpAnswer = { kind: 'reply', status: 401, body: '', retryAfter: undefined }
-
-/** An answer that says nothing about the Money API: no sample. */
+/** An exchange that says nothing about the Money API: no sample. */
 class NoSample extends Error {
   readonly answer: HttpAnswer | undefined
 
@@ -29,30 +29,47 @@ class NoSample extends Error {
   }
 }
 
+/** What the breaker's policy hears of an exchange. */
+interface Sampled {
+  answer: HttpAnswer | undefined
+  isGood: boolean
+}
+
 export type BreakerState = 'closed' | 'open' | 'half-open'
 
+/** An exchange's place: whose it is, and how it is asked. */
+export interface Asked {
+  gift: string
+  method: HttpMethod
+}
+
 /**
- * A circuit breaker whose samples are exchanges with the Money API. Outages count (5xx, silence), and refused
- * credentials, which open it at once; every other answer shows that it lives. Once `minOpenMs` are over the next calls
- * are probes.
+ * A circuit breaker whose samples are exchanges with the Money API. What is no usable answer counts, whoever gave it
+ * (5xx, silence, a gateway's page), and refused credentials, which open it at once. Once `minOpenMs` are over the next
+ * calls are probes.
  */
 export class MoneyBreaker {
   readonly #policy: CircuitBreakerPolicy
-  readonly #failedGifts = new Set<string>()
+  readonly #giftsInVain = new Set<string>()
   #isForced = false
+  #mustOpen = false
 
   constructor(options: { minOpenMs: number; onState(state: BreakerState): void }) {
     const count = new CountBreaker(SAMPLES)
     const breaker: IBreaker = {
       state: undefined,
       success: state => count.success(state),
-      failure: state => count.failure(state) || this.#isForced,
+      failure: state => count.failure(state) || this.#mustOpen || this.#giftsInVain.size >= MAX_IN_VAIN,
     }
     this.#policy = circuitBreaker(
-      handleWhenResult(answer => isOutage(answer as HttpAnswer) || isRefusedCredentials(answer as HttpAnswer)),
+      handleWhenResult(sampled => !(sampled as Sampled).isGood),
       { breaker, halfOpenAfter: options.minOpenMs, halfOpenSampling: PROBES },
     )
-    this.#policy.onStateChange(state => options.onState(toState(state)))
+    this.#policy.onStateChange(state => {
+      // Its gifts are counted anew: of the probes, too, one gift that always fails is one sample.
+      if (state === CircuitState.HalfOpen) this.#giftsInVain.clear()
+      options.onState(toState(state))
+    })
   }
 
   get state(): BreakerState {
@@ -60,9 +77,9 @@ export class MoneyBreaker {
   }
 
   /** Undefined: it is open, or `exchange` thought better of it; nothing was called. */
-  async run(gift: string, exchange: () => Promise<HttpAnswer | undefined>): Promise<HttpAnswer | undefined> {
+  async run(asked: Asked, exchange: () => Promise<HttpAnswer | undefined>): Promise<HttpAnswer | undefined> {
     try {
-      return await this.#policy.execute(async () => this.#sample(gift, await exchange()))
+      return (await this.#policy.execute(async () => this.#sample(asked, await exchange()))).answer
     } catch (error) {
       if (error instanceof NoSample) return error.answer
       if (error instanceof BrokenCircuitError) return undefined
@@ -75,27 +92,37 @@ export class MoneyBreaker {
     return this.#isForced
   }
 
-  /** Opens it for what another instance has seen. */
+  /** Opens it for refused credentials, here or at another instance. */
   async trip(): Promise<void> {
     this.#isForced = true
-    await this.#policy.execute(async () => REFUSED).catch(() => undefined)
+    await this.#open()
   }
 
-  #sample(gift: string, answer: HttpAnswer | undefined): HttpAnswer {
+  /** Opens it for an outage that its samples are too few to show. */
+  async fail(): Promise<void> {
+    this.#isForced = false
+    await this.#open()
+  }
+
+  async #open(): Promise<void> {
+    this.#mustOpen = true
+    await this.#policy.execute(async () => ({ answer: undefined, isGood: false })).catch(() => undefined)
+    this.#mustOpen = false
+  }
+
+  #sample({ gift, method }: Asked, answer: HttpAnswer | undefined): Sampled {
     if (answer === undefined) throw new NoSample(answer)
-    this.#isForced = isRefusedCredentials(answer)
-    if (this.#isForced) return answer
-    if (isGivenUp(answer)) throw new NoSample(answer)
-    if (!isOutage(answer)) this.#failedGifts.clear()
-    else if (this.#failedGifts.has(gift) && this.#policy.state === CircuitState.Closed) throw new NoSample(answer)
-    else this.#failedGifts.add(gift)
-    return answer
+    const sample = sampleOf(method, answer)
+    if (sample === 'none') throw new NoSample(answer)
+    this.#isForced = sample === 'refused'
+    this.#mustOpen = this.#isForced
+    if (sample === 'usable') this.#giftsInVain.clear()
+    else if (sample === 'unusable') {
+      if (this.#giftsInVain.has(gift)) throw new NoSample(answer)
+      this.#giftsInVain.add(gift)
+    }
+    return { answer, isGood: sample === 'usable' }
   }
-}
-
-/** By us: the process stops. */
-function isGivenUp(answer: HttpAnswer): boolean {
-  return answer.kind === 'no-reply' && (answer.error as { code?: unknown }).code === 'ABORTED'
 }
 
 function toState(state: CircuitState): BreakerState {

@@ -8,7 +8,7 @@ import {
   type PostMeaning,
   type Unsettled,
 } from './charge.ts'
-import type { Held, MoneyGate } from './gate.ts'
+import type { ExchangeOptions, Held, MoneyGate } from './gate.ts'
 import type { HttpCall } from './http.ts'
 
 /**
@@ -26,13 +26,20 @@ export type ChargeOutcome = (
   | { kind: 'unauthorized'; code: string; message: string }
   | { kind: 'aborted' }
   | Held
-  | Unsettled
+  | (Unsettled & {
+      /** Other gifts get no usable answer either, as far as is known: this one must not be given up. */
+      isOutage?: boolean
+    })
 ) & { posts: number }
 
 export interface ChargeOptions {
   signal?: AbortSignal
   /** Ask by GET before the POST: the row is so old that the Money API may have forgotten its key. */
   lookFirst?: boolean
+  /** No POST of this gift was sent before. */
+  isFirst?: boolean
+  /** Its last one: what stays unsettled is asked about by GET, and told from an outage. */
+  isLast?: boolean
   /** Asked again when the call's turn has come: it may have waited for long. */
   mayCall?(): Promise<boolean>
 }
@@ -46,12 +53,13 @@ export interface MoneyCampaignChargeApi {
 }
 
 export interface ChargeApiOptions {
-  gate: Pick<MoneyGate, 'exchange'>
+  gate: Pick<MoneyGate, 'exchange' | 'isTroubled' | 'isClearSince' | 'reportOutage'>
   now?: () => number
   /** Called after each exchange, for metrics. */
   onExchange?(method: 'GET' | 'POST', meaning: PostMeaning['kind'] | LookupMeaning['kind'], seconds: number): void
 }
 
+const HELD_CODE = 'HELD'
 const CHARGES_PATH = '/v1/campaign-charges'
 
 /** The path of the GET by key. Letters, a colon and digits: a path segment as it stands (RFC 3986 §3.3). */
@@ -67,41 +75,83 @@ export function createMoneyCampaignChargeApi(options: ChargeApiOptions): MoneyCa
     gift: string,
     call: HttpCall,
     classify: (answer: HttpAnswer, nowMs: number) => Meaning,
-    mayCall?: ChargeOptions['mayCall'],
+    how: ExchangeOptions,
   ): Promise<Meaning | Held> => {
-    const answer = await gate.exchange(gift, call, mayCall)
+    const answer = await gate.exchange(gift, call, how)
     if (answer.kind === 'held') return answer
+    if (call.method === 'POST' && answer.kind === 'no-reply' && answer.isUnsent && !call.signal?.aborted)
+      return { kind: 'held', reason: `the call could not be sent: ${answer.error.message}` }
     const meaning = classify(answer, now())
     onExchange?.(call.method, meaning.kind, answer.seconds)
     return meaning
   }
-  const get = (key: string, { signal, mayCall }: ChargeOptions) =>
-    send(key, { method: 'GET', path: lookupPath(key), signal }, classifyLookup, mayCall)
-  const post = (key: string, request: ChargeRequest, { signal, mayCall }: ChargeOptions) => {
+  const get = (key: string, { signal, mayCall }: ChargeOptions, how: ExchangeOptions = {}) =>
+    send(key, { method: 'GET', path: lookupPath(key), signal }, classifyLookup, { ...how, mayCall })
+  const post = (key: string, request: ChargeRequest, { signal, mayCall, isFirst = false }: ChargeOptions) => {
     const headers = { 'content-type': 'application/json', 'idempotency-key': key }
     const { type, promotionId, targetId, memberId, amount } = request
     const body = JSON.stringify({ type, promotionId, targetId, memberId, amount })
-    return send(key, { method: 'POST', path: CHARGES_PATH, headers, body, signal }, classifyPost, mayCall)
+    return send(key, { method: 'POST', path: CHARGES_PATH, headers, body, signal }, classifyPost, { mayCall, isFirst })
+  }
+
+  /** A refusal may answer a repeated key whose first call was applied and its reply lost: only the GET tells. */
+  const ask = async (key: string, posted: Unpaid, signal: AbortSignal | undefined) => {
+    const surety = posted.kind === 'refused' && posted.code !== 'HTTP_404' ? 'given' : 'since'
+    return asUnsettled(await get(key, signalOf(signal), { surety, isUrgent: true }))
+  }
+
+  const charge: MoneyCampaignChargeApi['charge'] = async (request, options = {}) => {
+    if (!options.lookFirst) return pay(request, options)
+    const found = await get(idempotencyKey(request), options)
+    return found.kind === 'no-charge' ? pay(request, options) : abortedOr(found, options.signal, 0)
+  }
+
+  const pay = async (request: ChargeRequest, options: ChargeOptions): Promise<ChargeOutcome> => {
+    const { signal, isLast } = options
+    const key = idempotencyKey(request)
+    const sentAtMs = performance.now()
+    const posted = await post(key, request, options)
+    if (posted.kind === 'held') return { ...posted, posts: 0 }
+    if (posted.kind === 'charged') return { ...posted, posts: 1 }
+    if (posted.kind === 'unsettled' && (!isLast || signal?.aborted)) return abortedOr(posted, signal, 1)
+    const found = await ask(key, posted, signal)
+    const outcome = abortedOr(conclude(posted, found), signal, 1)
+    if (outcome.kind !== 'unsettled' || !isLast) return outcome
+    return { ...outcome, isOutage: await isOutage(gate, { code: posted.code, sentAtMs }, found) }
   }
 
   return {
     lookup: async (request, signal) => asUnsettled(await get(idempotencyKey(request), signalOf(signal))),
-    charge: async (request, options = {}) => {
-      const { signal, lookFirst } = options
-      const key = idempotencyKey(request)
-      if (lookFirst) {
-        const found = await get(key, options)
-        if (found.kind !== 'no-charge') return abortedOr(found, signal, 0)
-      }
-      const posted = await post(key, request, options)
-      if (posted.kind === 'held') return { ...posted, posts: 0 }
-      if (posted.kind !== 'refused') return abortedOr(posted, signal, 1)
-      // A refusal may answer a repeated key whose first call was applied and its reply lost: only the GET tells.
-      const found = asUnsettled(await get(key, signalOf(signal)))
-      if (found.kind === 'no-charge') return { kind: 'failed', code: posted.code, message: posted.message, posts: 1 }
-      return abortedOr(found, signal, 1)
-    },
+    charge,
   }
+}
+
+type Unpaid = Exclude<PostMeaning, { kind: 'charged' }>
+type Concluded = Exclude<LookupMeaning, { kind: 'no-charge' }> | (ChargeOutcome & { kind: 'failed' })
+
+/** What the GET adds to a POST that was not paid. */
+function conclude(posted: Unpaid, found: LookupMeaning): Concluded {
+  const { code, message } = posted
+  if (found.kind === 'charged') return found
+  if (posted.kind === 'refused') return found.kind === 'no-charge' ? { kind: 'failed', code, message, posts: 1 } : found
+  // Held back meanwhile: it is not known whether it is this gift.
+  const isHeld = found.kind === 'unsettled' && found.code === HELD_CODE
+  if (posted.kind === 'unauthorized' && (found.kind === 'unauthorized' || isHeld)) return posted
+  return posted.kind === 'unsettled' ? posted : { kind: 'unsettled', code, message }
+}
+
+/** Does the Money API answer nobody? Then no gift is given up; too few may be under way for the breaker to see it. */
+async function isOutage(
+  gate: ChargeApiOptions['gate'],
+  posted: { code: string; sentAtMs: number },
+  found: LookupMeaning,
+): Promise<boolean> {
+  if (gate.isTroubled) return true
+  if (found.kind === 'no-charge' || gate.isClearSince(posted.sentAtMs)) return false
+  // What answers POSTs so, and GETs otherwise, is the Money API.
+  if (found.kind === 'unsettled' && found.code === 'HTTP_404' && posted.code !== 'HTTP_404') return false
+  await gate.reportOutage(posted.code)
+  return true
 }
 
 /** A GET that asks about what has been sent is made whatever `mayCall` would say. */
@@ -111,13 +161,9 @@ function signalOf(signal: AbortSignal | undefined): ChargeOptions {
 
 /** A GET that was held after a POST: that POST's outcome is not known. */
 function asUnsettled(meaning: LookupMeaning | Held): LookupMeaning {
-  return meaning.kind === 'held' ? { kind: 'unsettled', code: 'HELD', message: meaning.reason } : meaning
+  return meaning.kind === 'held' ? { kind: 'unsettled', code: HELD_CODE, message: meaning.reason } : meaning
 }
 
-function abortedOr(
-  meaning: Exclude<PostMeaning, { kind: 'refused' }> | Exclude<LookupMeaning, { kind: 'no-charge' }> | Held,
-  signal: AbortSignal | undefined,
-  posts: number,
-): ChargeOutcome {
+function abortedOr(meaning: Concluded | Held, signal: AbortSignal | undefined, posts: number): ChargeOutcome {
   return signal?.aborted && meaning.kind === 'unsettled' ? { kind: 'aborted', posts } : { ...meaning, posts }
 }

@@ -16,8 +16,24 @@ export function idempotencyKey({ type, targetId }: Pick<ChargeRequest, 'type' | 
 
 /** One HTTP exchange as it ended: a reply that was heard whole, or an error of the transport. */
 export type HttpAnswer =
-  | { kind: 'reply'; status: number; body: string; retryAfter: string | undefined }
-  | { kind: 'no-reply'; error: Error }
+  | {
+      kind: 'reply'
+      status: number
+      body: string
+      retryAfter: string | undefined
+      /** A 404 that may be a gateway's «no such route», or a refusal that is this gift's alone: it says nothing. */
+      isDoubted?: boolean
+    }
+  | {
+      kind: 'no-reply'
+      error: Error
+      /** Not one byte of it left this process. Missing = it may have. */
+      isUnsent?: boolean
+      /** This process stood still meanwhile: the silence may be ours. */
+      isStalled?: boolean
+    }
+
+export type HttpMethod = 'GET' | 'POST'
 
 /**
  * What a POST meant.
@@ -52,13 +68,56 @@ const MESSAGE_LENGTH = 500
 export const MAX_RETRY_AFTER_MS = 24 * 3_600_000
 
 /**
- * Does the answer say that the Money API as a whole is in trouble: a 5xx, a time-out, a connection that broke? Its own
- * refusals, 409 and 429 included, show that it lives; an unreadable reply is that gift's trouble.
+ * What an answer says of the Money API as a whole. `usable`: it lives; `unusable`: so answers one that is away, or whatever
+ * stands in its place; `refused`: our credentials are; `none`: nothing, or not yet (the GET after a refusal says it).
  */
-export function isOutage(answer: HttpAnswer): boolean {
-  if (answer.kind === 'reply') return answer.status >= 500
-  const { code } = answer.error as { code?: unknown }
-  return code !== 'ABORTED' && code !== 'REPLY_TOO_LARGE'
+export type Sample = 'usable' | 'unusable' | 'refused' | 'none'
+
+export function sampleOf(method: HttpMethod, answer: HttpAnswer): Sample {
+  if (answer.kind === 'no-reply')
+    return isGivenUp(answer) || isOwnFault(answer) || answer.isStalled ? 'none' : 'unusable'
+  if (isRefusedCredentials(answer)) return method === 'POST' || answer.isDoubted ? 'none' : 'refused'
+  if (isCharge(method, answer)) return 'usable'
+  if (method === 'POST') return answer.status === 400 || answer.status === 422 ? 'none' : 'unusable'
+  return answer.status === 404 && !answer.isDoubted ? 'usable' : 'unusable'
+}
+
+/** Only the Money API itself answers so; after one its 404 can be believed. */
+export function isClear(method: HttpMethod, answer: HttpAnswer): boolean {
+  if (answer.kind === 'no-reply') return false
+  return isCharge(method, answer) || (method === 'POST' && (answer.status === 400 || answer.status === 422))
+}
+
+/** A charge, with its transaction key. */
+export function isCharge(method: HttpMethod, answer: HttpAnswer): boolean {
+  if (answer.kind === 'no-reply' || !(answer.status === 200 || (answer.status === 201 && method === 'POST')))
+    return false
+  return transactionKeyOf(answer.body) !== undefined
+}
+
+/** By us: the process stops. */
+function isGivenUp(answer: HttpAnswer): boolean {
+  return answer.kind === 'no-reply' && errorCodeOf(answer.error) === 'ABORTED'
+}
+
+const OWN_FAULTS =
+  /^(UND_ERR_(INVALID_ARG|INVALID_RETURN_VALUE|NOT_SUPPORTED|REQ_CONTENT_LENGTH_MISMATCH|DESTROYED|CLOSED|ABORTED)|ERR_)/
+
+/** Our own client refused to make the call: nothing was sent, and nothing is said of the Money API. */
+export function isOwnFault(answer: HttpAnswer): boolean {
+  if (answer.kind === 'reply' || !answer.isUnsent) return false
+  const code = errorCodeOf(answer.error)
+  return code === undefined || OWN_FAULTS.test(code)
+}
+
+/** `HTTP_{status}`, or the error's code. */
+export function codeOf(answer: HttpAnswer): string {
+  return answer.kind === 'reply' ? `HTTP_${answer.status}` : (errorCodeOf(answer.error) ?? 'NO_REPLY')
+}
+
+function errorCodeOf(error: Error): string | undefined {
+  const { code } = error as { code?: unknown }
+  return typeof code === 'string' ? code : undefined
 }
 
 export function isRefusedCredentials(answer: HttpAnswer): boolean {
@@ -89,10 +148,10 @@ export function classifyLookup(answer: HttpAnswer, nowMs: number): LookupMeaning
     case 200:
       return charged(answer.body)
     case 404:
-      return { kind: 'no-charge' }
+      return answer.isDoubted ? unsettled(answer, nowMs) : { kind: 'no-charge' }
     case 401:
     case 403:
-      return { kind: 'unauthorized', ...said(answer) }
+      return answer.isDoubted ? unsettled(answer, nowMs) : { kind: 'unauthorized', ...said(answer) }
     default:
       return unsettled(answer, nowMs)
   }
@@ -114,8 +173,7 @@ function transactionKeyOf(body: string): string | undefined {
 }
 
 function silence(error: Error): Unsettled {
-  const code = (error as { code?: unknown }).code
-  return { kind: 'unsettled', code: typeof code === 'string' ? code : 'NO_REPLY', message: shorten(error.message) }
+  return { kind: 'unsettled', code: errorCodeOf(error) ?? 'NO_REPLY', message: shorten(error.message) }
 }
 
 function unsettled(answer: HttpAnswer & { kind: 'reply' }, nowMs: number): Unsettled {

@@ -2,10 +2,14 @@ import { randomBytes } from 'node:crypto'
 import type { Cluster, Redis } from 'ioredis'
 import type { Logger } from '#runtime/logger.ts'
 import { type Service, service } from '#runtime/service.ts'
+import { Belief } from './belief.ts'
 import { type BreakerState, MoneyBreaker } from './breaker.ts'
-import { type HttpAnswer, isOutage, isRefusedCredentials } from './charge.ts'
+import { CallWindow } from './call-window.ts'
+import { codeOf, type HttpAnswer, isRefusedCredentials, sampleOf } from './charge.ts'
 import { CredentialsLatch, type CredentialsRefusal } from './credentials-latch.ts'
+import { Hearing, type HearingOptions } from './hearing.ts'
 import type { HttpCall, HttpPool } from './http.ts'
+import { OutageProbe, PROBE_INTERVAL_MS } from './outage-probe.ts'
 import { Permits } from './permits.ts'
 import type { MoneyStatus } from './status.ts'
 
@@ -21,20 +25,28 @@ export interface MoneyGateOptions {
   redis: Redis | Cluster
   /** `MONEY_API_RATE_LIMIT`; 0 = none. */
   rateLimit: number
+  /** Calls at once in this process. */
+  maxInFlight?: number
   /** GET of a key: a call that changes nothing. */
   probePath(gift: string): string
+  /** A key that is known as SUCCESS; asked for when this process has paid nothing itself yet. */
+  findPaid?(): Promise<string | undefined>
   /** False: a refusal of our credentials is our own affair (a shell's wrong token must not stop the workers). */
   tellsRefusals?: boolean
   logger: Logger
 }
 
+export interface ExchangeOptions extends HearingOptions {
+  /** Asked after every wait, however long. */
+  mayCall?: (() => Promise<boolean>) | undefined
+  /** It asks about what has been sent: before those that have not begun. */
+  isUrgent?: boolean
+}
+
+const DEFAULT_MAX_IN_FLIGHT = 1024
+
 const WITHDRAWN: Held = { kind: 'held', reason: 'not wanted any more when its turn had come' }
 const STOPPING: Held = { kind: 'held', reason: 'stopping' }
-
-/** While the breaker is open, one GET in this long finds out whether the Money API answers again, in ms. */
-const PROBE_INTERVAL_MS = 1000
-/** Longest pause when GETs are answered and POSTs still fail, in ms. */
-const MAX_PROBE_INTERVAL_MS = 5000
 
 /**
  * Stands before every call to the Money API: circuit breaker, refused credentials, rate limit. Held calls cost nothing;
@@ -45,6 +57,10 @@ export class MoneyGate {
   readonly #breaker: MoneyBreaker
   readonly #latch: CredentialsLatch
   readonly #permits: Permits | undefined
+  readonly #window: CallWindow
+  readonly #belief: Belief
+  readonly #hearing: Hearing
+  readonly #outage: OutageProbe
   readonly #listeners: ((isHeld: boolean) => void)[] = []
   readonly service: Service
   /** Stopped first: whoever waits for a permit is told so, and a stop does not wait for the rate limit. */
@@ -52,20 +68,38 @@ export class MoneyGate {
   #breakerSinceMs = Date.now()
   /** The breaker has opened, and no GET has been answered since. */
   #isDown = false
-  #relapses = 0
-  #isStopped = false
-  #timer: NodeJS.Timeout | undefined
   #lastGift = 'VOUCHER:1'
+  #trouble: string | null = null
 
   constructor(options: MoneyGateOptions) {
     const { redis, logger, rateLimit } = options
     this.#options = options
+    this.#window = new CallWindow(options.maxInFlight ?? DEFAULT_MAX_IN_FLIGHT)
+    this.#belief = new Belief({
+      ask: key => this.#probe(key),
+      findPaid: options.findPaid,
+    })
+    this.#hearing = new Hearing({
+      http: options.http,
+      belief: this.#belief,
+      logger,
+      onFirstPostsRefused: answer => this.#noteRefusal(answer),
+    })
+    this.#outage = new OutageProbe({
+      askPaid: () => this.#belief.confirm(),
+      askLast: async () => {
+        const answer = await this.#probe(this.#lastGift)
+        if (answer !== undefined && sampleOf('GET', answer) === 'refused') this.#noteRefusal(answer)
+        return answer
+      },
+      onBack: () => this.#setDown(false),
+    })
     this.#breaker = new MoneyBreaker({ minOpenMs: PROBE_INTERVAL_MS, onState: state => this.#onBreaker(state) })
     this.#latch = new CredentialsLatch({
       redis,
       logger,
       onChange: refusal => this.#onCredentials(refusal),
-      probe: async () => areTaken(await this.#probe()),
+      probe: async () => areTaken(await this.#probe(this.#belief.paidKey ?? this.#lastGift)),
     })
     const instance = randomBytes(8).toString('hex')
     this.#permits = rateLimit === 0 ? undefined : new Permits({ limit: rateLimit, redis, instance, logger })
@@ -75,7 +109,10 @@ export class MoneyGate {
     })
     this.waiting = service('money-permits', {
       start: async () => undefined,
-      stop: async () => this.#permits?.close(),
+      stop: async () => {
+        this.#window.close()
+        this.#permits?.close()
+      },
     })
   }
 
@@ -90,6 +127,7 @@ export class MoneyGate {
     return {
       breaker,
       breakerSince: new Date(this.#breakerSinceMs).toISOString(),
+      breakerReason: breaker === 'closed' ? null : this.#trouble,
       credentialsRefused: refusal !== undefined,
       credentialsRefusedSince: refusal?.since ?? null,
       rateLimited: this.#permits?.isShort ?? false,
@@ -102,38 +140,75 @@ export class MoneyGate {
     if (this.isHeld) listener(true)
   }
 
+  /** Held back, or about to be found out: no gift is given up now. */
+  get isTroubled(): boolean {
+    return this.isHeld || this.#breaker.state !== 'closed'
+  }
+
+  /** Has the Money API given a clear answer to a call that was sent at this time (`performance.now`) or later? */
+  isClearSince(sentAtMs: number): boolean {
+    return this.#belief.isClearSince(sentAtMs)
+  }
+
+  /** It answers nobody, as a gift found out whose attempts are used up: too few are under way for the breaker to see it. */
+  async reportOutage(code: string): Promise<void> {
+    if (this.isTroubled) return
+    this.#trouble = code
+    await this.#breaker.fail()
+  }
+
   /**
-   * One exchange, when it may be made. Waits for a permit, not for a Money API that is down. `mayCall` is asked after
-   * every wait, however long; rejects only as it does.
+   * One exchange, when it may be made. Waits for its turn and for a permit, not for a Money API that is down. Rejects only
+   * as `mayCall` does.
    */
   async exchange(
     gift: string,
     call: HttpCall,
-    mayCall: () => Promise<boolean> = always,
+    options: ExchangeOptions = {},
   ): Promise<(HttpAnswer & { seconds: number }) | Held> {
     if (this.isHeld) return this.#held()
-    const refusal = await this.#takePermit(call.signal, mayCall)
+    if (!(await this.#window.enter(call.signal, options.isUrgent))) return this.isHeld ? this.#held() : STOPPING
+    let isAnswered = false
+    try {
+      const answer = await this.#exchangeInTurn(gift, call, options)
+      isAnswered = answer.kind === 'reply' && sampleOf(call.method, answer) !== 'unusable'
+      return answer
+    } finally {
+      this.#window.leave(isAnswered)
+    }
+  }
+
+  async #exchangeInTurn(gift: string, call: HttpCall, options: ExchangeOptions) {
+    if (this.isHeld) return this.#held()
+    const mayCall = options.mayCall ?? always
+    const refusal = await this.#takePermit(call.signal, mayCall, options.isUrgent)
     if (refusal !== undefined) return refusal
     this.#lastGift = gift
-    let sentAtMs = 0
+    let seconds = 0
     let isWithdrawn = false
-    const answer = await this.#breaker.run(gift, async () => {
+    const answer = await this.#breaker.run({ gift, method: call.method }, async () => {
       // It may have waited for the verdict of the probes.
       isWithdrawn = !(await mayCall())
       if (isWithdrawn || this.isHeld) return undefined
-      sentAtMs = performance.now()
-      return this.#options.http.exchange(call)
+      const heard = await this.#hearing.exchange(gift, call, options)
+      seconds = heard.seconds
+      if (sampleOf(call.method, heard) === 'unusable') this.#trouble = codeOf(heard)
+      return heard
     })
     if (answer === undefined) return isWithdrawn ? WITHDRAWN : this.#held()
-    this.#noteRefusal(answer)
-    return { ...answer, seconds: (performance.now() - sentAtMs) / 1000 }
+    if (sampleOf(call.method, answer) === 'refused') this.#noteRefusal(answer)
+    return { ...answer, seconds }
   }
 
   /** Undefined: it is ours. What is withdrawn leaves here: to the breaker, half-open, it would be a call that went well. */
-  async #takePermit(signal: AbortSignal | undefined, mayCall: () => Promise<boolean>): Promise<Held | undefined> {
+  async #takePermit(
+    signal: AbortSignal | undefined,
+    mayCall: () => Promise<boolean>,
+    isUrgent = false,
+  ): Promise<Held | undefined> {
     const permits = this.#permits
     if (permits === undefined) return undefined
-    const isGranted = await permits.take(signal)
+    const isGranted = await permits.take(signal, isUrgent)
     if (this.isHeld) return this.#held()
     if (!isGranted) return STOPPING
     const takenAtMs = Date.now()
@@ -143,13 +218,15 @@ export class MoneyGate {
   }
 
   #noteRefusal(answer: HttpAnswer): void {
-    if (this.#options.tellsRefusals !== false && isRefusedCredentials(answer)) this.#latch.refused(codeOf(answer))
+    if (this.#options.tellsRefusals !== false) this.#latch.refused(codeOf(answer))
   }
 
   #held(): Held {
     const { refusal } = this.#latch
     const reason =
-      refusal === undefined ? 'the Money API is down' : `the Money API refuses our credentials (${refusal.code})`
+      refusal === undefined
+        ? `the Money API gives no usable answer (${this.#trouble ?? 'NO_REPLY'})`
+        : `the Money API refuses our credentials (${refusal.code})`
     return { kind: 'held', reason }
   }
 
@@ -157,13 +234,13 @@ export class MoneyGate {
     this.#breakerSinceMs = Date.now()
     const { logger } = this.#options
     if (state === 'closed') {
-      this.#relapses = 0
+      this.#outage.closed()
       logger.info('the Money API answers again: calls go on')
     } else if (state === 'open' && !this.#breaker.isForced) {
-      logger.error('the Money API does not answer, or with 5xx: calls are held back')
+      logger.error(`the Money API gives no usable answer (${this.#trouble ?? 'NO_REPLY'}): calls are held back`)
+      this.#window.shrink()
       this.#setDown(true)
-      this.#scheduleProbe()
-      this.#relapses += 1
+      this.#outage.opened()
     }
   }
 
@@ -185,33 +262,20 @@ export class MoneyGate {
 
   #tell(): void {
     // A permit each, only to hear that they are held, would keep the probes waiting behind them.
-    if (this.isHeld) this.#permits?.dismiss()
+    if (this.isHeld) {
+      this.#window.dismiss()
+      this.#permits?.dismiss()
+    }
     for (const listener of this.#listeners) listener(this.isHeld)
   }
 
-  #scheduleProbe(): void {
-    if (this.#isStopped) return
-    const pauseMs = Math.min(PROBE_INTERVAL_MS * 2 ** this.#relapses, MAX_PROBE_INTERVAL_MS)
-    clearTimeout(this.#timer)
-    // Instances that saw it go down together do not ask together.
-    this.#timer = setTimeout(() => void this.#probeOutage(), pauseMs * (1 + Math.random() / 5))
-  }
-
-  async #probeOutage(): Promise<void> {
-    const answer = await this.#probe()
-    if (answer === undefined || isOutage(answer)) return this.#scheduleProbe()
-    this.#noteRefusal(answer)
-    this.#setDown(false)
-  }
-
-  async #probe(): Promise<HttpAnswer | undefined> {
-    if (this.#permits !== undefined && !(await this.#permits.take())) return undefined
-    return this.#options.http.exchange({ method: 'GET', path: this.#options.probePath(this.#lastGift) })
+  async #probe(key: string): Promise<HttpAnswer | undefined> {
+    if (this.#permits !== undefined && !(await this.#permits.take(undefined, true))) return undefined
+    return this.#options.http.exchange({ method: 'GET', path: this.#options.probePath(key) })
   }
 
   #stop(): void {
-    this.#isStopped = true
-    clearTimeout(this.#timer)
+    this.#outage.stop()
     this.#latch.stop()
     this.#permits?.stop()
   }
@@ -219,12 +283,8 @@ export class MoneyGate {
 
 const always = async () => true
 
-function codeOf(answer: HttpAnswer): string {
-  return answer.kind === 'reply' ? `HTTP_${answer.status}` : 'NO_REPLY'
-}
-
 /** Undefined: the answer says nothing about our credentials. */
 function areTaken(answer: HttpAnswer | undefined): boolean | undefined {
-  if (answer === undefined || isOutage(answer)) return undefined
+  if (answer === undefined || sampleOf('GET', answer) === 'unusable') return undefined
   return !isRefusedCredentials(answer)
 }

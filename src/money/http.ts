@@ -1,6 +1,7 @@
 import { type Dispatcher, Pool } from 'undici'
 import { CodedError } from '#runtime/errors.ts'
-import type { HttpAnswer } from './charge.ts'
+import type { HttpAnswer, HttpMethod } from './charge.ts'
+import { LoopLateness } from './loop-lateness.ts'
 
 export interface HttpOptions {
   baseUrl: string
@@ -12,7 +13,7 @@ export interface HttpOptions {
 }
 
 export interface HttpCall {
-  method: 'GET' | 'POST'
+  method: HttpMethod
   /** Below the base URL, with a leading slash. */
   path: string
   headers?: Record<string, string>
@@ -21,6 +22,10 @@ export interface HttpCall {
 }
 
 const MAX_REPLY_BYTES = 64 * 1024
+/** What a loop may be late by without having stood still, in ms. */
+const LATE_MS = 20
+/** Of a time-out: a call whose process stood still for longer says nothing about the other side. */
+const STALLED_SHARE = 0.25
 
 /**
  * One keep-alive connection pool to one service. Goes through undici's `dispatch`, which costs a fifth of `fetch`;
@@ -31,6 +36,7 @@ export class HttpPool {
   readonly #prefix: string
   readonly #timeoutMs: number
   readonly #headers: Record<string, string>
+  readonly #lateness = new LoopLateness()
   /** One listener a signal, however many calls it covers: an EventTarget finds a listener by walking them all. */
   readonly #bySignal = new WeakMap<AbortSignal, Set<Exchange>>()
 
@@ -54,7 +60,7 @@ export class HttpPool {
   exchange(call: HttpCall): Promise<HttpAnswer> {
     return new Promise(resolve => {
       const companions = this.#companions(call.signal)
-      const exchange = new Exchange(this.#timeoutMs, answer => {
+      const exchange = new Exchange(this.#timeoutMs, this.#lateness, answer => {
         companions?.delete(exchange)
         resolve(answer)
       })
@@ -87,27 +93,52 @@ export class HttpPool {
   }
 
   close(): Promise<void> {
+    this.#lateness.stop()
     return this.#pool.destroy()
   }
 }
 
-/** Collects one reply; ends at its last byte, an error, the time-out or the caller's signal, whichever is first. */
+/**
+ * Collects one reply; ends at its last byte, an error, the time-out or the caller's signal, whichever is first. Node runs
+ * timers before it reads sockets: at the time-out what has arrived is read first, and time in which this process stood
+ * still is granted once.
+ */
 class Exchange implements Dispatcher.DispatchHandler {
-  readonly #timer: NodeJS.Timeout
+  readonly #timeoutMs: number
+  readonly #lateness: LoopLateness
+  readonly #startedAtMs = performance.now()
+  readonly #latenessBeforeMs: number
   readonly #resolve: (answer: HttpAnswer) => void
+  #timer: NodeJS.Timeout
   #controller: Dispatcher.DispatchController | undefined
+  #isUnsent = true
+  #isGranted = false
+  #isStalled = false
   #ended = false
   #status = 0
   #retryAfter: string | undefined
   #chunks: Buffer[] = []
   #bytes = 0
 
-  constructor(timeoutMs: number, resolve: (answer: HttpAnswer) => void) {
+  constructor(timeoutMs: number, lateness: LoopLateness, resolve: (answer: HttpAnswer) => void) {
+    this.#timeoutMs = timeoutMs
+    this.#lateness = lateness
+    this.#latenessBeforeMs = lateness.totalMs
     this.#resolve = resolve
-    this.#timer = setTimeout(
-      () => this.#fail(new CodedError('TIMEOUT', `no whole reply within ${timeoutMs} ms`)),
-      timeoutMs,
-    )
+    this.#timer = setTimeout(() => this.#onTimeUp(), timeoutMs)
+  }
+
+  /** `setImmediate` comes after the sockets were read. */
+  #onTimeUp(): void {
+    const overdueMs = performance.now() - this.#startedAtMs - this.#timeoutMs
+    setImmediate(() => {
+      if (this.#ended) return
+      const lateMs = Math.min(this.#timeoutMs, Math.max(overdueMs, this.#lateness.totalMs - this.#latenessBeforeMs))
+      if (this.#isGranted || lateMs < LATE_MS) return this.#fail(timeOut(this.#timeoutMs))
+      this.#isGranted = true
+      this.#isStalled = lateMs >= this.#timeoutMs * STALLED_SHARE
+      this.#timer = setTimeout(() => this.#onTimeUp(), lateMs)
+    })
   }
 
   abort(): void {
@@ -116,6 +147,7 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller
+    if (!this.#ended) this.#isUnsent = false
     // Timed out while it waited for a connection: not one byte was sent, and none will be.
     if (this.#ended) controller.abort(new CodedError('TIMEOUT', 'the call was given up before it was sent'))
   }
@@ -143,12 +175,17 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_controller: unknown, error: Error): void {
-    this.#end({ kind: 'no-reply', error })
+    this.#endUnheard(error)
   }
 
   #fail(error: Error): void {
-    this.#end({ kind: 'no-reply', error })
+    if (this.#ended) return
+    this.#endUnheard(error)
     this.#controller?.abort(error)
+  }
+
+  #endUnheard(error: Error): void {
+    this.#end({ kind: 'no-reply', error, isUnsent: this.#isUnsent, isStalled: this.#isStalled })
   }
 
   #end(answer: HttpAnswer): void {
@@ -157,4 +194,8 @@ class Exchange implements Dispatcher.DispatchHandler {
     clearTimeout(this.#timer)
     this.#resolve(answer)
   }
+}
+
+function timeOut(timeoutMs: number): CodedError {
+  return new CodedError('TIMEOUT', `no whole reply within ${timeoutMs} ms`)
 }

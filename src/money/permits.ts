@@ -107,14 +107,14 @@ export class Permits {
   }
 
   /**
-   * Resolves with true when one call may be made, in the order of asking; with false when `signal` has aborted, or when
+   * Resolves with true when one call may be made, in the order of asking, urgent ones first; with false when `signal` has aborted, or when
    * it was dismissed or closed.
    */
-  take(signal?: AbortSignal): Promise<boolean> {
+  take(signal?: AbortSignal, isUrgent = false): Promise<boolean> {
     if (this.#waiting.length === 0 && this.#spend()) return Promise.resolve(true)
     if (this.#isClosed) return Promise.resolve(false)
     const waiting = Promise.withResolvers<boolean>()
-    this.#waiting.push({ resolve: waiting.resolve, signal })
+    this.#waiting[isUrgent ? 'unshift' : 'push']({ resolve: waiting.resolve, signal })
     void this.#refill()
     return waiting.promise
   }

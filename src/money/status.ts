@@ -4,6 +4,8 @@ export interface MoneyStatus {
   breaker: 'closed' | 'open' | 'half-open'
   /** When the breaker entered that state. */
   breakerSince: string
+  /** What was answered instead of something usable (`HTTP_302`, `TIMEOUT`, …); null while it is closed. */
+  breakerReason?: string | null
   /** Our credentials are refused, here or at another instance. */
   credentialsRefused: boolean
   credentialsRefusedSince: string | null

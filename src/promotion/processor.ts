@@ -201,7 +201,7 @@ export abstract class AbstractCampaignPromotionProcessor<Message extends GiftMes
   ): Promise<void> {
     const { code, message, posts, retryAfterMs } = error
     const attempt = row.attempts + posts
-    const status = attempt >= this.deps.settings.maxAttempts ? 'UNKNOWN' : 'RETRYING'
+    const status = attempt >= this.deps.settings.maxAttempts && !error.isOutage ? 'UNKNOWN' : 'RETRYING'
     const changed = await this.updateError(row, { status, code, message, posts })
     if (!changed || status === 'UNKNOWN') return
     await this.publishRetry(json, row, { attempt, lastError: `${code}: ${message}`, retryAfterMs })
@@ -247,6 +247,8 @@ export abstract class AbstractCampaignPromotionProcessor<Message extends GiftMes
     return this.deps.moneyCampaignChargeApi.charge(request, {
       ...(signal === undefined ? {} : { signal }),
       lookFirst: isKeyOld(row, this.deps.settings.keyTtlMs),
+      isFirst: row.attempts === 0,
+      isLast: row.attempts + 1 >= this.deps.settings.maxAttempts,
       mayCall: () => this.deps.promotionStatusCacheService.isPromotionInProgress(row.promotionId),
     })
   }

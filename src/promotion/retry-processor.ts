@@ -64,6 +64,8 @@ export abstract class AbstractCampaignPromotionRetryProcessor {
     const outcome = await moneyCampaignChargeApi.charge(toChargeRequest(type, row), {
       ...(signal === undefined ? {} : { signal }),
       lookFirst: isKeyOld(row, settings.keyTtlMs),
+      isFirst: row.attempts === 0,
+      isLast: row.attempts + 1 >= settings.maxAttempts,
       mayCall: () => this.#mayTry(row),
     })
     switch (outcome.kind) {
@@ -89,11 +91,14 @@ export abstract class AbstractCampaignPromotionRetryProcessor {
   async #handleFailure(
     type: PromotionType,
     row: GiftRow,
-    { code, message, posts, retryAfterMs }: ChargeOutcome & { kind: 'unsettled' },
+    { code, message, posts, retryAfterMs, isOutage }: ChargeOutcome & { kind: 'unsettled' },
   ): Promise<RetryOutcome> {
-    const isExhausted = row.attempts + posts >= this.#deps.settings.maxAttempts
+    const isOver = row.attempts + posts >= this.#deps.settings.maxAttempts
+    const isExhausted = isOver && !isOutage
     const status = isExhausted ? 'UNKNOWN' : 'RETRYING'
     await this.#deps.resultUpdateService.updateError(type, row, { status, code, message, posts })
+    // The job's own count would end it: beyond its attempts it comes round without one.
+    if (isOver && isOutage) return { kind: 'not-now', reason: code }
     return isExhausted ? { kind: 'exhausted', reason: code } : { kind: 'later', reason: code, retryAfterMs }
   }
 }

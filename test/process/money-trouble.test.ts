@@ -90,7 +90,8 @@ withKafka('trouble with the Money API, two workers', () => {
     // Longer than an entry may be idle before another worker takes it: those in hand are kept alive.
     await sleep(7000)
     expect(await pendingIds(promotionId)).toEqual(entriesThen)
-    expect(entriesThen.every(({ deliveries }) => deliveries === 1)).toBe(true)
+    // None for what was held back before its call.
+    expect(entriesThen.every(({ deliveries }) => deliveries <= 1)).toBe(true)
     expect(await attempts(promotionId)).toEqual(attemptsThen)
     // Not even what came meanwhile is read.
     expect(await counts(later)).toMatchObject({ PENDING: 100 })

@@ -12,11 +12,24 @@ const reply = (status: number, body = '{"transactionKey":"tx-7"}'): HttpAnswer =
   retryAfter: undefined,
 })
 
+const doubted = (status: number): HttpAnswer => ({ ...reply(status), isDoubted: true }) as HttpAnswer
+const unsent = (code: string): HttpAnswer => ({
+  kind: 'no-reply',
+  error: Object.assign(new Error(code), { code }),
+  isUnsent: true,
+})
+
+/** A gate that lets everything through; nobody else has been answered. */
+const QUIET = { isTroubled: false, isClearSince: () => false, reportOutage: async () => undefined }
+
 /** An API whose exchanges are answered in this order. */
 function create(...answers: (HttpAnswer | Held)[]) {
   const calls: string[] = []
+  const reported: string[] = []
   const api = createMoneyCampaignChargeApi({
     gate: {
+      ...QUIET,
+      reportOutage: async code => void reported.push(code),
       exchange: async (_gift, { method, path, headers }) => {
         calls.push(`${method} ${path} ${headers?.['idempotency-key'] ?? ''}`.trim())
         const answer = answers.shift() ?? reply(500)
@@ -24,7 +37,7 @@ function create(...answers: (HttpAnswer | Held)[]) {
       },
     },
   })
-  return { api, calls }
+  return { api, calls, reported }
 }
 
 const POST = 'POST /v1/campaign-charges VOUCHER:7'
@@ -43,7 +56,27 @@ test.each<[name: string, answers: (HttpAnswer | Held)[], lookFirst: boolean, cal
   ['held', [HELD], false, [POST], { ...HELD, posts: 0 }],
   ['old and held', [HELD], true, [GET], { ...HELD, posts: 0 }],
   ['old, held after the GET', [reply(404), HELD], true, [GET, POST], { ...HELD, posts: 0 }],
-  ['credentials refused', [reply(401)], false, [POST], { kind: 'unauthorized', posts: 1 }],
+  ['credentials refused', [reply(401), reply(401)], false, [POST, GET], { kind: 'unauthorized', posts: 1 }],
+  ['one gift refused, paid before', [reply(403), reply(200)], false, [POST, GET], { kind: 'charged', posts: 1 }],
+  ['one gift refused', [reply(403), reply(404)], false, [POST, GET], { kind: 'unsettled', code: 'HTTP_403', posts: 1 }],
+  [
+    'one gift refused, GET too',
+    [reply(403), doubted(403)],
+    false,
+    [POST, GET],
+    { kind: 'unsettled', code: 'HTTP_403' },
+  ],
+  ['refused, and nobody says', [reply(403), reply(500)], false, [POST, GET], { kind: 'unsettled', code: 'HTTP_403' }],
+  [
+    'a 404 that is not believed',
+    [reply(404), doubted(404)],
+    false,
+    [POST, GET],
+    { kind: 'unsettled', code: 'HTTP_404' },
+  ],
+  ['old, its 404 not believed', [doubted(404)], true, [GET], { kind: 'unsettled', code: 'HTTP_404', posts: 0 }],
+  ['never sent', [unsent('ECONNREFUSED')], false, [POST], { kind: 'held', posts: 0 }],
+  ['refused by our client', [unsent('UND_ERR_INVALID_ARG')], false, [POST], { kind: 'held', posts: 0 }],
   ['old, credentials refused', [reply(403)], true, [GET], { kind: 'unauthorized', posts: 0 }],
 ])('%s', async (_name, answers, lookFirst, expectedCalls, outcome) => {
   const { api, calls } = create(...answers)
@@ -51,12 +84,27 @@ test.each<[name: string, answers: (HttpAnswer | Held)[], lookFirst: boolean, cal
   expect(calls).toEqual(expectedCalls)
 })
 
+test.each<[name: string, answers: HttpAnswer[], outcome: object, reported: string[]]>([
+  ['nobody is answered', [reply(503), reply(503)], { code: 'HTTP_503', isOutage: true }, ['HTTP_503']],
+  ['302 for all', [reply(302), reply(302)], { code: 'HTTP_302', isOutage: true }, ['HTTP_302']],
+  ['a gateway says 404 for all', [reply(404), doubted(404)], { code: 'HTTP_404', isOutage: true }, ['HTTP_404']],
+  ['GETs are answered', [reply(500), reply(404)], { code: 'HTTP_500', isOutage: false }, []],
+  ['GETs are answered otherwise', [reply(500), doubted(404)], { code: 'HTTP_500', isOutage: false }, []],
+  ['it was paid', [reply(500), reply(200)], { kind: 'charged', posts: 1 }, []],
+])('the last attempt, %s: is this gift to be given up?', async (_name, answers, outcome, expected) => {
+  const { api, calls, reported } = create(...answers)
+  expect(await api.charge(REQUEST, { isLast: true })).toMatchObject(outcome)
+  expect(calls).toEqual([POST, GET])
+  expect(reported).toEqual(expected)
+})
+
 test('mayCall is asked before the first GET and the POST; what was sent is asked about whatever it says', async () => {
   const asked: string[] = []
   const answers = [reply(404), reply(422), reply(404)]
   const api = createMoneyCampaignChargeApi({
     gate: {
-      exchange: async (_gift, { method }, mayCall) => {
+      ...QUIET,
+      exchange: async (_gift, { method }, { mayCall } = {}) => {
         asked.push(`${method} ${await mayCall?.()}`)
         return { ...(answers.shift() as HttpAnswer), seconds: 0 }
       },

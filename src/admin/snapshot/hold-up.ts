@@ -96,12 +96,20 @@ function workersOf({ id }: PromotionProgress, { instances, streamsAnswer }: Surr
   if (refused > 0) found.push(bad('credentials-refused', 'The Money API refuses our credentials (MONEY_API_TOKEN)'))
   if (open > 0)
     found.push(
-      bad('breaker-open', `The Money API fails: ${format(open)} of ${format(all)} workers hold their calls back`),
+      bad(
+        'breaker-open',
+        `The Money API gives no usable answer${reasonOf(instances)}: ${format(open)} of ${format(all)} workers hold their calls back`,
+      ),
     )
   if (limited > 0) found.push(wait('rate-limit', 'Calls wait for MONEY_API_RATE_LIMIT'))
   const has = count(instance => instance.promotions.some(({ promotionId }) => promotionId === id))
   if (has === 0 && found.length === 0) found.push(wait('starting', 'No worker has begun with it yet'))
   return found
+}
+
+function reasonOf(instances: readonly InstanceRecord[]): string {
+  const reason = instances.find(({ breakerReason }) => breakerReason)?.breakerReason
+  return reason ? ` (${reason})` : ''
 }
 
 function serversOf({ type }: PromotionProgress, { databaseMs, kafkaLag }: Surroundings): HoldUp[] {

@@ -42,7 +42,7 @@ export async function runAudit(promotionIds: string[], options: AuditOptions) {
   await database.start()
   const kafka = options.kafka ? kafkaPartsOf(config) : undefined
   const redis = options.redis ? await redisPartsOf(config, stack) : undefined
-  const charges = await chargeSourceOf(config, options, stack)
+  const charges = await chargeSourceOf(config, options, stack, database)
   const sources: AuditSources = {
     kysely: database.kysely,
     promotionIds,
@@ -114,6 +114,7 @@ async function chargeSourceOf(
   config: CliConfig,
   { charges, settlement, concurrency, rate }: AuditOptions,
   stack: AsyncDisposableStack,
+  database: Database,
 ): Promise<ChargeSource | undefined> {
   if (settlement !== undefined) return { from: 'settlement', path: settlement }
   if (charges === undefined) return undefined
@@ -125,6 +126,7 @@ async function chargeSourceOf(
   const settings = { ...config, REDIS_URL: redisUrl, WORKER_MAX_IN_FLIGHT: concurrency }
   const { moneyCampaignChargeApi: moneyApi, services } = moneyPartsOf(settings, createLogger('audit', 'silent'), {
     tellsRefusals: false,
+    kysely: database.kysely,
   })
   for (const each of services) await stack.use(each).start()
   return { from: 'api', moneyApi, concurrency, perSecond: rate ?? LOOKUPS_PER_SECOND }

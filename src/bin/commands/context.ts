@@ -90,7 +90,7 @@ async function steeringDepsOf(
     if (needs.includes('stream')) deps.producer = await producerOf(redis, logger, parts)
     if (needs.includes('retry-jobs')) deps.retryJobs = await retryJobsOf(redis, logger, parts)
     if (needs.includes('money') && config.MONEY_API_URL !== undefined) {
-      const moneyApi = await moneyApiOf(redis, logger, parts)
+      const moneyApi = await moneyApiOf(redis, logger, parts, database)
       deps.money = { moneyApi, resultUpdateService: resultUpdatesOf(database, logger) }
     }
   }
@@ -134,11 +134,11 @@ async function retryJobsOf(config: CliRedisConfig, logger: Logger, parts: AsyncD
 }
 
 /** Through the gate that all instances share: its calls count against the one rate limit. */
-async function moneyApiOf(config: CliRedisConfig, logger: Logger, parts: AsyncDisposableStack) {
+async function moneyApiOf(config: CliRedisConfig, logger: Logger, parts: AsyncDisposableStack, database: Database) {
   const { moneyCampaignChargeApi, services } = moneyPartsOf(
     { ...config, WORKER_MAX_IN_FLIGHT: MONEY_CONNECTIONS },
     logger,
-    { tellsRefusals: false },
+    { tellsRefusals: false, kysely: database.kysely },
   )
   for (const each of services) await parts.use(each).start()
   return moneyCampaignChargeApi
