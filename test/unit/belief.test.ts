@@ -1,0 +1,102 @@
+import { expect, test } from '@jest/globals'
+import { Belief } from '#money/belief.ts'
+import type { HttpAnswer } from '#money/charge.ts'
+
+const reply = (status: number, body = '{"transactionKey":"tx"}'): HttpAnswer => ({
+  kind: 'reply',
+  status,
+  body,
+  retryAfter: undefined,
+})
+const POST = { method: 'POST' } as const
+const GET = { method: 'GET' } as const
+
+/** A Money API whose GETs of paid keys are answered like this, at a time that the test sets. */
+function create(paid: HttpAnswer | undefined, findPaid?: () => Promise<string | undefined>) {
+  const clock = { ms: 100_000 }
+  const asked: string[] = []
+  const belief = new Belief({
+    ask: async key => {
+      asked.push(key)
+      return paid
+    },
+    findPaid,
+    now: () => clock.ms,
+  })
+  return { belief, clock, asked }
+}
+
+test('nothing was ever answered clearly: a 404 is not believed', async () => {
+  const { belief, asked } = create(reply(404))
+  expect(await belief.believes('VOUCHER:1', 'heard', 99_990)).toBe(false)
+  expect(await belief.believes('VOUCHER:1', 'since', 99_990)).toBe(false)
+  expect(asked).toEqual([])
+})
+
+test.each<[name: string, method: typeof POST | typeof GET, answer: HttpAnswer]>([
+  ['200', POST, reply(200)],
+  ['201', POST, reply(201)],
+  ['400', POST, reply(400)],
+  ['422', POST, reply(422)],
+  ['200 to a GET', GET, reply(200)],
+])('%s to a call that was sent later: believed, and nobody is asked', async (_name, method, answer) => {
+  const { belief, asked } = create(reply(500))
+  belief.note('VOUCHER:2', method, answer, 99_995)
+  expect(await belief.believes('VOUCHER:1', 'since', 99_990)).toBe(true)
+  expect(asked).toEqual([])
+})
+
+test.each<[name: string, answer: HttpAnswer]>([
+  ['404', reply(404)],
+  ['302', reply(302)],
+  ['200 with HTML', reply(200, '<html>')],
+  ['500', reply(500)],
+  ['429', reply(429)],
+  ['401', reply(401)],
+])('%s is no clear answer', async (_name, answer) => {
+  const { belief } = create(reply(404))
+  belief.note('VOUCHER:2', GET, answer, 99_995)
+  expect(await belief.believes('VOUCHER:1', 'heard', 99_990)).toBe(false)
+})
+
+test('what was paid before the 404 was sent is asked about, once for all who wait', async () => {
+  const { belief, clock, asked } = create(reply(200))
+  belief.note('VOUCHER:2', POST, reply(200), 99_000)
+  clock.ms = 110_000
+  const gifts = Array.from({ length: 50 }, (_, gift) => belief.believes(`VOUCHER:${gift + 10}`, 'since', 109_990))
+  expect(new Set(await Promise.all(gifts))).toEqual(new Set([true]))
+  expect(asked.length).toBeLessThanOrEqual(2)
+})
+
+test('a gateway stands there since: the paid key is not known either, and nothing is believed', async () => {
+  const { belief, clock } = create(reply(404))
+  belief.note('VOUCHER:2', POST, reply(200), 100_000)
+  clock.ms = 100_020
+  expect(await belief.believes('VOUCHER:1', 'since', 100_010)).toBe(false)
+  clock.ms = 100_500
+  expect(await belief.believes('VOUCHER:1', 'heard', 100_490)).toBe(false)
+})
+
+test('a process that has paid nothing yet asks about a gift of the database', async () => {
+  const { belief, asked } = create(reply(200), async () => 'POINT:7')
+  expect(await belief.believes('VOUCHER:1', 'since', 99_990)).toBe(true)
+  expect(asked).toEqual(['POINT:7'])
+})
+
+test('the POSTs of several gifts find no route: a 404 is not believed though GETs are answered', async () => {
+  const { belief, clock } = create(reply(200))
+  belief.note('VOUCHER:9', POST, reply(200), 99_000)
+  belief.note('VOUCHER:1', POST, reply(404), 99_990)
+  expect(await belief.believes('VOUCHER:1', 'since', 99_995)).toBe(true)
+  belief.note('VOUCHER:2', POST, reply(404), 99_991)
+  expect(await belief.believes('VOUCHER:1', 'since', 99_995)).toBe(false)
+  // A POST that was answered clearly since: the route is there.
+  belief.note('VOUCHER:3', POST, reply(200), 99_999)
+  expect(await belief.believes('VOUCHER:1', 'since', 99_995)).toBe(true)
+  expect(clock.ms).toBe(100_000)
+})
+
+test('its own 400 or 422 is word enough', async () => {
+  const { belief } = create(undefined)
+  expect(await belief.believes('VOUCHER:1', 'given', 99_990)).toBe(true)
+})
