@@ -14,11 +14,19 @@ export interface PromotionStream {
   groupName(promotionId: string): string
 }
 
-export function promotionStream(type: PromotionType): PromotionStream {
+/** @param keyPrefix stands before every key, so that two installations can share a Redis. */
+export function promotionStream(type: PromotionType, keyPrefix = ''): PromotionStream {
   const kind = type.toLowerCase()
   return {
     type,
-    streamKey: promotionId => `campaign-promotion-${promotionId}:${kind}:stream`,
+    streamKey: promotionId => `${keyPrefix}campaign-promotion-${promotionId}:${kind}:stream`,
     groupName: promotionId => `campaign-promotion-${promotionId}-${kind}-group`,
   }
+}
+
+export type PromotionStreams = Readonly<Record<PromotionType, PromotionStream>>
+
+/** The streams of an installation, by what they give. */
+export function promotionStreams(keyPrefix: string): PromotionStreams {
+  return { VOUCHER: promotionStream('VOUCHER', keyPrefix), POINT: promotionStream('POINT', keyPrefix) }
 }

@@ -1,9 +1,8 @@
 import type { ProcessorDeps } from '#promotion/processing.ts'
 import type { StreamHandlerParts } from '#promotion/stream-manager.ts'
 import { CampaignPromotionVoucherProcessor } from '#promotion/voucher-processor.ts'
-import { voucherQueue } from '#queues/voucher.queue.ts'
 
 /** The handler of `queues/voucher.queue.ts`. */
 export function voucherWorker(deps: ProcessorDeps): StreamHandlerParts {
-  return { stream: voucherQueue, processor: new CampaignPromotionVoucherProcessor(deps) }
+  return { stream: deps.streams.VOUCHER, processor: new CampaignPromotionVoucherProcessor(deps) }
 }

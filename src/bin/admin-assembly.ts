@@ -35,19 +35,16 @@ import { createRetryJobs } from '#promotion/retry-jobs.ts'
 import { createPromotionStartedHooks } from '#promotion/started-hooks.ts'
 import { createSteering } from '#promotion/steering.ts'
 import { PromotionStreamProducer } from '#promotion/stream-producer.ts'
-import { pointQueue } from '#queues/point.queue.ts'
+import { promotionStreams } from '#queues/promotion-stream.ts'
 import { RETRY_QUEUE_NAME, type RetryJobData } from '#queues/retry.queue.ts'
-import { voucherQueue } from '#queues/voucher.queue.ts'
 import { errorLine } from '#runtime/errors.ts'
 import { listen } from '#runtime/listen.ts'
 import type { Logger } from '#runtime/logger.ts'
 import { createMetrics, type Metrics } from '#runtime/metrics.ts'
 import { type Service, service } from '#runtime/service.ts'
-import { databaseOf, kafkaOf, retryRedisOf, streamConnectionOf } from './connections.ts'
+import { databaseOf, kafkaOf, redisOwnerOf, retryRedisOf, sharedRedisOf, streamConnectionOf } from './connections.ts'
 import { moneyPartsOf, retryPolicyOf } from './foundation.ts'
 import { databaseCheck, healthOf, redisCheck, streamsCheck } from './health.ts'
-
-const STREAMS = { VOUCHER: voucherQueue, POINT: pointQueue }
 
 const REDIS_COMMAND_MS = 5000
 
@@ -63,18 +60,19 @@ interface AdminContext {
 export async function assembleAdmin(config: AdminConfig, { logger, assertStarted, fatal, onRoute }: AdminContext) {
   const metrics = createMetrics('admin')
   const parts = await partsOf(config, logger)
-  const { database, redis, stream, retryJobs, retryQueue, events, lag, money } = parts
+  const { database, redis, shared, streams, stream, retryJobs, retryQueue, events, lag, money } = parts
   const { kysely } = database
   const promotions = createPromotionRepository(kysely)
   const audit = createAdminAuditRepository(kysely)
   const users = createUsers(config.ADMIN_USERS ?? [])
   if (config.ADMIN_USERS === undefined) logger.warn('ADMIN_USERS is not set: nobody can log in')
-  const revoked = createRevokedSessions(redis.client, SESSION_MAX_AGE_SECONDS)
+  const revoked = createRevokedSessions(shared.client, SESSION_MAX_AGE_SECONDS)
+  const owner = redisOwnerOf('admin', config, { database, redis, stream, logger, fatal })
   const { connection } = stream
   const sampler = createSampler({
     kysely,
-    streams: createStreamCounter({ connection, streams: STREAMS }),
-    listInstances: () => listInstances(redis.client),
+    streams: createStreamCounter({ connection, streams }),
+    listInstances: () => listInstances(shared.client),
     kafkaLag: type => lag.read(`${config.KAFKA_GROUP_ID}-${type.toLowerCase()}`, topicOf(config, type)),
     retriesPaused: () => parts.retryQueue.isPaused(),
     logger,
@@ -86,11 +84,11 @@ export async function assembleAdmin(config: AdminConfig, { logger, assertStarted
   )
   const steering = steeringOf(config, parts, promotions, metrics, logger)
   const steps = stepsOf(steering, hooks)
-  const gifts = createGiftService({ kysely, connection, streams: STREAMS, retryQueue, steering })
+  const gifts = createGiftService({ kysely, connection, streams, retryQueue, steering })
   const board = boardRoutes({
-    ...{ kysely, sampler, steps, promotions, gifts, retryQueue, streams: STREAMS, logger },
+    ...{ kysely, sampler, steps, promotions, gifts, retryQueue, streams, logger },
     retryUnknown: async promotionId => (await steering.retryUnknown(promotionId)).retried,
-    listActive: (promotion, limit) => listActiveGifts(promotion, limit, { kysely, connection }),
+    listActive: (promotion, limit) => listActiveGifts(promotion, limit, { kysely, connection, streams }),
   })
   const health = healthOf({
     ...{ config, metrics, logger, assertStarted, fatal, loops: [] },
@@ -111,7 +109,7 @@ export async function assembleAdmin(config: AdminConfig, { logger, assertStarted
       loginRoutes({ users, revoked }),
       promotionRoutes({ kysely, promotions, sampler, steps }),
       giftRoutes(gifts),
-      moneyRoutes({ clearRefusal: () => clearCredentialsLatch(redis.client) }),
+      moneyRoutes({ clearRefusal: () => clearCredentialsLatch(shared.client) }),
       auditRoutes(audit),
       eventRoutes(sampler),
       board,
@@ -124,7 +122,9 @@ export async function assembleAdmin(config: AdminConfig, { logger, assertStarted
     serverOf(app, config, logger),
     database,
     redis.service,
+    shared.service,
     stream.service,
+    owner,
     queue,
     retryJobs,
     events,
@@ -144,6 +144,8 @@ async function partsOf(config: AdminConfig, logger: Logger) {
   return {
     database,
     redis,
+    shared: sharedRedisOf(config, logger, REDIS_COMMAND_MS),
+    streams: promotionStreams(config.REDIS_KEY_PREFIX),
     stream: streamConnectionOf(config, logger),
     retryQueue,
     retryJobs: createRetryJobs({ connection: redis.client, prefix: redis.prefix, policy: retryPolicyOf(config) }),
@@ -167,13 +169,13 @@ function steeringOf(
   metrics: Metrics,
   logger: Logger,
 ) {
-  const { database, stream, retryJobs, events, money } = parts
+  const { database, stream, streams, retryJobs, events, money } = parts
   const results = createGiftResultRepositories(database.kysely)
   const promotionMetrics = createPromotionMetrics(metrics)
   return createSteering({
     kysely: database.kysely,
     promotions,
-    streams: STREAMS,
+    streams,
     logger,
     events: {
       startedTopic: config.KAFKA_TOPIC_STARTED,

@@ -18,6 +18,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   status: async () => (await import('./commands/status.ts')).statusCommand,
   'ask-first': async () => (await import('./commands/ask-first.ts')).askFirstCommand,
   'resume-calls': async () => (await import('./commands/resume-calls.ts')).resumeCallsCommand,
+  'own-redis': async () => (await import('./commands/own-redis.ts')).ownRedisCommand,
   audit: async () => (await import('./commands/audit.ts')).auditCommand,
   doctor: async () => (await import('./commands/doctor.ts')).doctorCommand,
   'hash-password': async () => (await import('./commands/hash-password.ts')).hashPasswordCommand,

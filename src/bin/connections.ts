@@ -1,10 +1,12 @@
 import type { DatabaseConfig, KafkaConfig, RedisConfig } from '#config/schemas.ts'
 import { type Database, openDatabase } from '#database/database.ts'
+import { createProcessRepository } from '#database/processes.ts'
 import { createKafka, type KafkaClient } from '#kafka/client.ts'
+import { createRedisOwner, type OwnedRedis } from '#promotion/redis-owner.ts'
 import type { Logger } from '#runtime/logger.ts'
 import { connectRedis, createRedisClient } from '#runtime/redis.ts'
-import { service } from '#runtime/service.ts'
-import { createStreamConnection } from '#stream/index.ts'
+import { type Service, service } from '#runtime/service.ts'
+import { createStreamConnection, type StreamConnection } from '#stream/index.ts'
 
 /** From settings to connections, and nothing above them: what a command of the CLI may need. */
 
@@ -35,7 +37,7 @@ export function retryRedisOf(config: RedisConfig, logger: Logger, commandTimeout
   })
   return {
     client,
-    prefix: config.REDIS_CLUSTER ? '{promostream}' : 'promostream',
+    prefix: `${config.REDIS_KEY_PREFIX}${config.REDIS_CLUSTER ? '{promostream}' : 'promostream'}`,
     service: service('redis', {
       start: () => connectRedis(client, 10_000),
       stop: async () => {
@@ -43,6 +45,17 @@ export function retryRedisOf(config: RedisConfig, logger: Logger, commandTimeout
       },
     }),
   }
+}
+
+/** For what instances tell each other; our prefix stands before its keys by itself. */
+export function sharedRedisOf(config: RedisConfig, logger: Logger, commandTimeoutMs: number) {
+  const { REDIS_URL: url, REDIS_CLUSTER: cluster, REDIS_KEY_PREFIX: keyPrefix } = config
+  const client = createRedisClient({ url, cluster, keyPrefix, logger, commandTimeoutMs })
+  const life = service('shared-redis', {
+    start: () => connectRedis(client, 10_000),
+    stop: async () => client.disconnect(),
+  })
+  return { client, service: life }
 }
 
 export function streamConnectionOf(config: RedisConfig, logger: Logger) {
@@ -54,4 +67,34 @@ export function streamConnectionOf(config: RedisConfig, logger: Logger) {
   })
   const life = service('stream-connection', { start: () => connection.ready(), stop: () => connection.close() })
   return { connection, service: life }
+}
+
+type RetryRedis = ReturnType<typeof retryRedisOf>
+
+export interface OwnerContext {
+  database: Database
+  redis: RetryRedis
+  stream: { connection: StreamConnection }
+  logger: Logger
+  fatal(error: Error): void
+}
+
+/** Starts after database and Redis, before anything writes to either: refuses a Redis that belongs to others. */
+export function redisOwnerOf(kind: string, config: RedisConfig, context: OwnerContext): Service {
+  const { database, redis, stream, logger, fatal } = context
+  return createRedisOwner({
+    kind,
+    keyPrefix: config.REDIS_KEY_PREFIX,
+    processes: createProcessRepository(database.kysely),
+    redis: ownedRedis(config, redis, stream),
+    logger,
+    onFatal: fatal,
+  })
+}
+
+/** One server is asked once. */
+export function ownedRedis(config: RedisConfig, redis: RetryRedis, stream: OwnerContext['stream']): OwnedRedis[] {
+  const owned: OwnedRedis[] = [{ variable: 'REDIS_URL', client: redis.client }]
+  const isOther = config.REDIS_STREAM_URL !== undefined && config.REDIS_STREAM_URL !== config.REDIS_URL
+  return isOther ? [...owned, { variable: 'REDIS_STREAM_URL', client: stream.connection.client }] : owned
 }

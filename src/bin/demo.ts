@@ -61,7 +61,7 @@ async function demo({ messages, moneyLatency, faults, json, keep = false }: Demo
   process.on('SIGINT', stop)
   process.on('SIGTERM', stop)
   try {
-    const env = demoEnvironment({ ...inherited, ...stack.env } as Record<string, string>)
+    const env = demoEnvironment({ ...inherited, ...stack.env } as Record<string, string>, inherited)
     const result = await runOn(env, messages, keep)
     report(result, stack.kafka === 'mock' ? 'mock' : 'apache', json === true)
     if (keep) return describeKept(env, result, stack.howToStop)
@@ -72,12 +72,16 @@ async function demo({ messages, moneyLatency, faults, json, keep = false }: Demo
   }
 }
 
-/** Topics and groups of this run alone, so that a Kafka that others use too can be given. */
-function demoEnvironment(base: Record<string, string>): Record<string, string> {
+/** Topics, groups and keys of this run alone, so that a Kafka and a Redis that others use too can be given. */
+function demoEnvironment(
+  base: Record<string, string>,
+  inherited: Record<string, string | undefined>,
+): Record<string, string> {
   const run = `demo-${randomBytes(4).toString('hex')}`
   return {
     ...base,
     KAFKA_GROUP_ID: run,
+    ...(inherited.REDIS_URL === undefined ? {} : { REDIS_KEY_PREFIX: `${run}:` }),
     KAFKA_TOPIC_STARTED: `${run}-started`,
     KAFKA_TOPIC_VOUCHER: `${run}-voucher`,
     KAFKA_TOPIC_POINT: `${run}-point`,

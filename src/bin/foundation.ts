@@ -15,6 +15,7 @@ import type { ProcessorDeps, ProcessorSettings } from '#promotion/processing.ts'
 import { CampaignPromotionResultUpdateService } from '#promotion/result-update.ts'
 import { CampaignPromotionStatusCacheService } from '#promotion/status-cache.ts'
 import { PromotionStreamProducer } from '#promotion/stream-producer.ts'
+import { promotionStreams } from '#queues/promotion-stream.ts'
 import type { Logger } from '#runtime/logger.ts'
 import { createMetrics } from '#runtime/metrics.ts'
 import { createHastyRedisClient } from '#runtime/redis.ts'
@@ -54,6 +55,7 @@ type MoneySettings = Pick<
   | 'WORKER_MAX_IN_FLIGHT'
   | 'REDIS_URL'
   | 'REDIS_CLUSTER'
+  | 'REDIS_KEY_PREFIX'
 >
 
 /**
@@ -81,7 +83,12 @@ export function moneyPartsOf(
     timeoutMs: config.MONEY_API_TIMEOUT_MS,
     connections: config.WORKER_MAX_IN_FLIGHT,
   })
-  const cache = createHastyRedisClient({ url: config.REDIS_URL, cluster: config.REDIS_CLUSTER, logger })
+  const cache = createHastyRedisClient({
+    url: config.REDIS_URL,
+    cluster: config.REDIS_CLUSTER,
+    keyPrefix: config.REDIS_KEY_PREFIX,
+    logger,
+  })
   const gate = new MoneyGate({
     http,
     redis: cache,
@@ -145,6 +152,7 @@ export async function foundationOf(name: string, config: GiftConfig, logger: Log
     promotionStatusCacheService: new CampaignPromotionStatusCacheService(promotions),
     eventProviderService,
     streamProducer,
+    streams: promotionStreams(config.REDIS_KEY_PREFIX),
     moneyCampaignChargeApi: money.moneyCampaignChargeApi,
     invalidMessages: new InvalidMessageReporter(eventProviderService, config.KAFKA_TOPIC_INVALID),
     metrics: promotionMetrics,

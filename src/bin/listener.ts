@@ -15,7 +15,7 @@ import type { Logger } from '#runtime/logger.ts'
 import type { FreshProbe } from '#runtime/loop-watch.ts'
 import { service } from '#runtime/service.ts'
 import { createWorkProgress, type WorkProgress } from '#runtime/work-progress.ts'
-import { retryRedisOf } from './connections.ts'
+import { redisOwnerOf, retryRedisOf } from './connections.ts'
 import { type Foundation, foundationOf, retryerOf, retryPolicyOf } from './foundation.ts'
 import { consumerLoop, freshProbesOf, giftHealthOf, groupProbe, type HealthLoop } from './health.ts'
 import { runProcess } from './run-process.ts'
@@ -26,8 +26,9 @@ const BATCH_READY_MS = 30_000
 /** Kafka → result row → stream. Scales with Kafka partitions. */
 await runProcess('listener', listenerSchema, async (config, { logger, fatal, assertStarted }) => {
   const foundation = await foundationOf('listener', config, logger)
-  const { metrics, kafka, money, processorDeps, services } = foundation
+  const { metrics, database, kafka, money, processorDeps, services } = foundation
   const redis = retryRedisOf(config, logger)
+  const owner = redisOwnerOf('listener', config, { database, redis, stream: foundation.stream, logger, fatal })
   const retryJobs = createRetryJobs({ connection: redis.client, prefix: redis.prefix, policy: retryPolicyOf(config) })
 
   const retryer = retryerOf(logger)
@@ -83,7 +84,7 @@ await runProcess('listener', listenerSchema, async (config, { logger, fatal, ass
     port: config.LISTENER_PORT,
     portSetting: 'LISTENER_PORT',
   })
-  const own = [redis.service, retryJobs, topicsReady, joined, money.gate.waiting]
+  const own = [redis.service, owner, retryJobs, topicsReady, joined, money.gate.waiting]
   return [...health.probes, ...services, ...own, ...health.watches]
 })
 

@@ -21,8 +21,6 @@ import type { StartedDeps } from '#promotion/started.ts'
 import { PromotionStreamManager, type StreamManagerDeps } from '#promotion/stream-manager.ts'
 import { createLockWatch } from '#promotion/upkeep-locks.ts'
 import { registerConsumerMetrics } from '#promotion/worker-metrics.ts'
-import { pointQueue } from '#queues/point.queue.ts'
-import { voucherQueue } from '#queues/voucher.queue.ts'
 import type { Logger } from '#runtime/logger.ts'
 import type { Loop } from '#runtime/loop-watch.ts'
 import type { ProcessLife } from '#runtime/process-life.ts'
@@ -32,7 +30,7 @@ import { pointWorker } from '#workers/point.worker.ts'
 import { createRetryWorker } from '#workers/retry.worker.ts'
 import { createUpkeepWorker } from '#workers/upkeep.worker.ts'
 import { voucherWorker } from '#workers/voucher.worker.ts'
-import { retryRedisOf } from './connections.ts'
+import { redisOwnerOf, retryRedisOf } from './connections.ts'
 import { type Foundation, foundationOf, retryerOf, retryPolicyOf } from './foundation.ts'
 import { consumerLoop, freshProbesOf, giftHealthOf, type HealthLoop } from './health.ts'
 import { runProcess } from './run-process.ts'
@@ -50,6 +48,7 @@ await runProcess('worker', workerSchema, async (config, { logger, fatal, assertS
   const foundation = await foundationOf('worker', config, logger)
   const { metrics, database, money, promotions, streamProducer, processorDeps, services } = foundation
   const redis = retryRedisOf(config, logger)
+  const owner = redisOwnerOf('worker', config, { database, redis, stream: foundation.stream, logger, fatal })
 
   const handlers = { VOUCHER: voucherWorker(processorDeps), POINT: pointWorker(processorDeps) }
   const { reconciler, registry, pool, consumers } = streamPartsOf(config, foundation, handlers, logger)
@@ -71,7 +70,7 @@ await runProcess('worker', workerSchema, async (config, { logger, fatal, assertS
       promotions,
       registry,
       producer: streamProducer,
-      streams: { VOUCHER: voucherQueue, POINT: pointQueue },
+      streams: processorDeps.streams,
       retryJobs,
       events: processorDeps.eventProviderService,
       topic: config.KAFKA_TOPIC_COMPLETED,
@@ -109,6 +108,7 @@ await runProcess('worker', workerSchema, async (config, { logger, fatal, assertS
     ...health.probes,
     ...services,
     redis.service,
+    owner,
     topicsOf(config, foundation),
     consumers,
     retryJobs,
@@ -212,7 +212,7 @@ function streamPartsOf(
     manager,
     registry,
     producer: streamProducer,
-    streams: { VOUCHER: voucherQueue, POINT: pointQueue },
+    streams: processorDeps.streams,
     logger,
   })
   const consumers = service('consumers', {

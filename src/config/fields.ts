@@ -42,6 +42,11 @@ export const port = z
   })
   .transform(Number)
 
+/** Stands before every key of ours. Braces would put all keys of a cluster on one node, or some on the wrong one. */
+export const keyPrefix = z
+  .string()
+  .regex(/^[^\s{}\p{C}]{0,64}$/u, 'must have no braces, no blanks and 64 characters at most')
+
 export const flag = z.enum(['true', 'false'], 'must be true or false').transform(value => value === 'true')
 
 export function url(...protocols: string[]) {

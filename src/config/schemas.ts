@@ -13,6 +13,7 @@ import {
   host,
   integer,
   isLoopback,
+  keyPrefix,
   networks,
   port,
   text,
@@ -32,6 +33,7 @@ const redis = z.object({
   REDIS_URL: url('redis', 'rediss'),
   REDIS_STREAM_URL: url('redis', 'rediss').optional(),
   REDIS_CLUSTER: flag.prefault('false'),
+  REDIS_KEY_PREFIX: keyPrefix.prefault(''),
 })
 
 const stream = z.object({
@@ -203,6 +205,7 @@ export const publishSchema = withCrossChecks(
 export const redisCliSchema = z.object({
   REDIS_URL: redis.shape.REDIS_URL,
   REDIS_CLUSTER: redis.shape.REDIS_CLUSTER,
+  REDIS_KEY_PREFIX: redis.shape.REDIS_KEY_PREFIX,
   ...life.shape,
 })
 

@@ -1,9 +1,9 @@
-import { type CampaignPromotionPointMessage, pointMessage, pointQueue } from '#queues/point.queue.ts'
+import { type CampaignPromotionPointMessage, pointMessage } from '#queues/point.queue.ts'
 import { type ParsedMessage, parseMessage } from './gift-message.ts'
 import { AbstractCampaignPromotionProcessor } from './processor.ts'
 
 export class CampaignPromotionPointProcessor extends AbstractCampaignPromotionProcessor<CampaignPromotionPointMessage> {
-  protected override readonly stream = pointQueue
+  protected override readonly type = 'POINT'
   protected override readonly targetField = 'pointTargetId'
 
   protected override parseMessage(json: string): ParsedMessage<CampaignPromotionPointMessage> {

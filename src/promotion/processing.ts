@@ -2,6 +2,7 @@ import type { GiftResultRepositories } from '#database/results.ts'
 import type { SkippedRepository } from '#database/skipped.ts'
 import type { EventProviderService } from '#kafka/event-provider.ts'
 import type { MoneyCampaignChargeApi } from '#money/charge-api.ts'
+import type { PromotionStreams } from '#queues/promotion-stream.ts'
 import type { PromotionType } from '#queues/promotion-type.ts'
 import { CodedError, errorLine } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
@@ -30,6 +31,7 @@ export interface ProcessorDeps {
   promotionStatusCacheService: CampaignPromotionStatusCacheService
   eventProviderService: EventProviderService
   streamProducer: PromotionStreamProducer
+  streams: PromotionStreams
   moneyCampaignChargeApi: MoneyCampaignChargeApi
   invalidMessages: InvalidMessageReporter
   metrics: PromotionMetrics

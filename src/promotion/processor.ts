@@ -31,14 +31,18 @@ export abstract class AbstractCampaignPromotionProcessor<Message extends GiftMes
     this.deps = deps
   }
 
-  protected abstract readonly stream: PromotionStream
+  protected abstract readonly type: PromotionType
   protected abstract parseMessage(json: string): ParsedMessage<Message>
   protected abstract getTargetId(message: Message): string
   /** The name of the target's field in messages. */
   protected abstract readonly targetField: string
 
   getPromotionTypeEnum(): PromotionType {
-    return this.stream.type
+    return this.type
+  }
+
+  protected get stream(): PromotionStream {
+    return this.deps.streams[this.type]
   }
 
   protected getPartitionKey(message: Message): string {

@@ -1,9 +1,9 @@
-import { type CampaignPromotionVoucherMessage, voucherMessage, voucherQueue } from '#queues/voucher.queue.ts'
+import { type CampaignPromotionVoucherMessage, voucherMessage } from '#queues/voucher.queue.ts'
 import { type ParsedMessage, parseMessage } from './gift-message.ts'
 import { AbstractCampaignPromotionProcessor } from './processor.ts'
 
 export class CampaignPromotionVoucherProcessor extends AbstractCampaignPromotionProcessor<CampaignPromotionVoucherMessage> {
-  protected override readonly stream = voucherQueue
+  protected override readonly type = 'VOUCHER'
   protected override readonly targetField = 'voucherTargetId'
 
   protected override parseMessage(json: string): ParsedMessage<CampaignPromotionVoucherMessage> {

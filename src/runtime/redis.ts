@@ -6,6 +6,8 @@ export interface RedisOptions {
   url: string
   /** Treat the URL as a cluster's seed. */
   cluster: boolean
+  /** Stands before every key by itself; BullMQ wants a client without it, and has a prefix of its own. */
+  keyPrefix?: string
   logger: Logger
   /** Commands fail after this long, also while they wait for a connection; without it they wait for ever. */
   commandTimeoutMs?: number
@@ -15,14 +17,25 @@ export interface RedisOptions {
  * A connection for BullMQ and everything but streams, which have their own. `maxRetriesPerRequest: null` is what
  * BullMQ's workers ask for: commands wait for a Redis that is away.
  */
-export function createRedisClient({ url, cluster, logger, commandTimeoutMs }: RedisOptions): Redis | Cluster {
+export function createRedisClient({
+  url,
+  cluster,
+  keyPrefix,
+  logger,
+  commandTimeoutMs,
+}: RedisOptions): Redis | Cluster {
   const timeout = commandTimeoutMs === undefined ? {} : { commandTimeout: commandTimeoutMs }
   const redisOptions = { maxRetriesPerRequest: null, ...timeout }
   const client = cluster
-    ? new Cluster([url], { redisOptions, lazyConnect: true })
-    : new Redis(url, { ...redisOptions, lazyConnect: true })
+    ? new Cluster([url], { redisOptions, lazyConnect: true, ...prefixOf(keyPrefix) })
+    : new Redis(url, { ...redisOptions, lazyConnect: true, ...prefixOf(keyPrefix) })
   client.on('error', (error: Error) => logger.debug({ err: error }, `redis: ${errorLine(error)}`))
   return client
+}
+
+/** BullMQ refuses a client that has one, be it empty. */
+function prefixOf(keyPrefix = ''): { keyPrefix?: string } {
+  return keyPrefix === '' ? {} : { keyPrefix }
 }
 
 const HASTY_COMMAND_MS = 1000
@@ -31,13 +44,13 @@ const HASTY_COMMAND_MS = 1000
  * A connection for what is better not done than done late: a command fails within a second, and at once while Redis is
  * away. Connects when it is told to.
  */
-export function createHastyRedisClient({ url, cluster, logger }: RedisOptions): Redis | Cluster {
+export function createHastyRedisClient({ url, cluster, keyPrefix, logger }: RedisOptions): Redis | Cluster {
   const redisOptions = {
     maxRetriesPerRequest: 0,
     commandTimeout: HASTY_COMMAND_MS,
     autoResendUnfulfilledCommands: false,
   }
-  const hasty = { enableOfflineQueue: false, lazyConnect: true }
+  const hasty = { enableOfflineQueue: false, lazyConnect: true, ...prefixOf(keyPrefix) }
   const client = cluster
     ? new Cluster([url], { redisOptions, ...hasty })
     : new Redis(url, { ...redisOptions, ...hasty })

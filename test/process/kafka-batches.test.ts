@@ -51,7 +51,7 @@ withKafka('what a listener makes of record batches', () => {
 
   test('a batch that cannot be decoded stops its partition and says so in /ready; the other topic and partitions go on', async () => {
     const proxy = await startKafkaProxy(system.env.KAFKA_BROKERS!)
-    const own = await TestSystem.create({ KAFKA_BROKERS: proxy.broker })
+    const own = await TestSystem.create({ KAFKA_BROKERS: proxy.broker, REDIS_KEY_PREFIX: 'own:' })
     try {
       proxy.spoilZstd(true)
       const zstd = await own.promotion('VOUCHER', 'READY')

@@ -6,6 +6,7 @@ import type { ProcessorDeps } from '#promotion/processing.ts'
 import { CampaignPromotionResultUpdateService } from '#promotion/result-update.ts'
 import { CampaignPromotionStatusCacheService } from '#promotion/status-cache.ts'
 import { PromotionStreamProducer } from '#promotion/stream-producer.ts'
+import { promotionStreams } from '#queues/promotion-stream.ts'
 import { createMetrics } from '#runtime/metrics.ts'
 import type { StreamConnection } from '#stream/index.ts'
 import { createMemoryConnection } from '#stream/memory/memory-connection.ts'
@@ -57,6 +58,7 @@ export function processorDepsOf(
     }),
     eventProviderService,
     streamProducer: new PromotionStreamProducer({ connection, maxLen: 1000 }),
+    streams: promotionStreams(''),
     moneyCampaignChargeApi,
     invalidMessages: new InvalidMessageReporter(eventProviderService, 'invalid'),
     metrics,

@@ -11,6 +11,7 @@ import type { ProcessorDeps } from '#promotion/processing.ts'
 import { CampaignPromotionResultUpdateService } from '#promotion/result-update.ts'
 import { CampaignPromotionStatusCacheService } from '#promotion/status-cache.ts'
 import { CampaignPromotionVoucherProcessor } from '#promotion/voucher-processor.ts'
+import { promotionStreams } from '#queues/promotion-stream.ts'
 import type { PromotionType } from '#queues/promotion-type.ts'
 import { createLogger } from '#runtime/logger.ts'
 import { createMetrics } from '#runtime/metrics.ts'
@@ -73,6 +74,7 @@ export function createProcessorHarness(type: PromotionType, options: { streamEna
       find: async () => ({ status: answer.promotionStatus }) as never,
     }),
     eventProviderService,
+    streams: promotionStreams(''),
     streamProducer: fakeProducer(step, answer),
     moneyCampaignChargeApi: {
       charge: async (request: ChargeRequest) => {

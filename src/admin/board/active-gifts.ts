@@ -3,8 +3,9 @@ import type { GiftRecord } from '#database/gift-pages.ts'
 import { listGiftsOf } from '#database/gift-places.ts'
 import type { Promotion } from '#database/promotions.ts'
 import { parseMessage } from '#promotion/gift-message.ts'
-import { pointMessage, pointQueue } from '#queues/point.queue.ts'
-import { voucherMessage, voucherQueue } from '#queues/voucher.queue.ts'
+import { pointMessage } from '#queues/point.queue.ts'
+import type { PromotionStreams } from '#queues/promotion-stream.ts'
+import { voucherMessage } from '#queues/voucher.queue.ts'
 import type { StreamConnection } from '#stream/index.ts'
 
 type RawPending = [id: string, consumer: string, idleMs: number, deliveries: number]
@@ -17,9 +18,9 @@ const MAX_ENTRIES = 500
 export async function listActiveGifts(
   { id, type }: Pick<Promotion, 'id' | 'type'>,
   limit: number,
-  { kysely, connection }: { kysely: Kysely<unknown>; connection: StreamConnection },
+  { kysely, connection, streams }: { kysely: Kysely<unknown>; connection: StreamConnection; streams: PromotionStreams },
 ): Promise<GiftRecord[]> {
-  const stream = type === 'VOUCHER' ? voucherQueue : pointQueue
+  const stream = streams[type]
   const key = stream.streamKey(id)
   const pending = (await connection.client
     .xpending(key, stream.groupName(id), '-', '+', limit)

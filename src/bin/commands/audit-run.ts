@@ -9,8 +9,7 @@ import { type AuditSources, audit } from '#promotion/audit/audit.ts'
 import type { ChargeSource } from '#promotion/audit/charges.ts'
 import { createRepair } from '#promotion/audit/repair.ts'
 import type { RetryJobs } from '#promotion/retry-jobs.ts'
-import { pointQueue } from '#queues/point.queue.ts'
-import { voucherQueue } from '#queues/voucher.queue.ts'
+import { promotionStreams } from '#queues/promotion-stream.ts'
 import { CodedError } from '#runtime/errors.ts'
 import { createLogger } from '#runtime/logger.ts'
 import { withChange } from './change.ts'
@@ -104,7 +103,7 @@ async function redisPartsOf(
   }
   return {
     connection: stream.connection,
-    streams: { VOUCHER: voucherQueue, POINT: pointQueue },
+    streams: promotionStreams(config.REDIS_KEY_PREFIX),
     retryJobs: { findLive: async (...gifts) => (await retryJobs()).findLive(...gifts) },
     maxLen: config.REDIS_STREAM_MAX_LEN,
   }

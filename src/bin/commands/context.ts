@@ -4,17 +4,18 @@ import { processEnvironment } from '#config/environment.ts'
 import { loadConfig } from '#config/load.ts'
 import { type CliConfig, cliSchema, type RedisConfig } from '#config/schemas.ts'
 import type { Database } from '#database/database.ts'
+import { createProcessRepository } from '#database/processes.ts'
 import { createPromotionRepository, type PromotionRepository } from '#database/promotions.ts'
 import { createGiftResultRepositories } from '#database/results.ts'
 import type { KafkaClient } from '#kafka/client.ts'
 import { createEventProvider, type EventProviderService } from '#kafka/event-provider.ts'
 import { createPromotionMetrics } from '#promotion/metrics.ts'
+import { assertOwnRedis, type OwnedRedis } from '#promotion/redis-owner.ts'
 import { CampaignPromotionResultUpdateService } from '#promotion/result-update.ts'
 import { createRetryJobs } from '#promotion/retry-jobs.ts'
 import { createSteering, type Steering, type SteeringDeps } from '#promotion/steering.ts'
 import { PromotionStreamProducer } from '#promotion/stream-producer.ts'
-import { pointQueue } from '#queues/point.queue.ts'
-import { voucherQueue } from '#queues/voucher.queue.ts'
+import { promotionStreams } from '#queues/promotion-stream.ts'
 import { errorLine } from '#runtime/errors.ts'
 import { createLogger, type Logger } from '#runtime/logger.ts'
 import { createMetrics } from '#runtime/metrics.ts'
@@ -77,7 +78,7 @@ async function steeringDepsOf(
   const deps: SteeringDeps = {
     kysely: database.kysely,
     promotions,
-    streams: { VOUCHER: voucherQueue, POINT: pointQueue },
+    streams: promotionStreams(config.REDIS_KEY_PREFIX),
     logger,
   }
   const { KAFKA_BROKERS: brokers, REDIS_URL: redisUrl } = config
@@ -87,8 +88,12 @@ async function steeringDepsOf(
   }
   if (redisUrl !== undefined) {
     const redis = { ...config, REDIS_URL: redisUrl }
-    if (needs.includes('stream')) deps.producer = await producerOf(redis, logger, parts)
-    if (needs.includes('retry-jobs')) deps.retryJobs = await retryJobsOf(redis, logger, parts)
+    const owned: OwnedRedis[] = []
+    if (needs.includes('stream')) deps.producer = await producerOf(redis, logger, parts, owned)
+    if (needs.includes('retry-jobs')) deps.retryJobs = await retryJobsOf(redis, logger, parts, owned)
+    const processes = createProcessRepository(database.kysely)
+    const owner = { processes, redis: owned, keyPrefix: config.REDIS_KEY_PREFIX }
+    if (owned.length > 0) await assertOwnRedis(owner, await processes.identity())
     if (needs.includes('money') && config.MONEY_API_URL !== undefined) {
       const moneyApi = await moneyApiOf(redis, logger, parts, database)
       deps.money = { moneyApi, resultUpdateService: resultUpdatesOf(database, logger) }
@@ -119,17 +124,19 @@ function lazyProvider(kafka: KafkaClient, parts: AsyncDisposableStack): Pick<Eve
 
 type CliRedisConfig = CliConfig & RedisConfig
 
-async function producerOf(config: CliRedisConfig, logger: Logger, parts: AsyncDisposableStack) {
+async function producerOf(config: CliRedisConfig, logger: Logger, parts: AsyncDisposableStack, owned: OwnedRedis[]) {
   const { connection, service } = streamConnectionOf(config, logger)
   parts.use(service)
   await service.start()
+  owned.push({ variable: 'REDIS_STREAM_URL', client: connection.client })
   return new PromotionStreamProducer({ connection, maxLen: config.REDIS_STREAM_MAX_LEN })
 }
 
-async function retryJobsOf(config: CliRedisConfig, logger: Logger, parts: AsyncDisposableStack) {
+async function retryJobsOf(config: CliRedisConfig, logger: Logger, parts: AsyncDisposableStack, owned: OwnedRedis[]) {
   const redis = retryRedisOf(config, logger)
   parts.use(redis.service)
   await redis.service.start()
+  owned.push({ variable: 'REDIS_URL', client: redis.client })
   return parts.use(createRetryJobs({ connection: redis.client, prefix: redis.prefix, policy: retryPolicyOf(config) }))
 }
 

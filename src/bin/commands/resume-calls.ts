@@ -30,7 +30,12 @@ export const resumeCallsCommand = new Command('resume-calls')
 async function clear(): Promise<CredentialsRefusal | undefined> {
   const config = loadConfig(redisCliSchema, processEnvironment())
   const logger = createLogger('cli', 'silent')
-  const redis = createRedisClient({ url: config.REDIS_URL, cluster: config.REDIS_CLUSTER, logger })
+  const redis = createRedisClient({
+    url: config.REDIS_URL,
+    cluster: config.REDIS_CLUSTER,
+    keyPrefix: config.REDIS_KEY_PREFIX,
+    logger,
+  })
   try {
     await connectRedis(redis, CONNECT_TIMEOUT_MS)
     return await clearCredentialsLatch(redis)

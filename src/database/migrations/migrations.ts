@@ -6,6 +6,7 @@ import { RemovedGifts } from './migration-20261125-removed-gifts.ts'
 import { SchemaRules } from './migration-20261126-schema-rules.ts'
 import { SkippedContent } from './migration-20261127-skipped-content.ts'
 import { Ceilings } from './migration-20261128-ceilings.ts'
+import { Processes } from './migration-20261130-processes.ts'
 
 /** In the order of their names, in which they run. The name of the last one is the version of the schema. */
 export const MIGRATIONS = [
@@ -17,4 +18,5 @@ export const MIGRATIONS = [
   { name: '20261126-schema-rules', class: SchemaRules },
   { name: '20261127-skipped-content', class: SkippedContent },
   { name: '20261128-ceilings', class: Ceilings },
+  { name: '20261130-processes', class: Processes },
 ] as const
