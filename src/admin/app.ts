@@ -14,6 +14,7 @@ import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod
 import type { AdminAuditRepository } from '#database/admin-audit.ts'
 import { parseExact } from '#runtime/exact-json.ts'
 import type { Logger } from '#runtime/logger.ts'
+import { answerBelow, type BasePath, withoutBasePath } from './base-path.ts'
 import { errorPage } from './pages/error.page.ts'
 import { answerProblems, refusal } from './problem.ts'
 import { registerDocs } from './routes/docs.routes.ts'
@@ -33,6 +34,7 @@ export interface AdminAppOptions {
   sessionSecret?: string
   /** Whose `X-Forwarded-For` is believed. */
   trustedProxies?: readonly string[]
+  basePath: BasePath
   /** The routes, each a plugin. */
   routes: readonly FastifyPluginAsync[]
   /** Called with every route that there is. */
@@ -44,6 +46,9 @@ export const SESSION_MAX_AGE_SECONDS = 12 * 3600
 /** By then a server that is away has been waited for long enough; reconciling a campaign's UNKNOWN gifts takes a while. */
 const HANDLER_TIMEOUT_MS = 60_000
 const MAX_BODY_BYTES = 256 * 1024
+/** A request has come in whole by then, or its connection ends: whoever sends a byte a minute keeps none open. */
+const REQUEST_TIMEOUT_MS = 10_000
+const CHECK_INTERVAL_MS = 2000
 
 /** Two style elements, by what stands in them: of an icon of Bull-Board, and of Swagger UI. Any other is refused. */
 const KNOWN_STYLES = [
@@ -76,6 +81,9 @@ export async function createAdminApp(options: AdminAppOptions): Promise<FastifyI
     logController: new LogController({ disableRequestLogging: true }),
     forceCloseConnections: true,
     handlerTimeout: HANDLER_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    http: { headersTimeout: REQUEST_TIMEOUT_MS, connectionsCheckingInterval: CHECK_INTERVAL_MS },
+    rewriteUrl: withoutBasePath(options.basePath),
     bodyLimit: MAX_BODY_BYTES,
     routerOptions: { maxParamLength: 200 },
     trustProxy: options.trustedProxies === undefined ? false : [...options.trustedProxies],
@@ -89,6 +97,7 @@ export async function createAdminApp(options: AdminAppOptions): Promise<FastifyI
     strictTransportSecurity: false,
     referrerPolicy: { policy: 'same-origin' },
   })
+  answerBelow(app, options.basePath)
   refuseForeignWrites(app)
   await app.register(rateLimit, {
     global: false,
@@ -98,7 +107,7 @@ export async function createAdminApp(options: AdminAppOptions): Promise<FastifyI
     key: users.sessionKey(options.sessionSecret),
     cookieName: 'promostream-session',
     expiry: SESSION_MAX_AGE_SECONDS,
-    cookie: { path: '/', httpOnly: true, sameSite: 'strict', maxAge: SESSION_MAX_AGE_SECONDS },
+    cookie: { path: options.basePath || '/', httpOnly: true, sameSite: 'strict', maxAge: SESSION_MAX_AGE_SECONDS },
   })
   await app.register(csrfProtection, { sessionPlugin: '@fastify/secure-session', logLevel: 'debug' })
   await app.register(formbody)
@@ -111,7 +120,7 @@ export async function createAdminApp(options: AdminAppOptions): Promise<FastifyI
   app.addHook('onSend', async (_request, reply) => {
     if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
   })
-  await registerDocs(app)
+  await registerDocs(app, options.basePath)
   for (const route of routes) await app.register(route)
   return app
 }

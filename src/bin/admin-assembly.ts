@@ -86,7 +86,7 @@ export async function assembleAdmin(config: AdminConfig, { logger, assertStarted
   const steps = stepsOf(steering, hooks)
   const gifts = createGiftService({ kysely, connection, streams, retryQueue, steering })
   const board = boardRoutes({
-    ...{ kysely, sampler, steps, promotions, gifts, retryQueue, streams, logger },
+    ...{ kysely, sampler, steps, promotions, gifts, retryQueue, streams, logger, basePath: config.ADMIN_BASE_PATH },
     retryUnknown: async promotionId => (await steering.retryUnknown(promotionId)).retried,
     listActive: (promotion, limit) => listActiveGifts(promotion, limit, { kysely, connection, streams }),
   })
@@ -102,6 +102,7 @@ export async function assembleAdmin(config: AdminConfig, { logger, assertStarted
     assertStarted,
     ...(config.ADMIN_SESSION_SECRET === undefined ? {} : { sessionSecret: config.ADMIN_SESSION_SECRET }),
     ...(config.ADMIN_TRUSTED_PROXIES === undefined ? {} : { trustedProxies: config.ADMIN_TRUSTED_PROXIES }),
+    basePath: config.ADMIN_BASE_PATH,
     ...(onRoute === undefined ? {} : { onRoute }),
     routes: [
       probeRoutes({ metrics, checks: health.checks, logger }),

@@ -42,6 +42,12 @@ export const port = z
   })
   .transform(Number)
 
+/** `/`, or a path such as `/tools/promostream`; without its last slash, so that ours can follow. */
+export const basePath = z
+  .string()
+  .regex(/^\/(?:[\w.~-]+(?:\/[\w.~-]+)*\/?)?$/, 'must be a path that begins with /, such as /promostream')
+  .transform(path => path.replace(/\/$/, ''))
+
 /** Stands before every key of ours. Braces would put all keys of a cluster on one node, or some on the wrong one. */
 export const keyPrefix = z
   .string()

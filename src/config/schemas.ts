@@ -2,6 +2,7 @@ import { z } from 'zod'
 import {
   adminUsers,
   amountOrNone,
+  basePath,
   baseUrl,
   brokers,
   countOrNone,
@@ -165,6 +166,7 @@ export const adminSchema = withCrossChecks(
     ADMIN_HOOK_SECRET: text.optional(),
     ADMIN_SESSION_SECRET: z.string().min(32, 'must have 32 characters or more').optional(),
     ADMIN_TRUSTED_PROXIES: networks.optional(),
+    ADMIN_BASE_PATH: basePath.prefault('/'),
   }),
 ).superRefine(({ ADMIN_HOST: adminHost, ADMIN_USERS: users }, context) => {
   if (isLoopback(adminHost) || users !== undefined) return

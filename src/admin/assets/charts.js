@@ -1,4 +1,4 @@
-import uPlot from '/assets/uplot.js'
+import uPlot from './uplot.js'
 
 /** A promotion's throughput and latency over the last ten minutes; a point is added with each event. */
 
@@ -56,7 +56,7 @@ function describe(holder, label, unit, values) {
 }
 
 async function start() {
-  const response = await fetch(`/api/promotions/${page.dataset.promotion}/history`)
+  const response = await fetch(new URL(`../api/promotions/${page.dataset.promotion}/history`, import.meta.url))
   const points = response.ok ? await response.json() : []
   const plots = PLOTS.map(plot => {
     const holder = document.querySelector(`[data-plot="${plot.name}"]`)

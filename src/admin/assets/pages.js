@@ -3,6 +3,8 @@
 const page = document.querySelector('[data-page]')
 const notice = document.getElementById('notice')
 const RETRY_MS = 3000
+/** What a proxy has put before our paths: this file is `{base}/assets/pages.js`. */
+const base = new URL('..', import.meta.url).pathname.slice(0, -1)
 const csrfToken = document.querySelector('meta[name="csrf-token"]').content
 
 function say(text, level = 'good') {
@@ -12,12 +14,13 @@ function say(text, level = 'good') {
 }
 
 async function send(path, method, body) {
-  const response = await fetch(path, {
+  const response = await fetch(`${base}${path}`, {
     method,
     headers: { 'content-type': 'application/json', 'x-csrf-token': csrfToken },
     body: JSON.stringify(body ?? {}),
   })
-  if (response.status === 401) location.assign(`/login?next=${encodeURIComponent(location.pathname)}`)
+  if (response.status === 401)
+    location.assign(`${base}/login?next=${encodeURIComponent(location.pathname.slice(base.length))}`)
   const answer = response.status === 204 ? {} : await response.json()
   if (!response.ok) throw new Error(answer.detail ?? `status ${response.status}`)
   return answer
@@ -122,8 +125,9 @@ let events
 
 async function watchAgain() {
   if (document.hidden) return
-  const response = await fetch('/api/session').catch(() => undefined)
-  if (response?.status === 401) return location.assign(`/login?next=${encodeURIComponent(location.pathname)}`)
+  const response = await fetch(`${base}/api/session`).catch(() => undefined)
+  if (response?.status === 401)
+    return location.assign(`${base}/login?next=${encodeURIComponent(location.pathname.slice(base.length))}`)
   return watch()
 }
 
@@ -131,7 +135,7 @@ function watch() {
   const { promotion } = page.dataset
   const pulse = document.querySelector('[data-pulse]')
   events?.close()
-  const own = new EventSource(promotion === undefined ? '/api/events' : `/api/events?promotion=${promotion}`)
+  const own = new EventSource(`${base}/api/events${promotion === undefined ? '' : `?promotion=${promotion}`}`)
   events = own
   own.onopen = () => {
     pulse.hidden = false
@@ -178,7 +182,7 @@ function create() {
     const { id, type, name, totalCount } = Object.fromEntries(new FormData(event.target))
     const body = { id, type, name, totalCount: Number(totalCount || 0) }
     const made = await change(event.submitter, 'New promotion', () => send('/api/promotions', 'POST', body))
-    if (made !== undefined) location.assign(`/promotions/${made.id}`)
+    if (made !== undefined) location.assign(`${base}/promotions/${made.id}`)
   })
 }
 

@@ -17,6 +17,8 @@ export interface BoardDeps extends StreamAdapterDeps {
   retryQueue: Queue<RetryJobData>
   streams: Readonly<Record<PromotionType, PromotionStream>>
   logger: Logger
+  /** Before our own paths in a browser. */
+  basePath: string
 }
 
 const BASE_PATH = '/board'
@@ -33,7 +35,7 @@ export function boardRoutes(deps: BoardDeps): FastifyPluginAsync {
       uiConfig: {
         boardTitle: 'promostream',
         favIcon: { default: '/login/icon.svg', alternative: '/login/icon.svg' },
-        miscLinks: [{ text: 'Progress', url: '/' }],
+        miscLinks: [{ text: 'Progress', url: `${deps.basePath}/` }],
         hideDocsLink: true,
         showMetrics: false,
       },
@@ -59,7 +61,11 @@ export function boardRoutes(deps: BoardDeps): FastifyPluginAsync {
           if (!request.url.includes('/api/') && request.signedInBy === 'session') {
             // Its script sends this cookie's value back as a header with each write.
             const secure = !isLocalName(request.hostname)
-            reply.setCookie('XSRF-TOKEN', reply.generateCsrf(), { path: BASE_PATH, sameSite: 'strict', secure })
+            reply.setCookie('XSRF-TOKEN', reply.generateCsrf(), {
+              path: `${deps.basePath}${BASE_PATH}`,
+              sameSite: 'strict',
+              secure,
+            })
           }
         })
         scope.addHook('onSend', async (_request, reply, payload) =>

@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import { jsonSchemaTransform } from 'fastify-type-provider-zod'
 
 /** OpenAPI from the routes' own schemas, and a page to read it. Registered before the routes that it describes. */
-export async function registerDocs(app: FastifyInstance): Promise<void> {
+export async function registerDocs(app: FastifyInstance, basePath: string): Promise<void> {
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -15,6 +15,7 @@ export async function registerDocs(app: FastifyInstance): Promise<void> {
           'Where promotions stand, and everything an operator can do with them. Ids are strings of digits. Errors are ' +
           'problems (RFC 9457). Programs use HTTP Basic with JSON bodies; pages a session and x-csrf-token.',
       },
+      servers: [{ url: basePath || '/' }],
       components: {
         securitySchemes: {
           basic: { type: 'http', scheme: 'basic' },

@@ -49,7 +49,8 @@ export function loginRoutes({ users, revoked }: LoginDeps): FastifyPluginAsync {
       async (request, reply) => {
         const { user, password, next } = request.body
         const identity = await users.verify(user, password)
-        request.log.info({ user, isRight: identity !== undefined }, 'login')
+        // A password is easily typed where the name belongs: only names that we know are written down.
+        request.log.info({ user: users.find(user)?.name ?? 'unknown', isRight: identity !== undefined }, 'login')
         if (identity === undefined) {
           if (isForm(request)) {
             return sendLogin(reply, 401, { next: localPath(next), complaint: 'Wrong user or password.', user })
