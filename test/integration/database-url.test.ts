@@ -72,8 +72,12 @@ describe('what a DATABASE_URL asks for is what the server sees', () => {
           ({ tls: yes }) => yes,
           () => false,
         )
-      while (!(await isOn())) await sleep(50)
-    })
+      const deadline = Date.now() + 20_000
+      while (!(await isOn())) {
+        if (Date.now() > deadline) throw new Error('waited 20 s for PostgreSQL to switch TLS on')
+        await sleep(50)
+      }
+    }, 30_000)
     afterAll(() => tls.stop())
 
     test('require, verify-ca and verify-full use it', async () => {
