@@ -59,7 +59,7 @@ test('every change by the command line leaves its row, with user, host and how i
     [WHO, 'money.ask-first', 'on', 'done'],
     [WHO, 'money.ask-first', 'off', 'done'],
   ])
-}, 60_000)
+}, 300_000)
 
 test('pause --all and resume --all: those that it can be done to, and no other', async () => {
   for (const [id, steps] of Object.entries({ 11: ['start'], 12: ['start'], 13: [], 14: ['start', 'stop'] })) {
@@ -87,4 +87,4 @@ test('pause --all and resume --all: those that it can be done to, and no other',
     const { code, stderr } = await cli(...wrong)
     expect([code, stderr]).toEqual([2, expect.stringContaining('pause takes the id of a promotion, or --all')])
   }
-}, 60_000)
+}, 300_000)

@@ -147,7 +147,7 @@ test('a lock that somebody holds is waited for in short tries, and the migration
   })
   await expect(migrated).resolves.toContain(SCHEMA_VERSION)
   expect(waits).toEqual(['a table is locked by a transaction that is open'])
-}, 60_000)
+}, 300_000)
 
 test('of several at once each ends well, and one of them has done the work', async () => {
   db = await createTestDatabase({ migrated: false })
@@ -172,7 +172,7 @@ test('of several at once each ends well, and one of them has done the work', asy
   expect(codes.filter(([, text]) => text.startsWith('ran '))).toHaveLength(1)
   const { rows } = await sql`select what, outcome from admin_audit`.execute(db.database.kysely)
   expect(rows).toEqual([{ what: 'migrate', outcome: 'done' }])
-}, 60_000)
+}, 300_000)
 
 test('a database that does not exist is not made: by no command', async () => {
   db = await createTestDatabase({ migrated: false })
