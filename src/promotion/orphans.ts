@@ -27,6 +27,8 @@ export async function requeueOrphans(promotion: Promotion, deps: OrphanDeps): Pr
   const { kysely, producer, stream, ageMs, hasTime = () => true } = deps
   const streamKey = stream.streamKey(promotion.id)
   if ((await countExpectedEntries(kysely, promotion)) <= (await producer.queue(streamKey).length())) return 0
+  // A full stream is long, and nothing would fit: it is not walked through in vain in each round.
+  if ((await producer.room(streamKey)) === 0) return 0
   const onStream = await targetsOnStream(promotion, deps)
   let requeued = 0
   for (let afterId = '0'; ; ) {

@@ -5,6 +5,7 @@ import { createPromotionRepository, type PromotionRepository } from '#database/p
 import { createGiftResultRepositories } from '#database/results.ts'
 import { moveUnknownToRetrying } from '#database/unknown.ts'
 import { PromotionConsumerRegistry } from '#promotion/consumer-registry.ts'
+import { requeueOrphans } from '#promotion/orphans.ts'
 import { createRetryJobs, type RetryJobs, type RetryRequest } from '#promotion/retry-jobs.ts'
 import { SettledRetries } from '#promotion/settled-retries.ts'
 import { PromotionStreamProducer } from '#promotion/stream-producer.ts'
@@ -341,4 +342,19 @@ describe('failed retry jobs of gifts that are final', () => {
     await bull.del(failedKey)
     await endAll()
   })
+})
+
+test('a full stream is not walked through for rows that would not fit', async () => {
+  const id = await promotion()
+  await gifts(id, 3)
+  let walks = 0
+  const entries = async function* () {
+    walks += 1
+    yield* []
+  }
+  const full = { queue: () => ({ length: async () => 0, entries }), room: async () => 0 }
+  const deps = { kysely, producer: full as never, stream: voucherQueue, ageMs: 0 }
+  expect(await requeueOrphans({ id, type: 'VOUCHER' } as never, deps)).toBe(0)
+  expect(walks).toBe(0)
+  await endAll()
 })
