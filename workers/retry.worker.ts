@@ -5,6 +5,7 @@ import type { PromotionType } from '#queues/promotion-type.ts'
 import { RETRY_QUEUE_NAME, type RetryJobData, retryDelayMs, retryJobData } from '#queues/retry.queue.ts'
 import { errorLine, toError } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
+import { BULL_BLOCK_SECONDS } from '#runtime/redis.ts'
 import { type Service, service } from '#runtime/service.ts'
 
 export interface RetryWorkerOptions {
@@ -27,6 +28,13 @@ const NOT_NOW_DELAY_MS = 2000
 /** It stays in Redis with the job. */
 const MAX_REASON_LENGTH = 100
 const short = (reason: string) => reason.slice(0, MAX_REASON_LENGTH).toWellFormed()
+
+/** Its connection blocks no longer than a silent server is waited for, also when the next job is due much later. */
+class WatchedWorker extends Worker<RetryJobData> {
+  override get maximumBlockTimeout(): number {
+    return BULL_BLOCK_SECONDS
+  }
+}
 
 /** The next attempt is due later; BullMQ's back-off reads how much. */
 class RetryLaterError extends Error {
@@ -104,7 +112,8 @@ export function createRetryWorker(options: RetryWorkerOptions): RetryWorker {
   }
   const life = service('retry-worker', {
     start: async () => {
-      worker = new Worker<RetryJobData>(RETRY_QUEUE_NAME, handle, {
+      worker = new WatchedWorker(RETRY_QUEUE_NAME, handle, {
+        drainDelay: BULL_BLOCK_SECONDS,
         connection,
         prefix,
         concurrency: CONCURRENCY,

@@ -42,7 +42,15 @@ import { listen } from '#runtime/listen.ts'
 import type { Logger } from '#runtime/logger.ts'
 import { createMetrics, type Metrics } from '#runtime/metrics.ts'
 import { type Service, service } from '#runtime/service.ts'
-import { databaseOf, kafkaOf, redisOwnerOf, retryRedisOf, sharedRedisOf, streamConnectionOf } from './connections.ts'
+import {
+  assertRedisUrls,
+  databaseOf,
+  kafkaOf,
+  redisOwnerOf,
+  retryRedisOf,
+  sharedRedisOf,
+  streamConnectionOf,
+} from './connections.ts'
 import { moneyPartsOf, retryPolicyOf } from './foundation.ts'
 import { databaseCheck, healthOf, redisCheck, streamsCheck } from './health.ts'
 
@@ -136,6 +144,7 @@ export async function assembleAdmin(config: AdminConfig, { logger, assertStarted
 }
 
 async function partsOf(config: AdminConfig, logger: Logger) {
+  assertRedisUrls(config)
   const kafka = kafkaOf(config, logger)
   // A person waits: what Redis does not do within this time has failed.
   const redis = retryRedisOf(config, logger, REDIS_COMMAND_MS)

@@ -4,7 +4,7 @@ import { createProcessRepository } from '#database/processes.ts'
 import { createKafka, type KafkaClient } from '#kafka/client.ts'
 import { createRedisOwner, type OwnedRedis } from '#promotion/redis-owner.ts'
 import type { Logger } from '#runtime/logger.ts'
-import { connectRedis, createRedisClient } from '#runtime/redis.ts'
+import { assertRedisUrl, connectRedis, createRedisClient, REDIS_START_MS } from '#runtime/redis.ts'
 import { type Service, service } from '#runtime/service.ts'
 import { createStreamConnection, type StreamConnection } from '#stream/index.ts'
 
@@ -26,6 +26,16 @@ export function kafkaOf(config: KafkaConfig, logger: Logger): KafkaClient {
   })
 }
 
+const streamSettingOf = (config: RedisConfig) =>
+  config.REDIS_STREAM_URL === undefined ? 'REDIS_URL' : 'REDIS_STREAM_URL'
+
+/** Before anything connects: every part of a URL holds, or is refused by name. */
+export function assertRedisUrls(config: RedisConfig): void {
+  assertRedisUrl('REDIS_URL', config.REDIS_URL, config.REDIS_CLUSTER)
+  if (config.REDIS_STREAM_URL !== undefined)
+    assertRedisUrl('REDIS_STREAM_URL', config.REDIS_STREAM_URL, config.REDIS_CLUSTER)
+}
+
 /** BullMQ's connection; in a cluster its keys need a hash tag. */
 export function retryRedisOf(config: RedisConfig, logger: Logger, commandTimeoutMs?: number) {
   const { REDIS_URL: url, REDIS_CLUSTER: cluster } = config
@@ -39,7 +49,7 @@ export function retryRedisOf(config: RedisConfig, logger: Logger, commandTimeout
     client,
     prefix: `${config.REDIS_KEY_PREFIX}${config.REDIS_CLUSTER ? '{promostream}' : 'promostream'}`,
     service: service('redis', {
-      start: () => connectRedis(client, 10_000),
+      start: () => connectRedis(client, REDIS_START_MS),
       stop: async () => {
         client.disconnect()
       },
@@ -63,6 +73,7 @@ export function streamConnectionOf(config: RedisConfig, logger: Logger) {
     url: config.REDIS_STREAM_URL ?? config.REDIS_URL,
     cluster: config.REDIS_CLUSTER,
     name: 'promostream-stream',
+    setting: streamSettingOf(config),
     logger,
   })
   const life = service('stream-connection', { start: () => connection.ready(), stop: () => connection.close() })

@@ -18,10 +18,10 @@ import { PromotionStreamProducer } from '#promotion/stream-producer.ts'
 import { promotionStreams } from '#queues/promotion-stream.ts'
 import type { Logger } from '#runtime/logger.ts'
 import { createMetrics } from '#runtime/metrics.ts'
-import { createHastyRedisClient } from '#runtime/redis.ts'
+import { createFailFastRedisClient } from '#runtime/redis.ts'
 import { createRetryer } from '#runtime/retryer.ts'
 import { type Service, service } from '#runtime/service.ts'
-import { databaseOf, kafkaOf, streamConnectionOf } from './connections.ts'
+import { assertRedisUrls, databaseOf, kafkaOf, streamConnectionOf } from './connections.ts'
 
 /** From settings to the parts that more than one process is made of; the roots put them together. */
 
@@ -83,7 +83,7 @@ export function moneyPartsOf(
     timeoutMs: config.MONEY_API_TIMEOUT_MS,
     connections: config.WORKER_MAX_IN_FLIGHT,
   })
-  const cache = createHastyRedisClient({
+  const cache = createFailFastRedisClient({
     url: config.REDIS_URL,
     cluster: config.REDIS_CLUSTER,
     keyPrefix: config.REDIS_KEY_PREFIX,
@@ -128,6 +128,7 @@ function processorSettingsOf(config: GiftConfig): ProcessorSettings {
 
 /** Everything a processor needs, and the services behind it in the order they start. */
 export async function foundationOf(name: string, config: GiftConfig, logger: Logger) {
+  assertRedisUrls(config)
   const metrics = createMetrics(name)
   const promotionMetrics = createPromotionMetrics(metrics)
   const database = await databaseOf(config)

@@ -15,6 +15,7 @@ import { createProbeServer } from '#runtime/probe-server.ts'
 import type { ProcessLife } from '#runtime/process-life.ts'
 import type { ReadinessCheck } from '#runtime/readiness.ts'
 import { connectRedis, createRedisClient } from '#runtime/redis.ts'
+import { isReadOnly } from '#runtime/redis-watch.ts'
 import { createStreamConnection, type StreamConnection } from '#stream/index.ts'
 import type { Foundation } from './foundation.ts'
 
@@ -105,6 +106,7 @@ export function redisCheck(client: Redis | Cluster): ReadinessCheck {
     name: 'redis',
     check: async () => {
       if (client.status !== 'ready') throw new CodedError('REDIS_AWAY', `the connection is ${client.status}`)
+      if (isReadOnly(client)) throw new CodedError('REDIS_READ_ONLY', 'the server is a replica')
       await client.ping()
     },
   }
@@ -114,11 +116,14 @@ export function streamsCheck(connection: StreamConnection): ReadinessCheck {
   return {
     name: 'streams',
     check: async () => {
-      if (!connection.isUsable) throw new CodedError('STREAM_AWAY', `the connection is ${connection.client.status}`)
+      if (!connection.isUsable) throw new CodedError('STREAM_AWAY', streamState(connection))
       await connection.client.ping()
     },
   }
 }
+
+const streamState = ({ client }: StreamConnection) =>
+  isReadOnly(client) ? 'the server is a replica' : `the connection is ${client.status}`
 
 const FRESH_REDIS_MS = 4000
 

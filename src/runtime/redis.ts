@@ -1,6 +1,19 @@
-import { Cluster, Redis } from 'ioredis'
+import type { Cluster, Redis } from 'ioredis'
 import { CodedError, errorLine } from './errors.ts'
 import type { Logger } from './logger.ts'
+import { createRedis } from './redis-client.ts'
+import { logOutages } from './redis-outage.ts'
+import { isFinalRefusal, lastReasonOf } from './redis-refusal.ts'
+import { parseRedisUrl } from './redis-url.ts'
+
+/** Rejects a URL before anything connects, in one line that names its setting. */
+export function assertRedisUrl(setting: string, url: string, cluster: boolean): void {
+  try {
+    parseRedisUrl(url, { cluster })
+  } catch (cause) {
+    throw new CodedError('CONFIG', `${setting} ${errorLine(cause)}`, { cause })
+  }
+}
 
 export interface RedisOptions {
   url: string
@@ -12,6 +25,15 @@ export interface RedisOptions {
   /** Commands fail after this long, also while they wait for a connection; without it they wait for ever. */
   commandTimeoutMs?: number
 }
+
+/** BullMQ's workers block for `BULL_BLOCK_SECONDS` at most; a server that is silent for longer than this is gone. */
+const BULL_SILENCE_MS = 6500
+
+/**
+ * How long a BullMQ worker waits for a job in one command, in s. Its connection cannot be asked meanwhile whether it is
+ * still good for anything.
+ */
+export const BULL_BLOCK_SECONDS = 4
 
 /**
  * A connection for BullMQ and everything but streams, which have their own. `maxRetriesPerRequest: null` is what
@@ -25,11 +47,9 @@ export function createRedisClient({
   commandTimeoutMs,
 }: RedisOptions): Redis | Cluster {
   const timeout = commandTimeoutMs === undefined ? {} : { commandTimeout: commandTimeoutMs }
-  const redisOptions = { maxRetriesPerRequest: null, ...timeout }
-  const client = cluster
-    ? new Cluster([url], { redisOptions, lazyConnect: true, ...prefixOf(keyPrefix) })
-    : new Redis(url, { ...redisOptions, lazyConnect: true, ...prefixOf(keyPrefix) })
-  client.on('error', (error: Error) => logger.debug({ err: error }, `redis: ${errorLine(error)}`))
+  const behaviour = { maxRetriesPerRequest: null, retryStrategy: reconnectPauseMs, ...timeout }
+  const client = createRedis({ url, cluster, behaviour, ...prefixOf(keyPrefix), silenceMs: BULL_SILENCE_MS })
+  logOutages(client, 'REDIS_URL', logger)
   return client
 }
 
@@ -38,37 +58,58 @@ function prefixOf(keyPrefix = ''): { keyPrefix?: string } {
   return keyPrefix === '' ? {} : { keyPrefix }
 }
 
-const HASTY_COMMAND_MS = 1000
+const FAIL_FAST_COMMAND_MS = 1000
 
 /**
  * A connection for what is better not done than done late: a command fails within a second, and at once while Redis is
  * away. Connects when it is told to.
  */
-export function createHastyRedisClient({ url, cluster, keyPrefix, logger }: RedisOptions): Redis | Cluster {
-  const redisOptions = {
+export function createFailFastRedisClient({ url, cluster, keyPrefix, logger }: RedisOptions): Redis | Cluster {
+  const behaviour = {
     maxRetriesPerRequest: 0,
-    commandTimeout: HASTY_COMMAND_MS,
+    commandTimeout: FAIL_FAST_COMMAND_MS,
     autoResendUnfulfilledCommands: false,
+    enableOfflineQueue: false,
+    retryStrategy: reconnectPauseMs,
   }
-  const hasty = { enableOfflineQueue: false, lazyConnect: true, ...prefixOf(keyPrefix) }
-  const client = cluster
-    ? new Cluster([url], { redisOptions, ...hasty })
-    : new Redis(url, { ...redisOptions, ...hasty })
+  const client = createRedis({ url, cluster, behaviour, ...prefixOf(keyPrefix) })
   client.on('error', (error: Error) => logger.debug({ err: error }, `redis: ${errorLine(error)}`))
   return client
 }
 
-/** Connects, or says in one line that Redis does not answer. */
-export async function connectRedis(client: Redis | Cluster, timeoutMs: number): Promise<void> {
+const MAX_RECONNECT_PAUSE_MS = 1000
+const MAX_RECONNECT_EXPONENT = 10
+
+/** Pause before the next attempt to connect, in ms: grows from 50 to 1,000. */
+export function reconnectPauseMs(attempt: number): number {
+  return Math.min(MAX_RECONNECT_PAUSE_MS, 25 * 2 ** Math.min(attempt, MAX_RECONNECT_EXPONENT))
+}
+
+/** A start that cannot go on says so within this time, in ms. */
+export const REDIS_START_MS = 4500
+
+/** Connects, or says in one line what Redis says, or that it does not answer. */
+export async function connectRedis(client: Redis | Cluster, timeoutMs: number, setting = 'REDIS_URL'): Promise<void> {
+  const reason = lastReasonOf(client)
   const failure = Promise.withResolvers<never>()
-  const timer = setTimeout(() => failure.reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs)
+  const timer = setTimeout(
+    () => failure.reject(reason.error ?? new Error(`no answer within ${timeoutMs} ms`)),
+    timeoutMs,
+  )
+  reason.onFinal(failure.reject)
   try {
     // The first command of a lazy client connects it.
     await Promise.race([client.ping(), failure.promise])
   } catch (cause) {
     client.disconnect()
-    throw new CodedError('REDIS_UNREACHABLE', `Redis (REDIS_URL) does not answer: ${errorLine(cause)}`, { cause })
+    throw unreachable(setting, reason.error ?? cause)
   } finally {
     clearTimeout(timer)
+    reason.stop()
   }
+}
+
+function unreachable(setting: string, cause: unknown): CodedError {
+  const verb = isFinalRefusal(cause) ? 'refuses us' : 'does not answer'
+  return new CodedError('REDIS_UNREACHABLE', `Redis (${setting}) ${verb}: ${errorLine(cause)}`, { cause })
 }

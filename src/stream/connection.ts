@@ -1,7 +1,12 @@
 import type { ConnectionOptions } from 'node:tls'
-import { Cluster, Redis, ReplyError } from 'ioredis'
+import { Cluster, type Redis, ReplyError } from 'ioredis'
 import { errorLine } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
+import { REDIS_START_MS, reconnectPauseMs } from '#runtime/redis.ts'
+import { createRedis } from '#runtime/redis-client.ts'
+import { logOutages } from '#runtime/redis-outage.ts'
+import { isFinalRefusal, lastReasonOf } from '#runtime/redis-refusal.ts'
+import { isReadOnly } from '#runtime/redis-watch.ts'
 import { assertConnectionOptions } from './connection-options.ts'
 import { StreamError, withoutCommand } from './errors.ts'
 import { SCRIPTS, type Script } from './scripts.ts'
@@ -15,10 +20,12 @@ export interface StreamConnectionOptions {
   tls?: ConnectionOptions
   /** The connection's name, as CLIENT LIST shows it. */
   name?: string
+  /** The setting that the URL comes from: errors and log lines say it. Default `streams`. */
+  setting?: string
   logger?: Logger
   /** Only warn about an eviction policy that may delete a whole stream. */
   allowEviction?: boolean
-  /** A command that has no answer by then rejects, in ms. */
+  /** A command that has no answer by then rejects, in ms; one that was sent may still run. Default 5,000, in a cluster 8,000. */
   commandTimeoutMs?: number
 }
 
@@ -28,8 +35,9 @@ export interface StreamCapabilities {
   ackDel: boolean
 }
 
-const CONNECT_TIMEOUT_MS = 10_000
-const MAX_RECONNECT_PAUSE_MS = 1000
+const DEFAULT_TIMEOUT_MS = 5000
+/** A node's own queue must be given up on (by its time to connect and its silence) before a command in it is. */
+const DEFAULT_CLUSTER_TIMEOUT_MS = 8000
 const HANG_UP_MS = 500
 
 /**
@@ -56,9 +64,8 @@ export class StreamConnection {
     assertConnectionOptions(options)
     this.#options = options
     this.client = create(options)
-    this.client.on('error', (error: Error) =>
-      options.logger?.debug({ err: withoutCommand(error) }, `redis: ${errorLine(error)}`),
-    )
+    this.client.on('error', withoutCommand)
+    if (options.logger !== undefined) logOutages(this.client, this.#setting, options.logger)
     for (const { name, lua } of SCRIPTS) this.client.defineCommand(name, { numberOfKeys: 1, lua })
   }
 
@@ -71,8 +78,13 @@ export class StreamConnection {
     return this.client instanceof Cluster
   }
 
+  /** Connected, to a server that may be written to. */
   get isUsable(): boolean {
-    return this.client.status === 'ready'
+    return this.client.status === 'ready' && !isReadOnly(this.client)
+  }
+
+  get #setting(): string {
+    return this.#options.setting ?? 'streams'
   }
 
   /**
@@ -106,24 +118,27 @@ export class StreamConnection {
   }
 
   async #open(): Promise<void> {
-    const { commandTimeoutMs: _, ...options } = this.#options
+    const reason = lastReasonOf(this.client)
     const late = Promise.withResolvers<never>()
-    const timer = setTimeout(
-      () => late.reject(new Error(`no answer within ${CONNECT_TIMEOUT_MS} ms`)),
-      CONNECT_TIMEOUT_MS,
-    )
+    const timer = setTimeout(() => late.reject(new Error(`no answer within ${REDIS_START_MS} ms`)), REDIS_START_MS)
+    reason.onFinal(late.reject)
     try {
       await Promise.race([this.client.connect(), late.promise])
       await this.#probe()
-    } catch (cause) {
+    } catch (thrown) {
       await this.#hangUp()
-      const message = `Redis (streams) does not answer: ${errorLine(cause)}`
+      const cause = reason.error ?? thrown
+      const verb = isFinalRefusal(cause) ? 'refuses us' : 'does not answer'
+      const message = `Redis (${this.#setting}) ${verb}: ${errorLine(cause)}`
       throw new StreamError('STREAM_UNREACHABLE', message, { cause, canRetry: true })
     } finally {
       clearTimeout(timer)
+      reason.stop()
     }
-    await this.#checkEviction(options.allowEviction === true)
+    await this.#checkServer()
     this.client.on('ready', () => void this.#onBack())
+    // A node that was lost comes back as a new one; the cluster has been `ready` all the time.
+    this.client.on('+node', (node: Redis) => node.once('ready', () => void this.#onBack()))
   }
 
   /** Another server may answer now, an older one after a failover: what it can do is asked anew. */
@@ -145,8 +160,10 @@ export class StreamConnection {
 
   /** Every master's own answer: in a cluster under upgrade they differ. */
   async #ofEachMaster<T>(ask: (master: Redis) => Promise<T>): Promise<T[]> {
-    if (this.client instanceof Cluster) return Promise.all(this.client.nodes('master').map(ask))
-    return [await ask(this.client)]
+    if (!(this.client instanceof Cluster)) return [await ask(this.client)]
+    // A shard that is down says nothing, and keeps the others from nothing.
+    const answers = await Promise.allSettled(this.client.nodes('master').map(ask))
+    return answers.flatMap(answer => (answer.status === 'fulfilled' ? [answer.value] : []))
   }
 
   async #probe(): Promise<void> {
@@ -155,22 +172,30 @@ export class StreamConnection {
       const info = (await master.call('COMMAND', 'INFO', 'XACKDEL').catch(notLost)) as unknown[]
       return info[0] !== null && info[0] !== undefined
     })
-    this.#capabilities = { ackDel: answers.every(Boolean) }
+    this.#capabilities = { ackDel: answers.length > 0 && answers.every(Boolean) }
   }
 
-  async #checkEviction(isAllowed: boolean): Promise<void> {
-    const policies = await this.#ofEachMaster(async master => {
-      const info = await master.info('memory').catch(() => '')
-      return /^maxmemory_policy:(\S+)/m.exec(info)?.[1] ?? 'noeviction'
+  /** What a server may do to streams by itself. */
+  async #checkServer(): Promise<void> {
+    const { logger, allowEviction } = this.#options
+    const servers = await this.#ofEachMaster(async master => {
+      const info = async (section: string) => master.info(section).catch(() => '')
+      return `${await info('memory')}\n${await info('persistence')}`
     })
+    if (servers.some(info => /^aof_enabled:0/m.test(info)))
+      logger?.warn(
+        { setting: this.#setting },
+        `Redis (${this.#setting}) keeps no append-only file: a restart loses what is on its streams`,
+      )
+    const policies = servers.map(info => /^maxmemory_policy:(\S+)/m.exec(info)?.[1] ?? 'noeviction')
     const policy = policies.find(name => name !== 'noeviction')
     if (policy === undefined) return
-    const message = `Redis has maxmemory-policy ${policy}, which may delete a whole stream: set it to noeviction`
-    if (!isAllowed) {
+    const message = `Redis (${this.#setting}) has maxmemory-policy ${policy}, which may delete a whole stream: set it to noeviction`
+    if (allowEviction !== true) {
       await this.#hangUp()
       throw new StreamError('STREAM_EVICTION', message)
     }
-    this.#options.logger?.warn({ policy }, message)
+    logger?.warn({ policy }, message)
   }
 }
 
@@ -184,47 +209,19 @@ export function createStreamConnection(options: StreamConnectionOptions): Stream
   return new StreamConnection(options)
 }
 
-const MAX_RECONNECT_EXPONENT = 10
-
-export const reconnectPauseMs = (attempt: number) =>
-  Math.min(MAX_RECONNECT_PAUSE_MS, 25 * 2 ** Math.min(attempt, MAX_RECONNECT_EXPONENT))
-
-interface Shared {
-  autoResendUnfulfilledCommands: boolean
-  commandTimeout: number
-  connectionName: string
-  tls?: ConnectionOptions
-}
-
-function createClient(options: StreamConnectionOptions): Redis | Cluster {
-  const shared: Shared = {
-    autoResendUnfulfilledCommands: false,
-    commandTimeout: options.commandTimeoutMs ?? 5000,
-    connectionName: options.name ?? 'stream',
-    ...(options.tls === undefined ? {} : { tls: options.tls }),
-  }
-  if (options.cluster === true) return createCluster(options.url, shared)
-  return new Redis(options.url, {
-    ...shared,
-    lazyConnect: true,
-    enableOfflineQueue: false,
-    // With each disconnect what was in flight is rejected; `null` would leave it to its time-out, seconds later.
-    maxRetriesPerRequest: 0,
-    retryStrategy: reconnectPauseMs,
-  })
-}
-
-function createCluster(url: string, shared: Shared): Cluster {
-  const { username, password, protocol } = new URL(url)
-  return new Cluster([url], {
-    lazyConnect: true,
-    enableOfflineQueue: false,
-    clusterRetryStrategy: reconnectPauseMs,
-    redisOptions: {
-      ...shared,
-      ...(password === '' ? {} : { password: decodeURIComponent(password) }),
-      ...(username === '' ? {} : { username: decodeURIComponent(username) }),
-      ...(protocol === 'rediss:' ? { tls: shared.tls ?? {} } : {}),
+function createClient({ url, cluster = false, tls, name, commandTimeoutMs }: StreamConnectionOptions): Redis | Cluster {
+  return createRedis({
+    url,
+    cluster,
+    ...(tls === undefined ? {} : { tls }),
+    behaviour: {
+      autoResendUnfulfilledCommands: false,
+      commandTimeout: commandTimeoutMs ?? (cluster ? DEFAULT_CLUSTER_TIMEOUT_MS : DEFAULT_TIMEOUT_MS),
+      connectionName: name ?? 'stream',
+      enableOfflineQueue: false,
+      // With each disconnect what was in flight is rejected; `null` would leave it to its time-out, seconds later.
+      maxRetriesPerRequest: 0,
+      retryStrategy: reconnectPauseMs,
     },
   })
 }

@@ -13,15 +13,21 @@ const BATCH = 500
 
 /**
  * The streams that have an entry after that id. One multi-key XREAD for all of them; in a cluster, where a command may
- * touch one slot only, one pipeline a node. Rejects when the server does not answer.
+ * touch one slot only, one pipeline a node. Rejects when no server answers; streams of a node that does not answer beside
+ * others that do are among those found, so that each finds out for itself.
  */
 export async function streamsBeyond(connection: StreamConnection, looks: readonly Look[]): Promise<Set<string>> {
-  const groups = connection.isCluster ? byNode(connection.client as Cluster, looks) : [looks]
-  const batches = groups.flatMap(group => chunks(group, BATCH))
-  const found = await Promise.all(
+  const batches = byNode(connection, looks).flatMap(group => chunks(group, BATCH))
+  const found = await Promise.allSettled(
     batches.map(batch => (connection.isCluster ? peekEach(connection, batch) : peekAll(connection, batch))),
   )
-  return new Set(found.flat())
+  const [failed] = found.filter(({ status }) => status === 'rejected')
+  if (failed?.status === 'rejected' && found.every(({ status }) => status === 'rejected')) throw failed.reason
+  return new Set(
+    found.flatMap((answer, index) =>
+      answer.status === 'fulfilled' ? answer.value : (batches[index] as Look[]).map(({ stream }) => stream),
+    ),
+  )
 }
 
 async function peekAll(connection: StreamConnection, looks: readonly Look[]): Promise<string[]> {
@@ -44,10 +50,14 @@ async function peekEach(connection: StreamConnection, looks: readonly Look[]): P
   return looks.flatMap(({ stream }, index) => (replies[index]?.every(part => part === null) ? [] : [stream]))
 }
 
-/** One group for each node that serves some of the streams. */
-function byNode({ slots }: Cluster, looks: readonly Look[]): Look[][] {
-  const groups = Map.groupBy(looks, ({ stream }) => slots[calculateSlot(stream)]?.join(';'))
-  return [...groups.values()]
+/** One group for each node that serves some of the streams; one in all where there is one server. */
+export function byNode<Item extends { stream: string }>(
+  connection: StreamConnection,
+  items: readonly Item[],
+): Item[][] {
+  if (!connection.isCluster) return [[...items]]
+  const { slots } = connection.client as Cluster
+  return [...Map.groupBy(items, ({ stream }) => slots[calculateSlot(stream)]?.join(';')).values()]
 }
 
 function chunks<T>(list: readonly T[], size: number): T[][] {

@@ -37,6 +37,8 @@ export interface Watch {
   dueAtMs: number
   isReading: boolean
   readAtMs: number
+  /** A peek that looks at it is under way. */
+  isPeeked: boolean
   /** A peek has seen an entry after `seenId`. */
   isHit: boolean
   /** The last look at the whole stream found no entry, handed out or not. */
@@ -47,7 +49,8 @@ const FIRST_PAUSE_MS = 1
 
 export function watchOf(member: PoolMember): Watch {
   const pauseMs = FIRST_PAUSE_MS
-  return { member, isHot: true, pauseMs, dueAtMs: 0, isReading: false, readAtMs: 0, isHit: false, isEmpty: false }
+  const isFalse = { isReading: false, isPeeked: false, isHit: false, isEmpty: false }
+  return { member, isHot: true, pauseMs, dueAtMs: 0, readAtMs: 0, ...isFalse }
 }
 
 /** Look again as soon as there is a slot. */

@@ -3,7 +3,7 @@ import { assertConnection } from './assert-connection.ts'
 import type { StreamConnection } from './connection.ts'
 import { shareFairly } from './fair-share.ts'
 import { assertMs, assertObject, assertPositive } from './option-checks.ts'
-import { streamsBeyond } from './peek.ts'
+import { byNode, streamsBeyond } from './peek.ts'
 import { coolDown, heat, type PoolMember, type ReadResult, type Watch, watchOf } from './pool-member.ts'
 import { pausedKey } from './stream-name.ts'
 
@@ -44,7 +44,7 @@ export class StreamPool {
   #maintainTimer: NodeJS.Timeout | undefined
   #pausesCheckedAtMs = 0
   #emptinessCheckedAtMs = 0
-  #isPeeking = false
+  #peeks = 0
   #gatherTimer: NodeJS.Timeout | undefined
   /** When the server last answered a look or a read, or there was nobody who wanted one. */
   #turnedAtMs = performance.now()
@@ -132,7 +132,7 @@ export class StreamPool {
       const canRead = !watch.isReading && member.canRead
       const wants = canRead && isHot ? member.free : Math.min(member.ready, member.free)
       if (wants > 0) claimants.push({ watch, active, wants })
-      if (canRead && !isHot && dueAtMs < pollDueAtMs) pollDueAtMs = dueAtMs
+      if (canRead && !isHot && !watch.isPeeked && dueAtMs < pollDueAtMs) pollDueAtMs = dueAtMs
     }
     const grants = shareFairly(this.#options.maxInFlight - inFlight, claimants)
     for (const [index, { watch }] of claimants.entries()) {
@@ -183,27 +183,35 @@ export class StreamPool {
   }
 
   #schedulePoll(dueAtMs: number): void {
-    if (dueAtMs >= this.#pollDueAtMs || this.#isPeeking) return
+    // Where there is one server, who becomes due meanwhile goes with the next peek; a node that is silent delays no other.
+    const mustWait = this.#peeks > 0 && !this.#options.connection.isCluster
+    if (dueAtMs >= this.#pollDueAtMs || mustWait) return
     clearTimeout(this.#pollTimer)
     this.#pollDueAtMs = dueAtMs
-    this.#pollTimer = setTimeout(() => void this.#poll(), Math.max(0, dueAtMs - performance.now()))
+    this.#pollTimer = setTimeout(() => this.#poll(), Math.max(0, dueAtMs - performance.now()))
   }
 
-  async #poll(): Promise<void> {
+  #poll(): void {
     this.#pollDueAtMs = Number.POSITIVE_INFINITY
     const horizonMs = performance.now() + this.#pollIntervalMs / 4
     const due = [...this.#watches.values()].filter(
-      ({ isHot, isReading, member, dueAtMs }) => !isHot && !isReading && member.canRead && dueAtMs <= horizonMs,
+      ({ isHot, isReading, isPeeked, member, dueAtMs }) =>
+        !isHot && !isReading && !isPeeked && member.canRead && dueAtMs <= horizonMs,
     )
     if (due.length === 1) for (const watch of due) watch.isHot = true
-    else if (due.length > 1) await this.#peek(due)
+    else if (due.length > 1) {
+      const items = due.map(watch => ({ watch, stream: watch.member.stream }))
+      for (const group of byNode(this.#options.connection, items)) void this.#peek(group.map(({ watch }) => watch))
+    }
     this.#turn()
   }
 
   async #peek(watches: readonly Watch[]): Promise<void> {
-    this.#isPeeking = true
+    this.#peeks += 1
+    for (const watch of watches) watch.isPeeked = true
     const hits = await this.#look(watches, ({ member }) => member.seenId)
-    this.#isPeeking = false
+    for (const watch of watches) watch.isPeeked = false
+    this.#peeks -= 1
     const [nowMs, longestMs] = [performance.now(), hits === undefined ? MAX_FAILED_PAUSE_MS : this.#pollIntervalMs]
     if (hits !== undefined) this.#turnedAtMs = nowMs
     for (const watch of watches) {
@@ -211,6 +219,7 @@ export class StreamPool {
       if (hits?.has(watch.member.stream)) watch.isHot = watch.isHit = true
       else coolDown(watch, nowMs, watch.pauseMs * 2, longestMs)
     }
+    this.#turn()
   }
 
   /** Which of the streams have an entry after that id; undefined when the server did not say. */
@@ -270,11 +279,15 @@ export class StreamPool {
     if (nowMs - this.#pausesCheckedAtMs < PAUSE_CHECK_INTERVAL_MS || !connection.isUsable || members.length === 0)
       return
     this.#pausesCheckedAtMs = nowMs
+    if (connection.isCluster) {
+      // A shard that is down says nothing of its own streams, and of no others.
+      await Promise.all(members.map(member => this.#checkPause([member])))
+    } else await this.#checkPause(members)
+  }
+
+  async #checkPause(members: readonly PoolMember[]): Promise<void> {
     try {
-      const keys = members.map(({ stream }) => pausedKey(stream))
-      const values = connection.isCluster
-        ? await Promise.all(keys.map(key => connection.client.get(key)))
-        : await connection.client.mget(keys)
+      const values = await this.#options.connection.client.mget(members.map(({ stream }) => pausedKey(stream)))
       for (const [index, member] of members.entries()) member.setQueuePaused(values[index] !== null)
     } catch (error) {
       members[0]?.reportError(toError(error))

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals'
 import { CredentialsLatch, clearCredentialsLatch, readCredentialsLatch } from '#money/credentials-latch.ts'
 import { createLogger } from '#runtime/logger.ts'
-import { createHastyRedisClient } from '#runtime/redis.ts'
+import { createFailFastRedisClient } from '#runtime/redis.ts'
 import { startTestRedis, type TestRedis, until } from '../support/redis.ts'
 
 const logger = createLogger('test', 'silent')
@@ -20,7 +20,7 @@ afterEach(() => {
 
 /** An instance; `probes` counts its own, which find what `answer` says. */
 async function open(answer: { isTaken: boolean | undefined }) {
-  const client = createHastyRedisClient({ url: redis.url, cluster: false, logger })
+  const client = createFailFastRedisClient({ url: redis.url, cluster: false, logger })
   await client.connect()
   const instance = { probes: 0 }
   const latch = new CredentialsLatch({

@@ -4,7 +4,7 @@ import { createMoneyCampaignChargeApi, lookupPath } from '#money/charge-api.ts'
 import { MoneyGate } from '#money/gate.ts'
 import { HttpPool } from '#money/http.ts'
 import { createLogger } from '#runtime/logger.ts'
-import { createHastyRedisClient } from '#runtime/redis.ts'
+import { createFailFastRedisClient } from '#runtime/redis.ts'
 import { startTestRedis, type TestRedis, until } from '../support/redis.ts'
 
 const logger = createLogger('test', 'silent')
@@ -27,7 +27,7 @@ afterEach(async () => {
 
 /** An instance with a rate limit; `charge(n)` pays gift n. */
 async function open(rateLimit: number, { token = 'secret', tellsRefusals = true } = {}) {
-  const client = createHastyRedisClient({ url: redis.url, cluster: false, logger })
+  const client = createFailFastRedisClient({ url: redis.url, cluster: false, logger })
   await client.connect()
   const baseUrl = `http://127.0.0.1:${money.port}`
   const http = new HttpPool({ baseUrl, token, timeoutMs: 1000, connections: 16 })

