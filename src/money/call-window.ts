@@ -29,7 +29,10 @@ export class CallWindow {
     this.#max = max
   }
 
-  /** True when the call may be made, in the order of asking, urgent ones first: `leave` has to follow. False: dismissed, or its signal has aborted. */
+  /**
+   * True when the call may be made, in the order of asking, urgent ones first: `leave` has to follow. False: dismissed, or its
+   * signal has aborted: seen when a call under way has ended, which the same abort sees to.
+   */
   enter(signal?: AbortSignal, isUrgent = false): Promise<boolean> {
     this.#look()
     if (this.#waiting.length === 0 && this.#underWay < this.#limit) {

@@ -109,10 +109,7 @@ export class MoneyGate {
     })
     this.waiting = service('money-permits', {
       start: async () => undefined,
-      stop: async () => {
-        this.#window.close()
-        this.#permits?.close()
-      },
+      stop: async () => this.#permits?.close(),
     })
   }
 
@@ -275,6 +272,7 @@ export class MoneyGate {
   }
 
   #stop(): void {
+    this.#window.close()
     this.#outage.stop()
     this.#latch.stop()
     this.#permits?.stop()

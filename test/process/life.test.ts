@@ -102,7 +102,7 @@ withKafka('the life of processes', () => {
 
   test.each([
     ['DATABASE_URL', 'postgres://user:canary-secret@127.0.0.1:1/x', 'PostgreSQL (DATABASE_URL) does not answer'],
-    ['REDIS_STREAM_URL', 'redis://:canary-secret@127.0.0.1:1', 'Redis (streams) does not answer'],
+    ['REDIS_STREAM_URL', 'redis://:canary-secret@127.0.0.1:1', 'Redis (REDIS_STREAM_URL) does not answer'],
     ['KAFKA_BROKERS', '127.0.0.1:1', 'Kafka'],
   ])('a missing server (%s) is a clear line without secrets, and exit 1', async (name, value, message) => {
     const { code, stdout, stderr } = await run('worker', { ...system.env, [name]: value, WORKER_PORT: '0' })
