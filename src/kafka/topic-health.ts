@@ -1,5 +1,6 @@
 import kafkajs, { type Admin } from 'kafkajs'
 import { errorLine } from '#runtime/errors.ts'
+import { createRetryer } from '#runtime/retryer.ts'
 import type { KafkaClient } from './client.ts'
 
 const { CompressionCodecs, CompressionTypes, ConfigResourceTypes } = kafkajs
@@ -103,12 +104,22 @@ interface Codec {
 }
 
 /** Runs `work` on an admin client that gives up soon. */
-export async function withHastyAdmin<T>(kafka: KafkaClient, work: (admin: Admin) => Promise<T>): Promise<T> {
-  const admin = kafka.admin({ retry: { retries: 3, initialRetryTime: 200 } })
-  try {
-    await admin.connect()
-    return await work(admin)
-  } finally {
-    await admin.disconnect().catch(() => undefined)
-  }
+export async function withFailFastAdmin<T>(kafka: KafkaClient, work: (admin: Admin) => Promise<T>): Promise<T> {
+  return retryProtocolErrors(async () => {
+    const admin = kafka.admin({ retry: { retries: 3, initialRetryTime: 200 } })
+    try {
+      await admin.connect()
+      return await work(admin)
+    } finally {
+      await admin.disconnect().catch(() => undefined)
+    }
+  })
 }
+
+/** A topic that has just been made has no leader for a moment: brokers say so, and that asking again helps. */
+const retryProtocolErrors = createRetryer({
+  maxRetries: 4,
+  initialDelayMs: 250,
+  maxDelayMs: 1000,
+  isRetriable: error => error.name === 'KafkaJSProtocolError' && (error as { retriable?: boolean }).retriable === true,
+})

@@ -5,7 +5,7 @@ import {
   readGroupHealth,
   readTopicHealth,
   type TopicHealth,
-  withHastyAdmin,
+  withFailFastAdmin,
 } from '#kafka/topic-health.ts'
 import { errorLine } from '#runtime/errors.ts'
 import { createLogger } from '#runtime/logger.ts'
@@ -27,7 +27,7 @@ export async function examineKafka(config: KafkaConfig): Promise<Finding[]> {
       ? ok('codecs', 'gzip, snappy, lz4 and zstd can be read')
       : failed('codecs', `cannot be read: ${broken.join(', ')}`, 'run «npm ci» on this machine')
   try {
-    return await withHastyAdmin(kafka, async admin => {
+    return await withFailFastAdmin(kafka, async admin => {
       const { brokers } = await admin.describeCluster()
       const health = await readTopicHealth(admin, topics.all)
       const groups: Finding[] = []
