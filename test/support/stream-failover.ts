@@ -22,10 +22,12 @@ export interface FailoverReport {
   missing: number
   /** Runs beyond one an entry. */
   extraRuns: number
-  /** Acknowledgements and hand-outs that the server forgot. */
+  /** Acknowledgements that the server forgot, and hand-outs that another worker may have been given. */
   lost: number
   left: number
   pending: number
+  /** Entries that a worker began while it was at them already. */
+  begunTwice: number
   deadLetters: number
   inFlightMost: number
   inFlightLeast: number
@@ -46,7 +48,7 @@ export async function failOver(run: FailoverRun): Promise<FailoverReport> {
   const stream = 'failover'
   const runs = new Map<string, number>()
   const running = new Map<string, number>()
-  let [most, least, lost, lossesThatHurt] = [0, 0, 0, 0]
+  let [most, least, lost, lossesThatHurt, begunTwice] = [0, 0, 0, 0, 0]
   const connections = Array.from({ length: run.workers }, () => createStreamConnection({ url, name: 'failover' }))
   const queue = new StreamQueue<{ n: string }>(stream, { connection: connections[0]!, group: GROUP })
   try {
@@ -54,11 +56,15 @@ export async function failOver(run: FailoverRun): Promise<FailoverReport> {
     await queue.ensureGroup()
     const ids = await queue.addBulk(Array.from({ length: run.entries }, (_, index) => ({ n: String(index) })))
     const workers = connections.map(connection => {
+      const own = new Set<string>()
       const handler = async ({ id }: { id: string }) => {
+        if (own.has(id)) begunTwice += 1
+        own.add(id)
         running.set(id, (running.get(id) ?? 0) + 1)
         await sleep(run.jobMs * (0.2 + 0.8 * Math.random()))
         running.set(id, (running.get(id) ?? 0) - 1)
         runs.set(id, (runs.get(id) ?? 0) + 1)
+        own.delete(id)
       }
       const { concurrency, minIdleMs } = run
       const options = { connection, group: GROUP, concurrency, claimMinIdleMs: minIdleMs }
@@ -73,7 +79,9 @@ export async function failOver(run: FailoverRun): Promise<FailoverReport> {
       const copied = ((await probe.xrange(stream, '-', '+')) as [string, unknown][]).map(([id]) => id)
       await probe.call('SAVE')
       await sleep(run.lostMs)
-      const forgotten = copied.filter(id => runs.has(id) || (running.get(id) ?? 0) > 0).length
+      // What runs is not begun again by the worker that has it; another one may be given it.
+      const mayRunAgain = (id: string) => runs.has(id) || (run.workers > 1 && (running.get(id) ?? 0) > 0)
+      const forgotten = copied.filter(mayRunAgain).length
       redis.server.signal('SIGKILL')
       await redis.server.gone()
       await redis.server.start()
@@ -101,6 +109,7 @@ export async function failOver(run: FailoverRun): Promise<FailoverReport> {
       lost,
       left: await probe.xlen(stream),
       pending,
+      begunTwice,
       deadLetters: await probe.xlen(`${stream}:dead-letter`),
       inFlightMost: most,
       inFlightLeast: least,
@@ -116,8 +125,8 @@ export async function failOver(run: FailoverRun): Promise<FailoverReport> {
 
 /** What the report breaks of the promise; empty = nothing. */
 export function brokenBy(report: FailoverReport, run: FailoverRun): string[] {
-  const { missing, left, pending, deadLetters, inFlightAtEnd } = report
-  const zero = { missing, left, pending, deadLetters, inFlightAtEnd }
+  const { missing, left, pending, begunTwice, deadLetters, inFlightAtEnd } = report
+  const zero = { missing, left, pending, begunTwice, deadLetters, inFlightAtEnd }
   const broken = Object.entries(zero).flatMap(([name, count]) => (count === 0 ? [] : [`${name} ${count}`]))
   if (report.extraRuns > report.lost) broken.push(`${report.extraRuns} extra runs, ${report.lost} lost`)
   if (report.inFlightLeast < 0 || report.inFlightMost > run.concurrency)
