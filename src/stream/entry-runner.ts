@@ -99,13 +99,13 @@ export class EntryRunner<Fields extends Record<string, string>> {
 
   /** It did not run: a suspect gives its place back and remains one. */
   #putOff(held: Held<Fields>, delayMs: number): void {
-    this.#o.lane.leave(held, false)
+    this.#o.lane.leave(held, performance.now(), false)
     this.#delay(held, delayMs)
     this.#o.onFreed()
   }
 
   #drop(held: Held<Fields>): void {
-    this.#o.lane.leave(held, false)
+    this.#o.lane.leave(held, performance.now(), false)
     this.#o.letGo(held)
     this.#o.onFreed()
   }
@@ -133,7 +133,7 @@ export class EntryRunner<Fields extends Record<string, string>> {
   /** The process lives: whatever the handler said, it has not died of this entry. False for one that is gone. */
   #isOver(held: Held<Fields>): boolean {
     if (held.isSuspect) {
-      this.#o.lane.leave(held)
+      this.#o.lane.leave(held, performance.now())
       held.isSuspect = false
     }
     return held.state === 'active'

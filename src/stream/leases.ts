@@ -100,7 +100,7 @@ export class Leases<Fields extends Record<string, string>> {
     return list.map(held => {
       const { id, entry, isCounted } = held
       this.#o.held.remove(held)
-      this.#o.lane.leave(held, false)
+      this.#o.lane.leave(held, performance.now(), false)
       return isCounted ? { id, count: entry.deliveries - 1 } : { id }
     })
   }

@@ -28,10 +28,13 @@ export class SuspectLane {
   readonly #running = new Map<Suspect, { company: number; sinceMs: number }>()
   readonly #waiters = new Set<() => void>()
   #width = 1
+  #emptySinceMs = 0
 
   /** May this one begin now? */
   hasRoom(suspect: Suspect, maxDeliveries: number, nowMs: number): boolean {
     this.#pass(nowMs)
+    // What ended well a while ago says nothing of those that come now.
+    if (this.#running.size === 0 && nowMs - this.#emptySinceMs > PATIENCE_MS) this.#width = 1
     let most = Math.min(this.#width, companyOf(suspect.entry.deliveries, maxDeliveries))
     for (const { company } of this.#running.values()) most = Math.min(most, company)
     return this.#running.size < most
@@ -42,8 +45,9 @@ export class SuspectLane {
   }
 
   /** It has ended and the process lives; or it did not run after all. */
-  leave(suspect: Suspect, hasRun = true): void {
+  leave(suspect: Suspect, nowMs: number, hasRun = true): void {
     if (!this.#running.delete(suspect)) return
+    this.#emptySinceMs = nowMs
     if (hasRun) this.#widen()
     for (const wake of this.#waiters) wake()
   }
@@ -62,6 +66,7 @@ export class SuspectLane {
     for (const [suspect, { company, sinceMs }] of this.#running) {
       if (nowMs - sinceMs < (company === 1 ? LAST_PATIENCE_MS : PATIENCE_MS)) continue
       this.#running.delete(suspect)
+      this.#emptySinceMs = nowMs
       this.#widen()
     }
   }

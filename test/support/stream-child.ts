@@ -4,18 +4,26 @@ import { createStreamConnection, StreamWorker } from '#stream/index.ts'
 
 /**
  * A worker process to be killed or frozen: counts each handling in the hash `{stream}:handled` before it is through.
- * Arguments: URL, stream, group, claimMinIdleMs, ms of a job, concurrency. Prints its consumer's name when it is ready.
+ * An entry whose `n` is `killer` kills it. Arguments: URL, stream, group, claimMinIdleMs, ms of a job, concurrency,
+ * maxDeliveries. Prints its consumer's name when it is ready.
  */
-const [url = '', stream = '', group = '', minIdleMs, jobMs, concurrency] = process.argv.slice(2)
+const [url = '', stream = '', group = '', minIdleMs, jobMs, concurrency, maxDeliveries] = process.argv.slice(2)
 const connection = createStreamConnection({ url })
 const ledger = new Redis(url)
-const worker = new StreamWorker(
+const worker = new StreamWorker<{ n: string }>(
   stream,
   async entry => {
+    if (entry.fields.n === 'killer') process.kill(process.pid, 'SIGKILL')
     await sleep(Number(jobMs))
     await ledger.hincrby(`${stream}:handled`, entry.id, 1)
   },
-  { connection, group, concurrency: Number(concurrency), claimMinIdleMs: Number(minIdleMs), maxDeliveries: 1000 },
+  {
+    connection,
+    group,
+    concurrency: Number(concurrency),
+    claimMinIdleMs: Number(minIdleMs),
+    maxDeliveries: Number(maxDeliveries),
+  },
 )
 worker.on('error', () => undefined)
 worker.once('ready', () => process.stdout.write(`${worker.consumer}\n`))

@@ -12,6 +12,8 @@ export interface KillRun {
   minIdleMs: number
   jobMs: number
   concurrency: number
+  /** Default 1,000: the kills are not the entries' fault. */
+  maxDeliveries?: number
 }
 
 export interface KillReport {
@@ -37,9 +39,20 @@ export interface StreamChild {
   consumer: string
 }
 
+export function spawnStreamChild(url: string, stream: string, run: KillRun) {
+  const args = [
+    CHILD,
+    url,
+    stream,
+    GROUP,
+    ...[run.minIdleMs, run.jobMs, run.concurrency, run.maxDeliveries ?? 1000].map(String),
+  ]
+  return spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+}
+
+/** Resolves when it is ready. */
 export async function startStreamChild(url: string, stream: string, run: KillRun): Promise<StreamChild> {
-  const args = [CHILD, url, stream, GROUP, ...[run.minIdleMs, run.jobMs, run.concurrency].map(String)]
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawnStreamChild(url, stream, run)
   const [line] = (await once(child.stdout, 'data')) as [Buffer]
   return { process: child, consumer: line.toString().trim() }
 }

@@ -1,0 +1,277 @@
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, test } from '@jest/globals'
+import { retryLater, StreamQueue } from '#stream/index.ts'
+import { until } from '../../support/redis.ts'
+import {
+  abandoned,
+  connection,
+  GROUP,
+  type Job,
+  jobs,
+  name,
+  poolOf,
+  queueOf,
+  redis,
+  work,
+} from '../../support/stream-harness.ts'
+
+const isEmptied = async () => (await redis.probe.xlen(name)) === 0
+
+describe('a delayed entry holds no slot', () => {
+  test('with concurrency 1 the entry behind a failing one does not wait for it', async () => {
+    const done: string[] = []
+    work(
+      entry => {
+        if (entry.fields.n === '0') throw new Error('boom')
+        done.push(entry.fields.n)
+      },
+      { concurrency: 1 },
+    )
+    const startedAt = performance.now()
+    await queueOf().addBulk(jobs(20))
+    await until('the others are done', () => done.length === 19)
+    expect(performance.now() - startedAt).toBeLessThan(3000)
+  })
+
+  test('as many as there are slots wait for a minute: a hundred others are done', async () => {
+    const done = new Set<string>()
+    work(({ fields }) => {
+      if (Number(fields.n) < 10) return retryLater({ delayMs: 60_000, reason: 'not now' })
+      done.add(fields.n)
+      return undefined
+    })
+    await queueOf().addBulk(jobs(110))
+    await until('a hundred are done', () => done.size === 100)
+    expect(await redis.probe.xlen(name)).toBe(10)
+  })
+
+  test.each([2 ** 31, 25 * 24 * 3_600_000, Number.POSITIVE_INFINITY])(
+    'a pause of %d ms is no hot loop',
+    async delayMs => {
+      let calls = 0
+      const worker = work(() => {
+        calls += 1
+        return retryLater({ delayMs, reason: 'much later' })
+      })
+      await queueOf().add({ n: '1' })
+      await until('it was asked', () => calls === 1)
+      await sleep(150)
+      expect([calls, worker.inFlight]).toEqual([1, 0])
+    },
+  )
+
+  test('a pause that is no number is the handler’s failure, in words', async () => {
+    const worker = work(() => retryLater({ delayMs: Number.NaN, reason: 'x' }))
+    const raw = work(() => ({ kind: 'retry-later', delayMs: 'soon', reason: 'x' }) as never, {}, `${name}-raw`)
+    const failures = [once(worker, 'failed'), once(raw, 'failed')]
+    await queueOf().add({ n: '1' })
+    await queueOf(`${name}-raw`).add({ n: '1' })
+    for (const [, error] of (await Promise.all(failures)) as [unknown, Error][]) {
+      expect(error.message).toBe('retryLater: delayMs must be a number of ms')
+    }
+  })
+
+  test('a delay of a second and more survives the restart of its worker', async () => {
+    const calledAt: number[] = []
+    const handler = () => {
+      calledAt.push(performance.now())
+      return calledAt.length === 1 ? retryLater({ delayMs: 2000, reason: 'not now' }) : undefined
+    }
+    const first = work(handler, { claimMinIdleMs: 300 })
+    await queueOf().add({ n: '1' })
+    await until('the delay is written down', async () => {
+      const [row] = (await redis.probe.xpending(name, GROUP, '-', '+', 1)) as [string][]
+      return row !== undefined && (await redis.probe.exists(`${name}:delay:${row[0]}`)) === 1
+    })
+    await redis.probe.ping()
+    abandoned.add(first.consumer)
+    await first.close()
+    work(handler, { claimMinIdleMs: 300 })
+    await until('an empty stream', isEmptied)
+    expect(Number(calledAt[1]) - Number(calledAt[0])).toBeGreaterThan(1900)
+  })
+})
+
+describe('paused', () => {
+  test('a worker that starts on a paused queue handles nothing, until the queue is resumed', async () => {
+    await queueOf().pause()
+    await queueOf().addBulk(jobs(5))
+    let done = 0
+    const worker = work(() => void done++)
+    await once(worker, 'paused')
+    await sleep(300)
+    expect([done, worker.lastPollAt]).toEqual([0, 0])
+    await queueOf().resume()
+    await until('5 done', () => done === 5)
+  })
+
+  test('a paused worker keeps nobody from what it has delayed', async () => {
+    let [first, second] = [0, 0]
+    const options = { claimMinIdleMs: 30_000 }
+    const worker = work(() => {
+      first += 1
+      return retryLater({ delayMs: 200, reason: 'not now' })
+    }, options)
+    await queueOf().add({ n: '1' })
+    await until('it is delayed', () => first === 1)
+    await worker.pause()
+    work(() => void second++, options)
+    await until('the other has done it', () => second === 1)
+    expect(first).toBe(1)
+  })
+
+  test('`paused` is said, and pause() resolves, when no handler runs and what was done is acknowledged', async () => {
+    const gate = Promise.withResolvers<void>()
+    const worker = work(() => gate.promise)
+    await queueOf().addBulk(jobs(3))
+    await until('3 run', () => worker.inFlight === 3)
+    let isSaid = false
+    worker.on('paused', () => {
+      isSaid = true
+    })
+    const pausing = worker.pause()
+    await redis.probe.ping()
+    expect([worker.isPaused(), isSaid]).toEqual([true, false])
+    gate.resolve()
+    await pausing
+    expect([isSaid, worker.inFlight, await redis.probe.xlen(name)]).toEqual([true, 0, 0])
+  })
+})
+
+describe('drained', () => {
+  test('comes once each time that the stream ran empty, also with as many entries as slots', async () => {
+    let [done, drained] = [0, 0]
+    const worker = work(() => void done++, { concurrency: 5 })
+    worker.on('drained', () => drained++)
+    for (const [round, count] of [5, 10, 3, 1].entries()) {
+      await queueOf().addBulk(jobs(count))
+      await until('it is said', () => drained === round + 1)
+      await sleep(200)
+      expect(drained).toBe(round + 1)
+    }
+    expect(done).toBe(19)
+  })
+})
+
+describe('a shared pool', () => {
+  test('that shrinks to one stream finds what a dead consumer left on it', async () => {
+    const pool = poolOf(10)
+    let done = 0
+    const options = { pool, claimMinIdleMs: 500 }
+    await once(
+      work(() => void done++, options),
+      'ready',
+    )
+    const neighbour = work(() => undefined, options, `${name}-neighbour`)
+    await once(neighbour, 'ready')
+    // Long enough for a look at both streams, which are empty.
+    await sleep(1600)
+    await neighbour.close()
+    await redis.probe.xadd(name, '*', 'n', '1')
+    await redis.probe.xreadgroup('GROUP', GROUP, 'dead', 'COUNT', 1, 'STREAMS', name, '>')
+    await until('it is taken over', () => done === 1)
+  })
+
+  test('finds what the server has forgotten to have handed out, behind the last id seen', async () => {
+    const pool = poolOf(10)
+    const seen: string[] = []
+    await once(
+      work(entry => void seen.push(entry.fields.n), { pool }),
+      'ready',
+    )
+    await once(
+      work(() => undefined, { pool }, `${name}-neighbour`),
+      'ready',
+    )
+    const id = await queueOf().add({ n: '0' })
+    await until('the first is done', async () => seen.length === 1 && (await isEmptied()))
+    await queueOf().addBulk(jobs(3, 1))
+    await redis.probe.xreadgroup('GROUP', GROUP, 'other', 'COUNT', 3, 'STREAMS', name, '>')
+    await sleep(600)
+    await redis.probe.xgroup('DELCONSUMER', name, GROUP, 'other')
+    await redis.probe.xgroup('SETID', name, GROUP, id)
+    await until('all are done', () => new Set(seen).size === 4)
+  })
+})
+
+describe('a second consumer group', () => {
+  test('loses nothing, is told of, and the stream is emptied once both are through', async () => {
+    const queue = new StreamQueue<Job>(name, { connection, group: GROUP })
+    await queue.ensureGroup()
+    await queue.ensureGroup('second')
+    const [seen, codes] = [[new Set<string>(), new Set<string>()] as const, new Set<string>()]
+    const first = work(entry => void seen[0].add(entry.fields.n))
+    const second = work(
+      async entry => {
+        await sleep(5)
+        seen[1].add(entry.fields.n)
+      },
+      { group: 'second' },
+    )
+    for (const worker of [first, second])
+      worker.on('error', error => codes.add((error as { code?: string }).code ?? ''))
+    await queue.addBulk(jobs(200))
+    await until('an empty stream', isEmptied)
+    expect([seen[0].size, seen[1].size, [...codes]]).toEqual([200, 200, ['STREAM_OTHER_GROUP']])
+  })
+})
+
+describe('what is thrown', () => {
+  test('without a text is a failure like any other', async () => {
+    const thrown: unknown[] = [
+      Object.create(null),
+      Symbol('s'),
+      undefined,
+      { toString: () => ({}) },
+      Object.defineProperty(new Error('x'), 'message', {
+        get() {
+          throw new Error('no message')
+        },
+      }),
+    ]
+    const worker = work(
+      async entry => {
+        throw thrown[Number(entry.fields.n)]
+      },
+      { maxDeliveries: 1 },
+    )
+    const messages: unknown[] = []
+    worker.on('failed', (_entry, error) => messages.push(typeof error.message))
+    worker.on('error', () => undefined)
+    await queueOf().addBulk(jobs(thrown.length - 1))
+    await queueOf().add({ n: String(thrown.length - 1) })
+    await until('each is a dead letter', async () => (await redis.probe.xlen(`${name}:dead-letter`)) === thrown.length)
+    expect(new Set(messages)).toEqual(new Set(['string']))
+  })
+
+  test('by a listener is heard as `error`, also without a logger', async () => {
+    const worker = work(() => undefined)
+    worker.on('completed', () => {
+      throw new Error('a bad listener')
+    })
+    const heard = once(worker, 'error')
+    await queueOf().add({ n: '1' })
+    const [error] = (await heard) as [Error]
+    expect(error).toMatchObject({
+      code: 'STREAM_LISTENER',
+      message: 'a listener of «completed» threw: a bad listener',
+    })
+    await until('an empty stream', isEmptied)
+  })
+
+  test('for the last time makes it a dead letter at once, not a pause later', async () => {
+    work(
+      () => {
+        throw new Error('boom')
+      },
+      { maxDeliveries: 1, maxBackoffMs: 30_000 },
+    )
+    const startedAt = performance.now()
+    await queueOf().add({ n: '1' })
+    await until('a dead letter', async () => (await redis.probe.xlen(`${name}:dead-letter`)) === 1)
+    // The shortest pause would be 200 ms; the longest of one that failed once is 400.
+    await until('an empty stream', isEmptied)
+    expect(performance.now() - startedAt).toBeLessThan(3000)
+  })
+})

@@ -1,0 +1,63 @@
+import { expect, test } from '@jest/globals'
+import { companyOf, SuspectLane } from '#stream/suspect-lane.ts'
+
+const MAX_DELIVERIES = 5
+const suspect = (deliveries: number) => ({ entry: { deliveries } })
+
+/** How many of them may begin at that moment. */
+function begin(lane: SuspectLane, suspects: ReturnType<typeof suspect>[], nowMs: number): number {
+  let begun = 0
+  for (const one of suspects) {
+    if (!lane.hasRoom(one, MAX_DELIVERIES, nowMs)) break
+    lane.enter(one, MAX_DELIVERIES, nowMs)
+    begun += 1
+  }
+  return begun
+}
+
+test('one first, more as they end well, at most sixteen', () => {
+  const lane = new SuspectLane()
+  let running = [suspect(2)]
+  const widths: number[] = []
+  for (let round = 0; round < 7; round++) {
+    const next = Array.from({ length: 40 }, () => suspect(2))
+    const begun = round === 0 ? begin(lane, running, 0) : begin(lane, next, round)
+    widths.push(begun)
+    running = round === 0 ? running : next.slice(0, begun)
+    for (const one of running) lane.leave(one, round)
+  }
+  expect(widths).toEqual([1, 2, 4, 8, 16, 16, 16])
+})
+
+test('the nearer to poison the fewer beside it, and alone for the last time', () => {
+  expect([2, 3, 4, 5, 6].map(deliveries => companyOf(deliveries, MAX_DELIVERIES))).toEqual([16, 4, 2, 1, 1])
+  expect([2, 3].map(deliveries => companyOf(deliveries, 2))).toEqual([1, 1])
+  const lane = new SuspectLane()
+  lane.enter(suspect(5), MAX_DELIVERIES, 0)
+  expect([lane.hasRoom(suspect(2), MAX_DELIVERIES, 29_000), lane.hasRoom(suspect(2), MAX_DELIVERIES, 30_000)]).toEqual([
+    false,
+    true,
+  ])
+})
+
+test('one that hangs is passed after a second; who did not run proves nothing', () => {
+  const lane = new SuspectLane()
+  const [hangs, other] = [suspect(2), suspect(2)]
+  lane.enter(hangs, MAX_DELIVERIES, 0)
+  expect([lane.hasRoom(other, MAX_DELIVERIES, 999), lane.hasRoom(other, MAX_DELIVERIES, 1000)]).toEqual([false, true])
+  const fresh = new SuspectLane()
+  fresh.enter(hangs, MAX_DELIVERIES, 0)
+  fresh.leave(hangs, 0, false)
+  expect(begin(fresh, [suspect(2), suspect(2)], 0)).toBe(1)
+})
+
+test('what ended well a while ago says nothing of those that come now', () => {
+  const lane = new SuspectLane()
+  for (let times = 0; times < 10; times++) {
+    const one = suspect(2)
+    lane.enter(one, MAX_DELIVERIES, 0)
+    lane.leave(one, 0)
+  }
+  const many = Array.from({ length: 20 }, () => suspect(2))
+  expect(begin(lane, many, 2000)).toBe(1)
+})
