@@ -256,8 +256,10 @@ export class ConsumerWork<Fields extends Record<string, string>> {
   }
 
   #onAcked(items: readonly Held<Fields>[]): void {
+    const nowMs = performance.now()
     for (const held of items) {
       this.#held.remove(held)
+      this.#o.lane.leave(held, nowMs)
       if (held.hasStoredDelay) this.#o.delays.forget(held.id)
     }
     if (this.#mayBegin) this.#o.wake()

@@ -36,10 +36,12 @@ export class DeliveryCounter {
     return settle.promise
   }
 
-  /** The run that was counted is over, and not badly. */
-  takeBack(held: Leased): void {
+  /** The run that was counted is over, and not badly. Resolves when the server was told, or did not answer. */
+  async takeBack(held: Leased): Promise<void> {
+    const settle = Promise.withResolvers<boolean>()
     held.isCounted = false
-    this.#push({ held, id: held.id, count: held.entry.deliveries - 1 })
+    this.#push({ held, id: held.id, count: held.entry.deliveries - 1, settle })
+    await settle.promise.catch(() => undefined)
   }
 
   /** The server has handed out anew what runs here: its count has begun again at 1. */

@@ -130,12 +130,12 @@ export class EntryRunner<Fields extends Record<string, string>> {
     this.#settle(held, result)
   }
 
-  /** The process lives: whatever the handler said, it has not died of this entry. False for one that is gone. */
+  /**
+   * The process lives: whatever the handler said, it has not died of this entry. Its place in the lane it leaves when the
+   * server knows: a killer that came next would stand against both. False for one that is gone.
+   */
   #isOver(held: Held<Fields>): boolean {
-    if (held.isSuspect) {
-      this.#o.lane.leave(held, performance.now())
-      held.isSuspect = false
-    }
+    held.isSuspect = false
     return held.state === 'active'
   }
 
@@ -170,6 +170,7 @@ export class EntryRunner<Fields extends Record<string, string>> {
 
   #failed(held: Held<Fields>, error: Error): void {
     const { options, signal } = this.#o
+    this.#leaveLane(held)
     this.#o.announce('failed', held.entry, error)
     if (held.isLost) {
       this.#o.letGo(held)
@@ -192,9 +193,10 @@ export class EntryRunner<Fields extends Record<string, string>> {
 
   #delay(held: Held<Fields>, delayMs: number): void {
     // Another consumer may have it by now: what is to be done with it is that one's business.
-    if (held.isLost) this.#o.letGo(held)
+    if (held.isLost) this.#letGo(held)
     else if (this.#o.held.move(held, 'delayed')) {
-      if (held.isCounted) this.#o.counter.takeBack(held)
+      if (held.isCounted) void this.#o.counter.takeBack(held).then(() => this.#leaveLane(held))
+      else this.#leaveLane(held)
       this.wait(held, delayMs)
     }
   }
@@ -213,6 +215,15 @@ export class EntryRunner<Fields extends Record<string, string>> {
     )
   }
 
+  #letGo(held: Held<Fields>): void {
+    this.#leaveLane(held)
+    this.#o.letGo(held)
+  }
+
+  #leaveLane(held: Held<Fields>): void {
+    this.#o.lane.leave(held, performance.now())
+  }
+
   #condemn(held: Held<Fields>): void {
     const reason = `delivered ${held.entry.deliveries} times`
     held.letter = { reason, isPoison: true }
@@ -226,7 +237,8 @@ export class EntryRunner<Fields extends Record<string, string>> {
     try {
       const isOurs = await this.#o.writeLetter(held)
       if (held.state === 'active' && isOurs) this.#o.held.remove(held)
-      else if (held.state === 'active') this.#o.letGo(held)
+      else if (held.state === 'active') this.#letGo(held)
+      this.#leaveLane(held)
     } catch (error) {
       this.#o.announce('error', toError(error))
       if (held.state === 'active') this.#delay(held, LETTER_RETRY_MS)
