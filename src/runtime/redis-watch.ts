@@ -10,7 +10,9 @@ const CURED_BY_ANOTHER_SOCKET = /(?:^|\s-|:-)(?:READONLY|LOADING|MASTERDOWN|UNBL
 /** At most one new socket for such answers in this time, in ms: a server that is slow to recover is not stormed. */
 const RECONNECT_PAUSE_MS = 1000
 
-const TURN_MS = 1000
+/** How often a watch looks, and how often it asks, in ms. */
+const TURN_MS = 500
+const ASK_MS = 1000
 /** How long a server may be silent before its socket is replaced, in ms. */
 export const SILENCE_MS = 4000
 
@@ -54,6 +56,7 @@ export function watchRedis(
   let turnedAtMs = 0
   /** Since when an answer is owed; undefined: none is. */
   let askedAtMs: number | undefined
+  let lastAskedAtMs = Number.NEGATIVE_INFINITY
   let bytesRead = 0
   let isAsking = false
 
@@ -70,7 +73,9 @@ export function watchRedis(
   const ask = async () => {
     if (isAsking || redis.status !== 'ready') return
     isAsking = true
-    askedAtMs = performance.now()
+    lastAskedAtMs = performance.now()
+    // One that was given up on leaves its answer owed.
+    askedAtMs ??= lastAskedAtMs
     const question = allowReplica ? redis.ping() : redis.info('replication')
     await question.then(answered, error => {
       // A refusal (a user without the right to ask) is an answer.
@@ -80,13 +85,16 @@ export function watchRedis(
   }
   const turn = () => {
     const nowMs = performance.now()
-    const lateMs = nowMs - turnedAtMs - TURN_MS
+    const lateMs = Math.max(0, nowMs - turnedAtMs - TURN_MS)
     turnedAtMs = nowMs
-    if (askedAtMs === undefined) return void ask()
-    // Answers that came while this process stood still lie in the socket; bytes that come are a sign of life.
-    if (lateMs > TURN_MS || (redis.status === 'ready' && redis.stream.bytesRead !== bytesRead)) askedAtMs = nowMs
+    if (askedAtMs !== undefined) {
+      // Answers that came while this process stood still lie in the socket; bytes that come are a sign of life.
+      const isHeard = redis.status === 'ready' && redis.stream.bytesRead !== bytesRead
+      askedAtMs = isHeard ? nowMs : askedAtMs + lateMs
+      if (nowMs - askedAtMs >= silenceMs) return replace(`the server has been silent for ${silenceMs} ms`)
+    }
     bytesRead = redis.stream?.bytesRead ?? 0
-    if (nowMs - askedAtMs >= silenceMs) replace(`the server has been silent for ${silenceMs} ms`)
+    if (nowMs - lastAskedAtMs >= ASK_MS) void ask()
   }
   redis.on('connect', () => {
     // Until `ready` it owes the answers to the handshake.
