@@ -82,6 +82,8 @@ export const promotionSchema = z.object({
   totalCount: count,
   startedAt: time,
   finishedAt: time,
+  /** Why it was paused, if not by a person. */
+  pauseReason: z.string().nullish(),
   consumersPerInstance: count.nullish(),
   maxGiftCount: z.string().optional(),
   maxTotalAmount: z.string().optional(),

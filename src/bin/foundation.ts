@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { ListenerConfig, WorkerConfig } from '#config/schemas.ts'
+import { createErrorBudgetRepository } from '#database/error-budget.ts'
 import { findPaidGift } from '#database/paid-gift.ts'
 import { createPromotionRepository } from '#database/promotions.ts'
 import { createGiftResultRepositories } from '#database/results.ts'
@@ -9,6 +10,7 @@ import { idempotencyKey } from '#money/charge.ts'
 import { type ChargeApiOptions, createMoneyCampaignChargeApi, lookupPath } from '#money/charge-api.ts'
 import { MoneyGate } from '#money/gate.ts'
 import { HttpPool } from '#money/http.ts'
+import { ErrorBudget } from '#promotion/error-budget.ts'
 import { InvalidMessageReporter } from '#promotion/invalid-messages.ts'
 import { createPromotionMetrics, exposeMoneyStatus } from '#promotion/metrics.ts'
 import type { ProcessorDeps, ProcessorSettings } from '#promotion/processing.ts'
@@ -146,11 +148,23 @@ export async function foundationOf(name: string, config: GiftConfig, logger: Log
     maxLen: config.REDIS_STREAM_MAX_LEN,
     logger,
   })
+  const promotionStatusCacheService = new CampaignPromotionStatusCacheService(promotions)
+  const errorBudget = new ErrorBudget({
+    repository: createErrorBudgetRepository(database.kysely),
+    maxShare: config.PROMOTION_MAX_FAILED_SHARE,
+    onPaused: promotionId => promotionStatusCacheService.forget(promotionId),
+    logger,
+  })
   const processorDeps: ProcessorDeps = {
     results,
     skipped: createSkippedRepository(database.kysely),
-    resultUpdateService: new CampaignPromotionResultUpdateService({ results, metrics: promotionMetrics, logger }),
-    promotionStatusCacheService: new CampaignPromotionStatusCacheService(promotions),
+    resultUpdateService: new CampaignPromotionResultUpdateService({
+      results,
+      metrics: promotionMetrics,
+      logger,
+      onEnded: (promotionId, isFailed) => errorBudget.add(promotionId, isFailed),
+    }),
+    promotionStatusCacheService,
     eventProviderService,
     streamProducer,
     streams: promotionStreams(config.REDIS_KEY_PREFIX),
@@ -162,7 +176,12 @@ export async function foundationOf(name: string, config: GiftConfig, logger: Log
   }
   const paysItself = name === 'worker' || !config.REDIS_STREAM_ENABLED
   if (paysItself) exposeMoneyStatus(metrics, () => money.gate.status)
-  const services: Service[] = [database, stream.service, ...(paysItself ? money.services : []), eventProviderService]
+  const services: Service[] = [
+    database,
+    stream.service,
+    ...(paysItself ? [...money.services, errorBudget.service] : []),
+    eventProviderService,
+  ]
   return { metrics, database, kafka, stream, money, promotions, streamProducer, processorDeps, services }
 }
 

@@ -26,6 +26,13 @@ export const amountOrNone = z
   .regex(/^\d{1,19}$/, 'must be a whole number from 0 to 2^63-1')
   .transform(BigInt)
   .refine(amount => amount <= MAX_AMOUNT, 'must be a whole number from 0 to 2^63-1')
+
+/** More than 0, at most 1. */
+export const share = z
+  .string()
+  .regex(/^(0\.\d{1,6}|1(\.0{1,6})?)$/, 'must be a number from 0.01 to 1')
+  .transform(Number)
+  .refine(value => value >= 0.01, 'must be a number from 0.01 to 1')
 export const durationMs = integer(1, MAX_TIMER_MS)
 export const durationMsOrNone = integer(0, MAX_TIMER_MS)
 const PORT_COMPLAINT = 'must be a port from 1 to 65535, or 0 for any that is free'

@@ -17,6 +17,7 @@ import {
   keyPrefix,
   networks,
   port,
+  share,
   text,
   topicName,
   url,
@@ -85,9 +86,10 @@ const recovery = z.object({
   COMPLETION_QUIET_MS: durationMsOrNone.prefault('5000'),
 })
 
-/** What a gift may be, whoever sends it. */
+/** What a gift may be, whoever sends it, and when a promotion pauses by itself. */
 const guards = z.object({
   GIFT_MAX_AMOUNT: amountOrNone.prefault('0'),
+  PROMOTION_MAX_FAILED_SHARE: share.prefault('0.5'),
 })
 
 const life = z.object({

@@ -17,6 +17,8 @@ export interface Promotion {
   /** ISO 8601, UTC. */
   startedAt: string | null
   finishedAt: string | null
+  /** Why it was paused, if not by a person; null or missing while it is not PAUSED. */
+  pauseReason?: string | null
   /** Slots in each process that an operator has set; null or missing = as many as its total asks for. */
   consumersPerInstance?: number | null
   /** Most gifts, and most of their sum in minor units, that it takes; `0` or missing = no ceiling. Exact digits. */
@@ -64,7 +66,7 @@ export interface PromotionRepository {
 const COLUMNS = sql`id, name, type, status, coalesce(total_count, 0)::float8 as "totalCount",
   ${isoTime('started_at')} as "startedAt", ${isoTime('finished_at')} as "finishedAt",
   consumers_per_instance as "consumersPerInstance", max_gift_count as "maxGiftCount",
-  max_total_amount as "maxTotalAmount"`
+  max_total_amount as "maxTotalAmount", case when status = 'PAUSED' then pause_reason end as "pauseReason"`
 
 export function createPromotionRepository(kysely: Kysely<unknown>): PromotionRepository {
   const select = async (where: ReturnType<typeof sql>, order = sql`id`, limit = 10_000) => {

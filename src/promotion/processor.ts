@@ -162,7 +162,7 @@ export abstract class AbstractCampaignPromotionProcessor<Message extends GiftMes
     const parsed = this.parseMessage(json)
     if (!parsed.ok) return
     await this.updateError(
-      { targetId: this.getTargetId(parsed.message) },
+      { targetId: this.getTargetId(parsed.message), promotionId: parsed.message.promotionId },
       { status: 'UNKNOWN', code: 'POISON', message: `delivered ${deliveries} times, never finished`, posts: 0 },
     )
   }
@@ -262,7 +262,7 @@ export abstract class AbstractCampaignPromotionProcessor<Message extends GiftMes
   }
 
   protected updateError(
-    row: Pick<GiftRow, 'targetId'>,
+    row: Pick<GiftRow, 'targetId' | 'promotionId'>,
     error: Parameters<CampaignPromotionResultUpdateService['updateError']>[2],
   ): Promise<boolean> {
     return this.deps.resultUpdateService.updateError(this.getPromotionTypeEnum(), row, error)

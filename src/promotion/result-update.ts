@@ -20,24 +20,33 @@ export class CampaignPromotionResultUpdateService {
   readonly #results: GiftResultRepositories
   readonly #metrics: PromotionMetrics
   readonly #logger: Logger
+  readonly #onEnded: (promotionId: string, isFailed: boolean) => void
 
-  constructor(deps: { results: GiftResultRepositories; metrics: PromotionMetrics; logger: Logger }) {
+  constructor(deps: {
+    results: GiftResultRepositories
+    metrics: PromotionMetrics
+    logger: Logger
+    /** An attempt has brought a gift to its end (SUCCESS, FAILED, UNKNOWN), and it is committed. */
+    onEnded?: (promotionId: string, isFailed: boolean) => void
+  }) {
     this.#results = deps.results
     this.#metrics = deps.metrics
     this.#logger = deps.logger
+    this.#onEnded = deps.onEnded ?? (() => undefined)
   }
 
   /** A 200 may overwrite PENDING, RETRYING and UNKNOWN; met by a final state it changes nothing. */
   async updateSuccess(
     type: PromotionType,
-    row: Pick<GiftRow, 'targetId'>,
+    row: Pick<GiftRow, 'targetId'> & { promotionId?: string },
     moneyKey: string,
     posts: number,
   ): Promise<void> {
-    const { targetId } = row
+    const { targetId, promotionId } = row
     const outcome = await this.#results[type].move({ targetId, to: 'SUCCESS', moneyKey, posts })
     if (outcome.changed) {
       this.#metrics.transitions.inc({ type, status: 'SUCCESS' })
+      if (promotionId !== undefined) this.#onEnded(promotionId, false)
       return
     }
     if (isConflict(outcome, moneyKey)) {
@@ -50,7 +59,11 @@ export class CampaignPromotionResultUpdateService {
   }
 
   /** @returns whether the row changed. One that did not must publish nothing. */
-  async updateError(type: PromotionType, row: Pick<GiftRow, 'targetId'>, error: GiftError): Promise<boolean> {
+  async updateError(
+    type: PromotionType,
+    row: Pick<GiftRow, 'targetId' | 'promotionId'>,
+    error: GiftError,
+  ): Promise<boolean> {
     const { status, code, message, posts } = error
     const outcome = await this.#results[type].move({
       targetId: row.targetId,
@@ -59,7 +72,10 @@ export class CampaignPromotionResultUpdateService {
       errorMessage: message,
       posts,
     })
-    if (outcome.changed) this.#metrics.transitions.inc({ type, status })
+    if (outcome.changed) {
+      this.#metrics.transitions.inc({ type, status })
+      if (status !== 'RETRYING') this.#onEnded(row.promotionId, status === 'FAILED')
+    }
     return outcome.changed
   }
 }

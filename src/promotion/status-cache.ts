@@ -25,6 +25,11 @@ export class CampaignPromotionStatusCacheService {
     return (this.#cache.get(promotionId) ?? (await this.#cache.fetch(promotionId)))?.status
   }
 
+  /** It has just been changed from here. */
+  forget(promotionId: string): void {
+    this.#cache.delete(promotionId)
+  }
+
   async isPromotionInProgress(promotionId: string): Promise<boolean> {
     return (await this.status(promotionId)) === 'IN_PROGRESS'
   }

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { createErrorBudgetRepository } from '#database/error-budget.ts'
 import { AdminClient, adminUsers } from '../support/admin-client.ts'
 import { kafkaMissing } from '../support/stack-env.ts'
 import { TestSystem } from '../support/system.ts'
@@ -82,5 +83,12 @@ withKafka('what an operator does reaches the real workers', () => {
     expect((await system.promotions.find(ready))?.status).toBe('READY')
     expect((await operator('/board/api/queues/resume', { method: 'PUT', body: {} })).status).toBe(200)
     expect((await system.promotions.find(running))?.status).toBe('IN_PROGRESS')
+    await createErrorBudgetRepository(system.kysely).pause(running, '100 of 100 gifts FAILED')
+    expect((await operator('/board/api/queues/resume', { method: 'PUT', body: {} })).status).toBe(200)
+    expect((await system.promotions.find(running))?.status).toBe('PAUSED')
+    await system.until('the API says why', async () => {
+      const { json } = await operator(`/api/promotions/${running}`)
+      return (json as { pauseReason?: unknown }).pauseReason === '100 of 100 gifts FAILED'
+    })
   })
 })

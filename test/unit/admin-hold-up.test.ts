@@ -48,6 +48,7 @@ describe('what is holding it up, told apart', () => {
     ['nothing: it runs at its limit', running(), around(), ['none']],
     ['not started', running({ status: 'READY' }), around(), ['not-started']],
     ['paused, whatever else is wrong', running({ status: 'PAUSED' }), around({ instances: [] }), ['paused']],
+    ['paused by itself', running({ status: 'PAUSED', pauseReason: '100 of 100' }), around(), ['paused']],
     ['stopped', running({ status: 'STOPPED' }), around(), ['stopped']],
     ['completed', running({ status: 'COMPLETED' }), around(), ['completed']],
     ['no worker alive', running(), around({ instances: [] }), ['no-worker']],

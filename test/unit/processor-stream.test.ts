@@ -59,11 +59,12 @@ describe.each(['VOUCHER', 'POINT'] as const)('processStreamMessage of %s (spec 5
     await harness.processor.processStreamMessage(harness.json())
     expect(harness.rows.get('100')?.processStatus).toBe('RETRYING')
     await harness.deps.resultUpdateService.updateSuccess(type, harness.rows.get('100')!, 'tx-2', 1)
-    await harness.deps.resultUpdateService.updateError(
-      type,
-      { targetId: '100' },
-      { status: 'FAILED', code: 'x', message: '', posts: 1 },
-    )
+    await harness.deps.resultUpdateService.updateError(type, harness.rows.get('100')!, {
+      status: 'FAILED',
+      code: 'x',
+      message: '',
+      posts: 1,
+    })
     expect(harness.rows.get('100')).toMatchObject({ processStatus: 'SUCCESS', moneyKey: 'tx-2' })
   })
 

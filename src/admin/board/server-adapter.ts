@@ -1,5 +1,4 @@
 import { STATUS_CODES } from 'node:http'
-import type { BaseAdapter } from '@bull-board/api/dist/queueAdapters/base.js'
 import type { AppControllerRoute, BullBoardRequest, ControllerHandlerReturnType } from '@bull-board/api/dist/types.js'
 import { FastifyAdapter } from '@bull-board/fastify'
 import { toProblem } from '#admin/problem.ts'
@@ -55,7 +54,7 @@ function guarded(route: AppControllerRoute): AppControllerRoute {
   if (!ALLOWED_WRITES.has(path)) return { ...route, handler: refuse }
   if (path === RETRY_ALL) return { ...route, handler: retryAll }
   if (path === PAUSE_ALL) return { ...route, handler: forAll(queue => queue.pause()) }
-  if (path === RESUME_ALL) return { ...route, handler: forAll(queue => queue.resume()) }
+  if (path === RESUME_ALL) return { ...route, handler: forAll(queue => queue.resumeUnlessByItself()) }
   return route
 }
 
@@ -76,7 +75,7 @@ const refuse = (): ControllerHandlerReturnType<never> =>
  * Every promotion that can; one that is in another state stays in it, one that fails keeps none of the others from it. The
  * retry queue goes on: its jobs heed their promotion's status, and nobody who resumes a promotion would think of it.
  */
-function forAll(steer: (queue: BaseAdapter) => Promise<void>): AppControllerRoute['handler'] {
+function forAll(steer: (queue: PromotionStreamAdapter) => Promise<void>): AppControllerRoute['handler'] {
   return async request => {
     const promotions = [...(request?.queues.values() ?? [])].filter(queue => queue instanceof PromotionStreamAdapter)
     const steered = await Promise.allSettled(promotions.map(steer))

@@ -133,6 +133,12 @@ export class PromotionStreamAdapter extends BaseAdapter {
     await this.#deps.steps.resume(this.promotionId)
   }
 
+  /** Among all: one that was paused by itself waits for somebody who has looked at why. */
+  async resumeUnlessByItself(): Promise<void> {
+    const promotion = await this.#deps.promotions.find(this.promotionId)
+    if (!promotion?.pauseReason) await this.resume()
+  }
+
   override async getGlobalConcurrency(): Promise<number | null> {
     return (await this.#view())?.consumersPerInstance ?? null
   }

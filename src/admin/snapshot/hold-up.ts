@@ -66,12 +66,14 @@ export function holdUps(promotion: PromotionProgress, around: Surroundings): Hol
   return found.length > 0 ? found : [runningOf(promotion, around)]
 }
 
-function stateOf({ status, gifts }: PromotionProgress): HoldUp | undefined {
+function stateOf({ status, gifts, pauseReason }: PromotionProgress): HoldUp | undefined {
   switch (status) {
     case 'READY':
       return wait('not-started', 'Not started yet; gifts are taken and wait as rows')
     case 'PAUSED':
-      return wait('paused', 'Paused by an operator')
+      return pauseReason
+        ? bad('paused', `Paused by itself: ${pauseReason}; resume goes on, and counts anew`)
+        : wait('paused', 'Paused by an operator')
     case 'STOPPED':
       return wait('stopped', 'Stopped by an operator; start resumes it')
     case 'COMPLETED':

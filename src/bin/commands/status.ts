@@ -35,8 +35,9 @@ async function report(id: string | undefined, { promotions }: CommandContext): P
   return reports
 }
 
-function toLine({ id, name, type, status, totalCount, rows, gifts }: PromotionReport): string {
+function toLine({ id, name, type, status, totalCount, rows, gifts, pauseReason }: PromotionReport): string {
   const states = PROCESS_STATUSES.filter(state => gifts[state] > 0).map(state => `${state} ${gifts[state]}`)
   const total = totalCount > 0 ? ` of ${totalCount}` : ''
-  return `${id}  ${type}  ${status}  ${rows}${total} gifts  ${states.join('  ')}  ${name}`.trimEnd()
+  const why = pauseReason ? `\n  paused by itself: ${pauseReason}` : ''
+  return `${id}  ${type}  ${status}  ${rows}${total} gifts  ${states.join('  ')}  ${name}`.trimEnd() + why
 }

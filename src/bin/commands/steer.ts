@@ -45,7 +45,10 @@ async function steer(name: Step, id: string, options: { json?: boolean }, needs:
   printSteered(options, await steerOne(needs, change, (steering: Steering) => steering[name](id)))
 }
 
-/** One that fails keeps no other from its own; then the exit code is 1. */
+/**
+ * One that fails keeps no other from its own; then the exit code is 1. What was paused by itself is left out, and said:
+ * whoever lets it go on has looked at why.
+ */
 async function steerAll(
   name: 'pause' | 'resume',
   from: PromotionStatus,
@@ -54,8 +57,12 @@ async function steerAll(
 ): Promise<void> {
   const results = await withSteering(needs, async (steering, { database, promotions }: CommandContext) => {
     const active = (await promotions.listActive()).filter(({ status }) => status === from)
-    const done: { id: string; status: PromotionStatus; changed: boolean; error?: string }[] = []
-    for (const { id, status } of active) {
+    const done: { id: string; status: PromotionStatus; changed: boolean; error?: string; leftOut?: string }[] = []
+    for (const { id, status, pauseReason } of active) {
+      if (pauseReason) {
+        done.push({ id, status, changed: false, leftOut: pauseReason })
+        continue
+      }
       const change = { what: `promotion.${name}`, target: id, detail: { all: true } }
       try {
         const { promotion, changed } = await withChange(database.kysely, change, () => steering[name](id))
@@ -70,7 +77,9 @@ async function steerAll(
     results.length === 0
       ? [`no promotion is ${from}`]
       : results.map(
-          ({ id, status, error }) => `promotion ${id} is ${status}${error === undefined ? '' : `: ${error}`}`,
+          ({ id, status, error, leftOut }) =>
+            `promotion ${id} is ${status}${error === undefined ? '' : `: ${error}`}` +
+            (leftOut === undefined ? '' : ` still, by itself: ${leftOut}; «${name} ${id}» goes on with it`),
         ),
   )
   if (results.some(({ error }) => error !== undefined)) process.exitCode = 1

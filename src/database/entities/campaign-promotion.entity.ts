@@ -16,6 +16,8 @@ const schema = defineEntity({
     maxTotalAmount: p.bigint('string').default(0),
     startedAt: p.datetime().columnType('timestamptz').nullable(),
     finishedAt: p.datetime().columnType('timestamptz').nullable(),
+    /** Why it was paused, if not by a person. */
+    pauseReason: p.text().nullable(),
     /** When the completed event was published; null while it has to be. */
     completedEventAt: p.datetime().columnType('timestamptz').nullable(),
     createdAt: p.datetime().columnType('timestamptz').defaultRaw('now()'),

@@ -7,6 +7,7 @@ import { SchemaRules } from './migration-20261126-schema-rules.ts'
 import { SkippedContent } from './migration-20261127-skipped-content.ts'
 import { Ceilings } from './migration-20261128-ceilings.ts'
 import { Processes } from './migration-20261130-processes.ts'
+import { ErrorBudget } from './migration-20261201-error-budget.ts'
 
 /** In the order of their names, in which they run. The name of the last one is the version of the schema. */
 export const MIGRATIONS = [
@@ -19,4 +20,5 @@ export const MIGRATIONS = [
   { name: '20261127-skipped-content', class: SkippedContent },
   { name: '20261128-ceilings', class: Ceilings },
   { name: '20261130-processes', class: Processes },
+  { name: '20261201-error-budget', class: ErrorBudget },
 ] as const
