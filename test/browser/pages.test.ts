@@ -118,7 +118,11 @@ withKafka('the pages in a browser', () => {
       await page.getByText('nobody said whether it was charged').waitFor()
       expect(await page.locator('pre').textContent()).toContain('onerror')
       await page.screenshot({ path: join(PICTURES, 'gift.png'), fullPage: true })
-      await page.getByRole('button', { name: 'Retry with the same key' }).click()
+      // The page that the form leads to comes first: a reload in the middle of that finds no page.
+      await Promise.all([
+        page.waitForEvent('load'),
+        page.getByRole('button', { name: 'Retry with the same key' }).click(),
+      ])
       await system.until(
         'paid',
         async () => (await system.results.VOUCHER.find(targetId!))?.processStatus === 'SUCCESS',
