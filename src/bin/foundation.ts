@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { ListenerConfig, WorkerConfig } from '#config/schemas.ts'
 import { createErrorBudgetRepository } from '#database/error-budget.ts'
-import { findPaidGift } from '#database/paid-gift.ts'
+import { findPaidGift, hasPaidGifts } from '#database/paid-gift.ts'
 import { createPromotionRepository } from '#database/promotions.ts'
 import { createGiftResultRepositories } from '#database/results.ts'
 import { createSkippedRepository } from '#database/skipped.ts'
@@ -97,7 +97,7 @@ export function moneyPartsOf(
     rateLimit: config.MONEY_API_RATE_LIMIT,
     probePath: lookupPath,
     maxInFlight: config.WORKER_MAX_IN_FLIGHT,
-    ...(kysely === undefined ? {} : { findPaid: () => findPaidKey(kysely) }),
+    ...(kysely === undefined ? {} : { findPaid: () => findPaidKey(kysely), hasPaid: () => hasPaidGifts(kysely) }),
     tellsRefusals,
     logger,
   })

@@ -31,11 +31,10 @@ export interface GiftRow {
   processStatus: ProcessStatus
   moneyKey: string | null
   attempts: number
-  /**
-   * How old its key may be, in ms since the epoch: the older of the row and its Kafka record; 0 when the Money API is to
-   * be asked first in any case.
-   */
+  /** How old its key may be, in ms since the epoch: the older of the row and its Kafka record. */
   createdAtMs: number
+  /** The Money API is to be asked before each POST, however young the row is. */
+  askFirst: boolean
 }
 
 export type SkipReason =

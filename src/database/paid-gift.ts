@@ -17,6 +17,13 @@ export async function findPaidGift(
   return undefined
 }
 
+/** Has any gift ever been paid, as far as the summaries know? */
+export async function hasPaidGifts(kysely: Kysely<unknown>): Promise<boolean> {
+  const { rows } = await sql<{ paid: boolean }>`
+    select exists (select from campaign_promotion_summary where success_count > 0) as paid`.execute(kysely)
+  return rows[0]?.paid !== false
+}
+
 async function findPaidTarget(kysely: Kysely<unknown>, type: PromotionType): Promise<string | undefined> {
   const { name, targetColumn } = RESULT_TABLES[type]
   const { rows } = await sql<{ targetId: string }>`

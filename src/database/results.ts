@@ -74,8 +74,8 @@ async function findGifts(
   const { rows } = await sql<GiftRow>`
     select promotion_id as "promotionId", promotion_summary_id as "promotionSummaryId", ${target} as "targetId",
       partition_key as "partitionKey", member_id as "memberId", amount, process_status as "processStatus",
-      money_key as "moneyKey", attempts, case when ask_first or ${isAskFirst} then 0
-        else extract(epoch from least(created_at, kafka_time)) * 1000 end::float8 as "createdAtMs"
+      money_key as "moneyKey", attempts, ask_first or ${isAskFirst} as "askFirst",
+      (extract(epoch from least(created_at, kafka_time)) * 1000)::float8 as "createdAtMs"
     from ${sql.table(table.name)} where ${target} = any (${[...targetIds]}::bigint[])`.execute(kysely)
   const byTarget = new Map(rows.map(row => [row.targetId, row]))
   return targetIds.map(targetId => byTarget.get(targetId))

@@ -6,6 +6,8 @@ export interface BeliefOptions {
   ask(key: string): Promise<HttpAnswer | undefined>
   /** A key that the database knows as SUCCESS, for a process that has paid nothing itself yet. */
   findPaid?: (() => Promise<string | undefined>) | undefined
+  /** Has any gift ever been paid? */
+  hasPaid?: (() => Promise<boolean>) | undefined
   now?: () => number
 }
 
@@ -58,6 +60,17 @@ export class Belief {
   /** Has a clear answer come to a call that was sent at this time or later? */
   isClearSince(sentAtMs: number): boolean {
     return this.#clearSentAtMs >= sentAtMs
+  }
+
+  /** No clear answer was ever heard here, and none is on record anywhere: there is nothing to believe beside. */
+  async isCold(): Promise<boolean> {
+    if (this.#paidKey !== undefined || this.#clearHeardAtMs !== Number.NEGATIVE_INFINITY) return false
+    return (
+      this.#options.hasPaid?.().then(
+        hasPaid => !hasPaid,
+        () => false,
+      ) ?? false
+    )
   }
 
   note(gift: string, { method }: Pick<HttpCall, 'method'>, answer: HttpAnswer, sentAtMs: number): void {

@@ -36,6 +36,8 @@ export interface ChargeOptions {
   signal?: AbortSignal
   /** Ask by GET before the POST: the row is so old that the Money API may have forgotten its key. */
   lookFirst?: boolean
+  /** The Money API cannot have forgotten its key: the GET that goes first is a precaution. */
+  isYoung?: boolean
   /** No POST of this gift was sent before. */
   isFirst?: boolean
   /** Its last one: what stays unsettled is asked about by GET, and told from an outage. */
@@ -53,7 +55,7 @@ export interface MoneyCampaignChargeApi {
 }
 
 export interface ChargeApiOptions {
-  gate: Pick<MoneyGate, 'exchange' | 'isTroubled' | 'isClearSince' | 'reportOutage'>
+  gate: Pick<MoneyGate, 'exchange' | 'isTroubled' | 'isClearSince' | 'isCold' | 'reportOutage'>
   now?: () => number
   /** Called after each exchange, for metrics. */
   onExchange?(method: 'GET' | 'POST', meaning: PostMeaning['kind'] | LookupMeaning['kind'], seconds: number): void
@@ -103,8 +105,16 @@ export function createMoneyCampaignChargeApi(options: ChargeApiOptions): MoneyCa
   const charge: MoneyCampaignChargeApi['charge'] = async (request, options = {}) => {
     if (!options.lookFirst) return pay(request, options)
     const found = await get(idempotencyKey(request), options)
-    return found.kind === 'no-charge' ? pay(request, options) : abortedOr(found, options.signal, 0)
+    if (found.kind === 'no-charge' || (await isFirstWord(found, options))) return pay(request, options)
+    return abortedOr(found, options.signal, 0)
   }
+
+  /**
+   * Nobody was ever paid, so that no answer can vouch for this 404: a gift whose POST would be made without the GET, were
+   * that not switched on, finds out whose word it is.
+   */
+  const isFirstWord = async (found: LookupMeaning | Held, { isYoung = false }: ChargeOptions) =>
+    isYoung && found.kind === 'unsettled' && found.code === 'HTTP_404' && (await gate.isCold())
 
   const pay = async (request: ChargeRequest, options: ChargeOptions): Promise<ChargeOutcome> => {
     const { signal, isLast } = options

@@ -31,6 +31,8 @@ export interface MoneyGateOptions {
   probePath(gift: string): string
   /** A key that is known as SUCCESS; asked for when this process has paid nothing itself yet. */
   findPaid?(): Promise<string | undefined>
+  /** Has any gift ever been paid? Rejects when that cannot be said. */
+  hasPaid?(): Promise<boolean>
   /** False: a refusal of our credentials is our own affair (a shell's wrong token must not stop the workers). */
   tellsRefusals?: boolean
   logger: Logger
@@ -78,6 +80,7 @@ export class MoneyGate {
     this.#belief = new Belief({
       ask: key => this.#probe(key),
       findPaid: options.findPaid,
+      hasPaid: options.hasPaid,
     })
     this.#hearing = new Hearing({
       http: options.http,
@@ -145,6 +148,11 @@ export class MoneyGate {
   /** Has the Money API given a clear answer to a call that was sent at this time (`performance.now`) or later? */
   isClearSince(sentAtMs: number): boolean {
     return this.#belief.isClearSince(sentAtMs)
+  }
+
+  /** Nothing that it ever said to this process is known, and no gift was ever paid. */
+  isCold(): Promise<boolean> {
+    return this.#belief.isCold()
   }
 
   /** It answers nobody, as a gift found out whose attempts are used up: too few are under way for the breaker to see it. */

@@ -250,7 +250,8 @@ export abstract class AbstractCampaignPromotionProcessor<Message extends GiftMes
     const request = toChargeRequest(this.getPromotionTypeEnum(), row)
     return this.deps.moneyCampaignChargeApi.charge(request, {
       ...(signal === undefined ? {} : { signal }),
-      lookFirst: isKeyOld(row, this.deps.settings.keyTtlMs),
+      lookFirst: row.askFirst || isKeyOld(row, this.deps.settings.keyTtlMs),
+      isYoung: !isKeyOld(row, this.deps.settings.keyTtlMs),
       isFirst: row.attempts === 0,
       isLast: row.attempts + 1 >= this.deps.settings.maxAttempts,
       mayCall: () => this.deps.promotionStatusCacheService.isPromotionInProgress(row.promotionId),

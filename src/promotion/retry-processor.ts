@@ -63,7 +63,8 @@ export abstract class AbstractCampaignPromotionRetryProcessor {
     const { resultUpdateService, moneyCampaignChargeApi, settings } = this.#deps
     const outcome = await moneyCampaignChargeApi.charge(toChargeRequest(type, row), {
       ...(signal === undefined ? {} : { signal }),
-      lookFirst: isKeyOld(row, settings.keyTtlMs),
+      lookFirst: row.askFirst || isKeyOld(row, settings.keyTtlMs),
+      isYoung: !isKeyOld(row, settings.keyTtlMs),
       isFirst: row.attempts === 0,
       isLast: row.attempts + 1 >= settings.maxAttempts,
       mayCall: () => this.#mayTry(row),

@@ -87,6 +87,7 @@ export class RowsModel {
       moneyKey: null,
       attempts: 0,
       createdAtMs: Date.now(),
+      askFirst: false,
       isEnqueued,
       updatedAtMs: nowMs,
       errorCode: undefined,

@@ -116,6 +116,7 @@ export function pendingRow(overrides: Partial<GiftRow> = {}): GiftRow {
     moneyKey: null,
     attempts: 0,
     createdAtMs: Date.now(),
+    askFirst: false,
     ...overrides,
   }
 }

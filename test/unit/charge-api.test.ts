@@ -20,15 +20,22 @@ const unsent = (code: string): HttpAnswer => ({
 })
 
 /** A gate that lets everything through; nobody else has been answered. */
-const QUIET = { isTroubled: false, isClearSince: () => false, reportOutage: async () => undefined }
+const QUIET = {
+  isTroubled: false,
+  isClearSince: () => false,
+  isCold: async () => false,
+  reportOutage: async () => undefined,
+}
 
 /** An API whose exchanges are answered in this order. */
+let isCold = false
 function create(...answers: (HttpAnswer | Held)[]) {
   const calls: string[] = []
   const reported: string[] = []
   const api = createMoneyCampaignChargeApi({
     gate: {
       ...QUIET,
+      isCold: async () => isCold,
       reportOutage: async code => void reported.push(code),
       exchange: async (_gift, { method, path, headers }) => {
         calls.push(`${method} ${path} ${headers?.['idempotency-key'] ?? ''}`.trim())
@@ -127,4 +134,16 @@ test.each([
 ])('a row %d ms old, a key remembered for 1,000 ms: GET first is %p', (ageMs, expected) => {
   const nowMs = 1_700_000_000_000
   expect(isKeyOld({ createdAtMs: nowMs - ageMs }, 1000, nowMs)).toBe(expected)
+})
+
+test.each([
+  ['nobody was ever paid, the gift is young: its POST finds out', true, true, [GET, POST], 'charged'],
+  ['nobody was ever paid, but its key may be forgotten', true, false, [GET], 'unsettled'],
+  ['somebody was paid: a 404 that is not believed is no answer', false, true, [GET], 'unsettled'],
+])('asked first, %s', async (_name, cold, isYoung, expectedCalls, kind) => {
+  const { api, calls } = create(doubted(404), reply(200))
+  isCold = cold
+  expect(await api.charge(REQUEST, { lookFirst: true, isYoung })).toMatchObject({ kind })
+  isCold = false
+  expect(calls).toEqual(expectedCalls)
 })
