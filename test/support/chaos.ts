@@ -4,10 +4,9 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Redis } from 'ioredis'
-import { type Kysely, sql } from 'kysely'
+import type { Kysely } from 'kysely'
 import { migrate, openDatabase } from '#database/database.ts'
 import { createPromotionRepository, type PromotionRepository } from '#database/promotions.ts'
-import { describeAccount, isBalanced, takeAccount } from '#demo/account.ts'
 import { type Child, startChild } from '#demo/children.ts'
 import { type DemoPromotion, publishGifts } from '#demo/gifts.ts'
 import { watchUntilFinal } from '#demo/watch.ts'
@@ -20,6 +19,9 @@ import { type Stack, startStack } from '#local/stack.ts'
 import { promotionStream } from '#queues/promotion-stream.ts'
 import type { PromotionType } from '#queues/promotion-type.ts'
 import { createLogger } from '#runtime/logger.ts'
+import { keepHistory } from '../chaos/history.ts'
+import { countCharges } from '../chaos/ledger.ts'
+import { Samples } from '../chaos/samples.ts'
 
 const TOPICS = ['started', 'voucher', 'point', 'voucher-retry', 'point-retry', 'invalid', 'completed']
 
@@ -32,7 +34,11 @@ const SETTINGS = {
   SWEEP_INTERVAL_MS: '5000',
   RETRY_BACKOFF_MAX_MS: '5000',
   SHUTDOWN_TIMEOUT_MS: '3000',
+  REDIS_STREAM_MAX_CONSUMERS_PER_INSTANCE: '64',
 }
+
+/** Retry jobs of one worker under way at once. */
+const RETRIES_AT_ONCE = 128
 
 export function topicOf(name: string): string {
   return `prepay-campaign-promotion-${name}`
@@ -48,6 +54,8 @@ export interface ChaosOptions {
   env?: Record<string, string>
   /** Servers to use instead of ones of the run's own. */
   servers?: Record<string, string>
+  /** What the Money API draws its faults from. */
+  seed?: number
 }
 
 /** A whole installation of its own for one fault run: servers, processes that may be killed, and the account at the end. */
@@ -61,8 +69,21 @@ export class ChaosSystem {
   readonly redis: Redis
   readonly children = new Set<Child>()
   readonly #logFolder = mkdtempSync(join(tmpdir(), 'promostream-chaos-'))
-  readonly #planned: DemoPromotion[] = []
+  readonly planned: DemoPromotion[] = []
+  /** Messages that Kafka acknowledged, by promotion. */
+  readonly published = new Map<string, number>()
+  /** Targets whose messages belong on the invalid topic. */
+  readonly invalid = new Set<string>()
+  readonly samples: Samples
+  kills = 0
+  /** Kills of a process that was at something: a call, a batch, an entry. */
+  killsInFlight = 0
+  /** POSTs that faults of the scenario explain, beside its kills. */
+  repeats = 0
+  /** Of the listeners that came last. */
+  groupId: string
   readonly #logFiles: string[] = []
+  readonly #afterwards: (() => Promise<void>)[] = []
   #closeDatabase: () => Promise<void>
 
   private constructor(parts: {
@@ -82,16 +103,19 @@ export class ChaosSystem {
     this.promotions = createPromotionRepository(parts.kysely)
     this.redis = new Redis(parts.env.REDIS_URL!, { retryStrategy: () => 50 })
     this.redis.on('error', () => undefined)
+    this.groupId = parts.env.KAFKA_GROUP_ID ?? 'promostream'
+    const moneyUrl = parts.env.MONEY_API_URL!
+    this.samples = new Samples(parts.kysely, () => countCharges(moneyUrl))
   }
 
   static async start(options: ChaosOptions = {}): Promise<ChaosSystem> {
-    const money = { latencyMs: 50, ...options.money }
+    const money = { latencyMs: 50, seed: options.seed ?? 1, recordRequests: true, ...options.money }
     const stack = await startStack({ env: { ...process.env, ...options.servers }, money, onProgress: say })
     const env: Record<string, string> = { PATH: process.env.PATH!, ...stack.env, ...SETTINGS, ...options.env }
     const databaseOptions = { url: env.DATABASE_URL!, poolMax: 4, timeoutMs: 60_000 }
     await migrate(databaseOptions)
     const database = await openDatabase(databaseOptions)
-    await watchFinalStates(database.kysely)
+    await keepHistory(database.kysely)
     const brokers = env.KAFKA_BROKERS!.split(',')
     const kafka = createKafka({ brokers, clientId: 'chaos', ssl: false, logger: createLogger('chaos', 'silent') })
     await ensureTopics(kafka, TOPICS.map(topicOf), 4)
@@ -128,11 +152,11 @@ export class ChaosSystem {
 
   /** A READY promotion whose gifts are still to be published. */
   async plan(gifts: number, type: PromotionType = 'VOUCHER', totalCount = gifts): Promise<DemoPromotion> {
-    const index = this.#planned.length
+    const index = this.planned.length
     const id = String(1000 + index)
     const firstTargetId = 9_100_000_000_000_000_000n + BigInt(index) * 10_000_000n
     const promotion = { id, type, topic: topicOf(type.toLowerCase()), gifts, firstTargetId }
-    this.#planned.push(promotion)
+    this.planned.push(promotion)
     await this.promotions.create({ id, type, name: 'chaos', totalCount })
     return promotion
   }
@@ -143,8 +167,53 @@ export class ChaosSystem {
     await this.events.publish({ topic: topicOf('started'), key: id, value })
   }
 
-  publish(promotion: DemoPromotion): Promise<number> {
-    return publishGifts(this.events, promotion)
+  async publish(promotion: DemoPromotion): Promise<number> {
+    const acknowledged = await publishGifts(this.events, promotion)
+    this.published.set(promotion.id, promotion.gifts)
+    return acknowledged
+  }
+
+  publishedCount(): number {
+    return [...this.published.values()].reduce((sum, count) => sum + count, 0)
+  }
+
+  /** FLUSHALL; what was being paid is put on streams again. */
+  async wipeRedis(): Promise<void> {
+    this.repeats += this.children.size * this.callsAtOnce
+    await this.redis.flushall()
+  }
+
+  /** Does it after everything else has ended. */
+  onClose(work: () => Promise<void>): void {
+    this.#afterwards.push(work)
+  }
+
+  /** SIGKILL; resolves when it has ended. */
+  async kill(child: Child): Promise<void> {
+    const counts = await Promise.all(this.planned.map(promotion => this.count(promotion).catch(() => undefined)))
+    const isAtWork = counts.some(count => count === undefined || count.PENDING + count.RETRYING > 0)
+    this.kills += 1
+    if (isAtWork || (await this.#hasMore(counts.length))) this.killsInFlight += 1
+    process.kill(child.pid, 'SIGKILL')
+    await child.ended
+  }
+
+  /** Is any message still to become a row? */
+  async #hasMore(promotions: number): Promise<boolean> {
+    return this.published.size < promotions
+  }
+
+  /** Calls that a process may have under way when it is killed: its slots are free when a row is committed. */
+  get callsAtOnce(): number {
+    const { WORKER_MAX_IN_FLIGHT: most = '1024', REDIS_STREAM_MAX_CONSUMERS_PER_INSTANCE: slots = '512' } = this.env
+    return Math.min(Number(most), Number(slots) * Math.max(1, this.planned.length)) + RETRIES_AT_ONCE
+  }
+
+  async leftOnStream(promotion: DemoPromotion): Promise<{ length: number; pending: number }> {
+    const key = this.streamKey(promotion)
+    const group = promotionStream(promotion.type).groupName(promotion.id)
+    const pending = await this.redis.xpending(key, group).catch(() => [0])
+    return { length: await this.redis.xlen(key), pending: Number(pending[0]) }
   }
 
   count(promotion: DemoPromotion) {
@@ -180,7 +249,7 @@ export class ChaosSystem {
   }
 
   /** Waits until every gift of the promotions is final. @returns seconds. */
-  async drain(promotions: readonly DemoPromotion[] = this.#planned): Promise<number> {
+  async drain(promotions: readonly DemoPromotion[] = this.planned): Promise<number> {
     const startedAt = performance.now()
     await watchUntilFinal({
       kysely: this.kysely,
@@ -209,64 +278,18 @@ export class ChaosSystem {
       .reduce((sum, count) => sum + count, 0)
   }
 
-  /**
-   * The account over everything that was planned, I1 to I5; ends the processes and the servers, prints one JSON line and
-   * sets the exit code. `checks` are the run's own figures against what they must be.
-   */
-  async close(run: string, figures: Record<string, unknown>, checks: Record<string, boolean>): Promise<void> {
-    const messages = this.#planned.reduce((sum, { gifts }) => sum + gifts, 0)
-    const [invalid, moneyUrl] = [await countRecords(this.kafka, topicOf('invalid')), this.env.MONEY_API_URL!]
-    const account = await takeAccount({ kysely: this.kysely, promotions: this.#planned, messages, invalid, moneyUrl })
-    for (const line of describeAccount(account)) say(line)
-    const left = await this.#leftOnStreams()
-    const { rows } = await sql<{ count: number }>`select count(*)::int as count from chaos_left_final`.execute(
-      this.kysely,
-    )
-    const all = {
-      ...checks,
-      accountBalances: isBalanced(account),
-      nothingLeftOnStreams: left === 0,
-      finalStaysFinal: rows[0]!.count === 0,
-    }
-    const failed = Object.keys(all).filter(name => !all[name as keyof typeof all])
+  /** Ends the processes and the servers. */
+  async close(): Promise<void> {
+    await this.samples.stop()
     await this.stopChildren()
     this.redis.disconnect()
     await this.events.stop()
     await this.#closeDatabase()
     await this.stack.close()
-    const { missing, duplicateCharges, disagreements, states } = account
-    const verdict = { run, ok: failed.length === 0, failed }
-    process.stdout.write(
-      `${JSON.stringify({ ...verdict, ...figures, messages, missing, duplicateCharges, disagreements, states })}\n`,
-    )
-    process.exitCode = failed.length === 0 ? 0 : 1
-  }
-
-  async #leftOnStreams(): Promise<number> {
-    const look = async () => {
-      const lengths = await Promise.all(this.#planned.map(promotion => this.redis.xlen(this.streamKey(promotion))))
-      return lengths.reduce((sum, length) => sum + length, 0)
-    }
-    await this.until('empty streams', async () => (await look()) === 0, 20_000).catch(() => undefined)
-    return look()
+    for (const work of this.#afterwards) await work()
   }
 }
 
 export function seconds(startedAt: number): number {
   return Math.round((performance.now() - startedAt) / 10) / 100
-}
-
-/** I4: a row that leaves SUCCESS or FAILED is written down. */
-async function watchFinalStates(kysely: Kysely<unknown>): Promise<void> {
-  await sql`create table chaos_left_final (target text, was text, became text)`.execute(kysely)
-  await sql`
-    create function chaos_note() returns trigger language plpgsql as $$ begin
-      insert into chaos_left_final values (old.message, old.process_status, new.process_status); return null;
-    end $$`.execute(kysely)
-  for (const kind of ['voucher', 'point']) {
-    await sql`
-      create trigger chaos_final after update on ${sql.table(`campaign_promotion_${kind}_result`)} for each row
-      when (old.process_status in ('SUCCESS', 'FAILED') and old.process_status <> new.process_status)
-      execute function chaos_note()`.execute(kysely)
-  }
 }

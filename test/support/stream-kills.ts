@@ -58,7 +58,7 @@ export async function startStreamChild(url: string, stream: string, run: KillRun
 }
 
 /** SIGKILLs one of the workers at random, again and again, and replaces it; then drains and counts. */
-export async function killWorkers(run: KillRun): Promise<KillReport> {
+export async function killWorkers(run: KillRun, random: () => number = Math.random): Promise<KillReport> {
   const redis = await startTestRedis()
   const { probe, url } = redis
   const stream = 'kills'
@@ -79,8 +79,8 @@ export async function killWorkers(run: KillRun): Promise<KillReport> {
   }
   try {
     for (let kill = 0; kill < run.kills; kill++) {
-      await sleep(50 + Math.random() * 200)
-      const index = Math.floor(Math.random() * run.workers)
+      await sleep(50 + random() * 200)
+      const index = Math.floor(random() * run.workers)
       const victim = children[index] as StreamChild
       const hurts = until('it holds something', async () => (await pendingOf(victim.consumer)) > 0, 2000)
       killsThatHurt += await hurts.then(

@@ -1,42 +1,38 @@
-import { parseArgs } from 'node:util'
-import { ChaosSystem, say } from '../support/chaos.ts'
+import { type ChaosSystem, say } from '../../support/chaos.ts'
+import type { Scenario } from '../scenario.ts'
+
+const SWEEP_AGE_MS = 15_000
+const smallGifts = 500
 
 /**
  * A worker that was started after the started event drains the promotion soon; small promotions beside a big one take
  * hardly longer than alone; a backlog that merely waits gets no second entries.
- * `node test/chaos/fairness.ts --big 50000 --small 500 --waiting 20000`
  */
-const { values } = parseArgs({
-  options: {
-    big: { type: 'string', default: '50000' },
-    small: { type: 'string', default: '500' },
-    waiting: { type: 'string', default: '20000' },
+export const fairness: Scenario = {
+  about: 'a late worker, small promotions beside a big one, a backlog that waits',
+  messages: 50_000,
+  run: async ({ messages, start }) => {
+    const system = await start()
+    const listener = await system.child('listener')
+    const lateSeconds = await lateWorker(system)
+    const [aloneSeconds, besideSeconds] = await besideABigOne(system, messages)
+    const extraShare = await waiting(system, Math.ceil(messages * 0.4))
+    await listener.stop()
+    await system.child('listener')
+    return {
+      figures: {
+        lateSeconds,
+        aloneSeconds,
+        besideSeconds,
+        ratio: Math.round((besideSeconds / aloneSeconds) * 100) / 100,
+        extraShare,
+      },
+      checks: { lateInTime: lateSeconds <= 10, fair: besideSeconds <= 2 * aloneSeconds, fewExtra: extraShare <= 0.01 },
+    }
   },
-})
-const [bigGifts, smallGifts, waitingGifts] = [Number(values.big), Number(values.small), Number(values.waiting)]
-const SWEEP_AGE_MS = 15_000
+}
 
-const system = await ChaosSystem.start()
-const listener = await system.child('listener')
-const lateSeconds = await lateWorker()
-const [aloneSeconds, besideSeconds] = await besideABigOne()
-const extraShare = await waiting()
-await listener.stop()
-const drainedSeconds = await system.drain()
-await system.close(
-  'fairness',
-  {
-    lateSeconds,
-    aloneSeconds,
-    besideSeconds,
-    ratio: Math.round((besideSeconds / aloneSeconds) * 100) / 100,
-    extraShare,
-    drainedSeconds,
-  },
-  { lateInTime: lateSeconds <= 10, fair: besideSeconds <= 2 * aloneSeconds, fewExtra: extraShare <= 0.01 },
-)
-
-async function prepared(gifts: number) {
+async function prepared(system: ChaosSystem, gifts: number) {
   const promotion = await system.plan(gifts)
   await system.publish(promotion)
   await system.until('its rows', async () => (await system.rows(promotion)) === gifts)
@@ -44,8 +40,8 @@ async function prepared(gifts: number) {
 }
 
 /** From the start of the process to the last gift paid. */
-async function lateWorker(): Promise<number> {
-  const promotion = await prepared(smallGifts)
+async function lateWorker(system: ChaosSystem): Promise<number> {
+  const promotion = await prepared(system, smallGifts)
   await system.run(promotion)
   const startedAt = performance.now()
   const worker = await system.child('worker')
@@ -56,15 +52,15 @@ async function lateWorker(): Promise<number> {
   return lateSeconds
 }
 
-async function besideABigOne(): Promise<[number, number]> {
+async function besideABigOne(system: ChaosSystem, bigGifts: number): Promise<[number, number]> {
   const workers = await Promise.all([system.child('worker'), system.child('worker')])
-  const nine = () => Promise.all(Array.from({ length: 9 }, () => prepared(smallGifts)))
+  const nine = () => Promise.all(Array.from({ length: 9 }, () => prepared(system, smallGifts)))
   const runAll = async (promotions: Awaited<ReturnType<typeof nine>>) => {
     await Promise.all(promotions.map(promotion => system.run(promotion)))
     return system.drain(promotions)
   }
   const alone = await runAll(await nine())
-  const [beside, big] = [await nine(), await prepared(bigGifts)]
+  const [beside, big] = [await nine(), await prepared(system, bigGifts)]
   await system.run(big)
   await system.until('the big one is under way', async () => (await system.count(big)).SUCCESS > 1000, 60_000, 20)
   const besideSeconds = await runAll(beside)
@@ -77,11 +73,11 @@ async function besideABigOne(): Promise<[number, number]> {
 }
 
 /** The share of entries beyond the first of a row after three sweep ages in which next to nothing was paid. */
-async function waiting(): Promise<number> {
+async function waiting(system: ChaosSystem, waitingGifts: number): Promise<number> {
   await system.control({ latencyMs: 500 })
   const slow = { REDIS_STREAM_MAX_CONSUMERS_PER_INSTANCE: '4' }
   const workers = await Promise.all([system.child('worker', slow), system.child('worker', slow)])
-  const promotion = await prepared(waitingGifts)
+  const promotion = await prepared(system, waitingGifts)
   await system.run(promotion)
   await system.until(
     'all on the stream',

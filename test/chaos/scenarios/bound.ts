@@ -1,44 +1,48 @@
-import { parseArgs } from 'node:util'
 import type { DemoPromotion } from '#demo/gifts.ts'
-import { ChaosSystem, say, seconds } from '../support/chaos.ts'
+import { type ChaosSystem, say, seconds } from '../../support/chaos.ts'
+import type { Scenario } from '../scenario.ts'
+
+const boundOf = (gifts: number) => Math.round(gifts / 10)
+const backlogBoundOf = (gifts: number) => Math.round(gifts / 4)
 
 /**
  * More gifts than a stream may hold, which is a window over the rows: it never passes its bound, nothing is
  * trimmed unread, all are paid, at nearly the rate of a stream without a bound; also when the workers come after the
  * backlog. The control is a listener without the 80 % bound, which must lose entries.
- * `node test/chaos/bound.ts --gifts 200000 --bound 20000 --backlog-bound 50000`
  */
-const { values } = parseArgs({
-  options: {
-    gifts: { type: 'string', default: '200000' },
-    bound: { type: 'string', default: '20000' },
-    'backlog-bound': { type: 'string', default: '50000' },
+export const bound: Scenario = {
+  about: 'four times ten times more gifts than a stream may hold; a control without the 80 % bound must lose entries',
+  messages: 200_000,
+  run: async ({ messages, start }) => {
+    const system = await start()
+    const free = await rate(system, messages, {})
+    const bounded = await rate(system, messages, { REDIS_STREAM_MAX_LEN: String(boundOf(messages)) })
+    const late = await backlog(system, messages, 'listener')
+    const control = await backlog(system, messages, 'control')
+    return {
+      figures: {
+        free,
+        bounded,
+        rateShare: Math.round((bounded.perSecond / free.perSecond) * 1000) / 1000,
+        late,
+        control,
+      },
+      checks: {
+        neverOverTheBound: bounded.longest <= boundOf(messages) && late.longest <= backlogBoundOf(messages),
+        nothingTrimmed: bounded.trimmed === 0 && late.trimmed === 0,
+        fastEnough: bounded.perSecond >= 0.8 * free.perSecond,
+        controlLosesEntries: control.trimmed > 0,
+      },
+    }
   },
-})
-const [gifts, bound, backlogBound] = [Number(values.gifts), Number(values.bound), Number(values['backlog-bound'])]
-
-const system = await ChaosSystem.start()
-const free = await rate({})
-const bounded = await rate({ REDIS_STREAM_MAX_LEN: String(bound) })
-const late = await backlog('listener')
-const control = await backlog('control')
-await system.close(
-  'bound',
-  { free, bounded, rateShare: Math.round((bounded.perSecond / free.perSecond) * 1000) / 1000, late, control },
-  {
-    neverOverTheBound: bounded.longest <= bound && late.longest <= backlogBound,
-    nothingTrimmed: bounded.trimmed === 0 && late.trimmed === 0,
-    fastEnough: bounded.perSecond >= 0.8 * free.perSecond,
-    controlLosesEntries: control.trimmed > 0,
-  },
-)
+}
 
 /** From the first message to the last gift paid, with the longest stream that was seen. */
-async function rate(env: Record<string, string>) {
+async function rate(system: ChaosSystem, gifts: number, env: Record<string, string>) {
   await Promise.all([system.child('listener', env), system.child('worker', env), system.child('worker', env)])
   const promotion = await system.plan(gifts)
   await system.run(promotion)
-  const watch = watchLength(promotion)
+  const watch = watchLength(system, promotion)
   const startedAt = performance.now()
   await Promise.all([system.publish(promotion), system.drain([promotion])])
   const perSecond = Math.round(gifts / seconds(startedAt))
@@ -49,12 +53,12 @@ async function rate(env: Record<string, string>) {
 }
 
 /** Everything is published before any worker is there. */
-async function backlog(kind: 'listener' | 'control') {
-  const env = { REDIS_STREAM_MAX_LEN: String(backlogBound) }
+async function backlog(system: ChaosSystem, gifts: number, kind: 'listener' | 'control') {
+  const env = { REDIS_STREAM_MAX_LEN: String(backlogBoundOf(gifts)) }
   const listener = await system.child('listener', env, kind === 'control' ? './boundless-listener.ts' : undefined)
   const promotion = await system.plan(gifts)
   await system.run(promotion)
-  const watch = watchLength(promotion)
+  const watch = watchLength(system, promotion)
   await system.publish(promotion)
   await system.until('all rows', async () => (await system.rows(promotion)) === gifts, 300_000)
   const before = await system.redis.xlen(system.streamKey(promotion))
@@ -77,7 +81,7 @@ async function backlog(kind: 'listener' | 'control') {
  * Samples the length, and at the end what was lost. An entry that was trimmed unread leaves its row without one, and only
  * a search for lost entries brings it back: so what was put back is what was lost.
  */
-function watchLength(promotion: DemoPromotion) {
+function watchLength(system: ChaosSystem, promotion: DemoPromotion) {
   let [longest, samples] = [0, 0]
   const requeuedBefore = system.requeued()
   const timer = setInterval(async () => {

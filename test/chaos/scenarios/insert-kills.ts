@@ -1,0 +1,45 @@
+import type { CodedError } from '#runtime/errors.ts'
+import { say } from '../../support/chaos.ts'
+import { nextGroup } from '../next-group.ts'
+import type { Scenario } from '../scenario.ts'
+
+const giftsAKill = 50
+
+/** Kills a listener between insert and XADD, again and again, while two workers pay: every row is paid, once. */
+export const insertKills: Scenario = {
+  about: 'a listener killed between insert and XADD, again and again',
+  messages: 10_000,
+  run: async ({ messages, random, start }) => {
+    const kills = Math.max(1, Math.round(messages / giftsAKill))
+    const system = await start()
+    await Promise.all([system.child('worker'), system.child('worker')])
+
+    let group = 'chaos-0'
+    let killed = 0
+    for (let kill = 1; kill <= kills; kill++) {
+      const promotion = await system.plan(giftsAKill, kill % 2 === 0 ? 'VOUCHER' : 'POINT')
+      await system.run(promotion)
+      await system.publish(promotion)
+      const killAt = 1 + Math.floor(random.next() * giftsAKill)
+      const env = { KAFKA_GROUP_ID: group, CHAOS_KILL_AT: String(killAt) }
+      const end = await system.child('listener', env, './doomed-listener.ts').then(
+        child => child.ended,
+        error => {
+          // It met its gift before anyone saw that it was ready.
+          if ((error as CodedError).code === 'CHILD_ENDED') return 'SIGKILL' as const
+          throw error
+        },
+      )
+      if (end === 'SIGKILL') killed += 1
+      system.kills += 1
+      system.killsInFlight += 1
+      group = await nextGroup(system, group, `chaos-${kill}`)
+      if (kill % 10 === 0) say(`kill ${kill}/${kills}`)
+    }
+    await system.child('listener', { KAFKA_GROUP_ID: group })
+    system.groupId = group
+    await system.drain()
+    const requeued = system.requeued()
+    return { figures: { requeued }, checks: { everyKillMet: killed === kills, rowsWereLeft: requeued >= killed } }
+  },
+}

@@ -1,0 +1,62 @@
+import { type ChaosSystem, say } from '../../support/chaos.ts'
+import type { Scenario } from '../scenario.ts'
+
+/**
+ * Redis out of memory under `noeviction`. What it refuses is tried again; the rows are safe meanwhile,
+ * and when there is memory again everything is as it was.
+ */
+export const redisMemory: Scenario = {
+  about: 'Redis out of memory: at least 1,000 refusals, normal within 60 s after',
+  messages: 60_000,
+  run: async ({ messages, start }) => {
+    const refusalsWanted = Math.min(1000, messages / 60)
+    // So slow that the stream grows, so that there is something to refuse.
+    const slow = { REDIS_STREAM_MAX_CONSUMERS_PER_INSTANCE: '4' }
+    const system = await start()
+    const [worker] = await Promise.all([
+      system.child('worker', slow),
+      system.child('listener'),
+      system.child('listener'),
+    ])
+    const promotion = await system.plan(messages)
+    await system.run(promotion)
+    // What is not ours fills most of it, so that the gifts meet the end of it.
+    for (let part = 0; part < 50; part++) await system.redis.append('ballast', 'x'.repeat(1_000_000))
+    await system.redis.config('SET', 'maxmemory', '64mb')
+    const publishing = system.publish(promotion)
+    await system.until('refusals', async () => (await refusals(system)) >= refusalsWanted, 300_000)
+    await publishing
+    const refused = await refusals(system)
+    // Reading, acknowledging and deleting need no memory: the work goes on.
+    const { SUCCESS: paidBefore } = await system.count(promotion)
+    const workedOnAfterSeconds = await system.until('work goes on', async () => {
+      return (await system.count(promotion)).SUCCESS > paidBefore + 100
+    })
+    const refusedMeanwhile = (await refusals(system)) - refused
+    say(`${refused} commands refused; 100 gifts paid meanwhile after ${workedOnAfterSeconds} s`)
+    await system.child('worker')
+    await system.redis.config('SET', 'maxmemory', '0')
+    await system.redis.del('ballast')
+    const probe = await system.plan(10, 'POINT')
+    await system.run(probe)
+    await system.publish(probe)
+    const normalSeconds = await system.until(
+      'a gift published now is paid',
+      async () => (await system.count(probe)).SUCCESS === 10,
+    )
+    await worker.stop()
+    return {
+      figures: { refused, refusedMeanwhile, workedOnAfterSeconds, normalSeconds },
+      checks: {
+        refusedEnough: refused >= refusalsWanted,
+        outOfMemoryMeanwhile: refusedMeanwhile > 0,
+        normalInTime: normalSeconds <= 60,
+      },
+    }
+  },
+}
+
+async function refusals(system: ChaosSystem): Promise<number> {
+  const found = /errorstat_OOM:count=(\d+)/.exec(await system.redis.info('errorstats'))
+  return Number(found?.[1] ?? 0)
+}
