@@ -48,8 +48,12 @@ withKafka('every route that Fastify has', () => {
         for (const one of [method].flat()) routes.push({ method: one, url })
       },
     })
-    for (const service of admin.services) await service.start()
-    for (const service of admin.services.toReversed()) await service.stop()
+    // Whatever fails, nothing is left running: the run would never end.
+    try {
+      for (const service of admin.services) await service.start()
+    } finally {
+      for (const service of admin.services.toReversed()) await service.stop()
+    }
     child = await system.start('admin', env)
     client = new AdminClient(child)
     promotionId = await system.promotion('VOUCHER', 'READY', 5)

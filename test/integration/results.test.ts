@@ -290,3 +290,17 @@ describe('move', () => {
     expect(after.hot - before.hot).toBeGreaterThan(45)
   })
 })
+
+test('UNKNOWN becomes FAILED when the Money API has refused after all, and counts in the summary once', async () => {
+  const { targetId } = await (async () => {
+    const row = gift({ promotionSummaryId: '4711' })
+    await results.VOUCHER.insert(row)
+    return row
+  })()
+  const error = { errorCode: 'HTTP_422', errorMessage: '', posts: 1 } as const
+  expect(await results.VOUCHER.move({ targetId, to: 'UNKNOWN', ...error })).toMatchObject({ changed: true })
+  expect(await results.VOUCHER.move({ targetId, to: 'FAILED', ...error })).toMatchObject({ changed: true })
+  expect(await results.VOUCHER.move({ targetId, to: 'FAILED', ...error })).toMatchObject({ changed: false })
+  expect(await stateOf(targetId)).toBe('FAILED')
+  expect(await summaryOf('4711')).toMatchObject({ success_count: '0', failed_count: '1' })
+})

@@ -60,6 +60,14 @@ withKafka('a consumer of a topic', () => {
       if (Date.now() > end) throw new Error(`waited ${timeoutMs} ms for: ${what}`)
   }
 
+  test('a new group reads what was there before it: no gift is skipped because its listener came later', async () => {
+    await createTopic(kafka, topic)
+    await publish(['before', 'also before'])
+    await consume()
+    await until('both are seen', () => seen.length === 2)
+    expect(seen).toEqual(['before', 'also before'])
+  })
+
   test('an offset whose commit is cut, again and again, is committed without a new message', async () => {
     const proxy = await startKafkaProxy(broker)
     stack.defer(() => proxy.stop())

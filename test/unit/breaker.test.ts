@@ -149,3 +149,14 @@ test('an exchange that thinks better of it is no call and no sample', async () =
   }
   expect(breaker.state).toBe('closed')
 })
+
+test('after a refusal of our credentials was lifted, one 503 does not open it', async () => {
+  const { breaker, call, callMany } = create()
+  await breaker.trip()
+  expect(breaker.state).toBe('open')
+  await sleep(MIN_OPEN_MS + 10)
+  await Promise.all(Array.from({ length: 3 }, () => call(reply(200))))
+  expect(breaker.state).toBe('closed')
+  await callMany(1, reply(503))
+  expect(breaker.state).toBe('closed')
+})

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from '@jest/globals'
 import { createLogger } from '#runtime/logger.ts'
 import { createUpkeepWorker, type UpkeepWorkerOptions } from '#workers/upkeep.worker.ts'
@@ -24,4 +25,40 @@ test('a round that hangs does not keep the process beyond its deadline', async (
   expect(isStopped).toBe(false)
   deadline.abort()
   await stopping
+})
+
+test('a reconcile round that rejects is logged and comes again; the worker is alive only when one went through lately', async () => {
+  const lines: string[] = []
+  const logger = createLogger('test', 'silent')
+  logger.warn = ((_fields: object, line: string) => void lines.push(line)) as never
+  let isBroken = true
+  let rounds = 0
+  const upkeep = createUpkeepWorker({
+    reconciler: {
+      reconcile: async () => {
+        rounds += 1
+        if (isBroken) throw new Error('PostgreSQL is away')
+      },
+      refill: async () => undefined,
+    },
+    balance: { round: async () => undefined },
+    droppedRetries: { revive: async () => undefined },
+    upkeep: { kysely: { connection: () => ({ execute: async () => undefined }) }, logger, onLock: () => undefined },
+    reconcileIntervalMs: 5,
+    sweepIntervalMs: 60_000,
+  } as unknown as UpkeepWorkerOptions)
+  await upkeep.start()
+  try {
+    expect(lines).toContain('reconcile round failed: PostgreSQL is away')
+    const failed = rounds
+    while (rounds < failed + 2) await sleep(5)
+    // Measured from the last one that went through: those that failed do not count.
+    const before = upkeep.ageMs
+    expect(() => upkeep.assertAlive(performance.now() + 20_000)).toThrow('no round for')
+    isBroken = false
+    while (upkeep.ageMs >= before) await sleep(1)
+    expect(() => upkeep.assertAlive()).not.toThrow()
+  } finally {
+    await upkeep.stop()
+  }
 })
