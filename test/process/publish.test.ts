@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { sql } from 'kysely'
 import { runCli, startCli } from '../support/cli.ts'
 import { kafkaMissing } from '../support/stack-env.ts'
 import { TestSystem, targetsOf } from '../support/system.ts'
@@ -53,6 +54,10 @@ withKafka('promostream publish', () => {
         note: 'said "yes", twice',
       },
     ])
+    const { rows: logged } = await sql<{ who: string; what: string; outcome: string; rows: number }>`
+      select who, what, outcome, (detail->>'rows')::int as rows from admin_audit
+      where target = ${promotionId}`.execute(system.kysely)
+    expect(logged).toEqual([{ who: expect.stringContaining('@'), what: 'publish', outcome: 'done', rows: 2 }])
     const again = await publish(path, '--promotion', promotionId, '--summary', '7')
     expect([again.code, again.stdout]).toEqual([
       0,

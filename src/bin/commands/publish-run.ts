@@ -1,15 +1,18 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
+import { basename } from 'node:path'
 import { databaseOf, kafkaOf } from '#bin/connections.ts'
 import { processEnvironment } from '#config/environment.ts'
 import { loadConfig } from '#config/load.ts'
 import { type PublishConfig, publishSchema } from '#config/schemas.ts'
+import type { Database } from '#database/database.ts'
 import { createPromotionRepository } from '#database/promotions.ts'
 import { createEventProvider, type EventProviderService } from '#kafka/event-provider.ts'
 import { ensureTopics } from '#kafka/topics.ts'
 import type { PromotionType } from '#queues/promotion-type.ts'
 import { CodedError, errorLine } from '#runtime/errors.ts'
 import { createLogger } from '#runtime/logger.ts'
+import { withChange } from './change.ts'
 import { assertFormat, type GiftDefaults, type GiftFileFormat, type GiftRow, readGiftFile } from './gift-file.ts'
 import { createProgress, type Progress } from './progress.ts'
 import { type PublishMark, readMark, writeMark } from './publish-mark.ts'
@@ -63,9 +66,23 @@ export async function runPublish(options: PublishOptions): Promise<PublishReport
   const report = await validate(file, progress)
   if (report.invalidCount > 0) return report
   if (report.rows === 0) throw new CodedError('EMPTY', `${path} holds no row`)
-  if (options.check) await assertTaken(config, type, report.promotionIds)
-  if (options.dryRun === true) return report
-  return await publishFile(file, report, { config, progress, isRestart: options.restart === true })
+  const publish = async () =>
+    options.dryRun === true
+      ? report
+      : await publishFile(file, report, { config, progress, isRestart: options.restart === true })
+  if (!options.check) return publish()
+  return await withDatabase(config, async database => {
+    await assertTaken(database, type, report.promotionIds)
+    if (options.dryRun === true) return report
+    const detail = { file: basename(path), type, rows: report.rows }
+    return await withChange(database.kysely, { what: 'publish', target: told(report.promotionIds), detail }, publish)
+  })
+}
+
+/** Ids as the activity log names them. */
+function told(promotionIds: readonly string[]): string {
+  const [first = '', ...others] = promotionIds
+  return others.length === 0 ? first : `${first} and ${others.length} more`
 }
 
 async function validate(file: GiftFile, progress: Progress): Promise<PublishReport> {
@@ -98,25 +115,29 @@ async function validate(file: GiftFile, progress: Progress): Promise<PublishRepo
   return { rows, published: 0, publishedBefore: 0, promotionIds: [...promotionIds], invalid, invalidCount }
 }
 
-/** A gift for a promotion that is not there, of another type or over would be skipped, one by one. */
-async function assertTaken(config: PublishConfig, type: PromotionType, promotionIds: string[]): Promise<void> {
+async function withDatabase<T>(config: PublishConfig, work: (database: Database) => Promise<T>): Promise<T> {
   const { DATABASE_URL: url } = config
   if (url === undefined)
     throw new CodedError('CONFIG', 'DATABASE_URL is not set (--no-check publishes without a look at the promotions)')
   const database = await databaseOf({ ...config, DATABASE_URL: url })
   try {
     await database.start()
-    const promotions = createPromotionRepository(database.kysely)
-    for (const id of promotionIds) {
-      const promotion = await promotions.find(id)
-      if (promotion === undefined) throw new CodedError('PROMOTION', `there is no promotion ${id}: create it first`)
-      if (promotion.type !== type)
-        throw new CodedError('PROMOTION', `promotion ${id} gives ${promotion.type}, not ${type}`)
-      if (promotion.status === 'COMPLETED' || promotion.status === 'STOPPED')
-        throw new CodedError('PROMOTION', `promotion ${id} is ${promotion.status}: it takes no gift`)
-    }
+    return await work(database)
   } finally {
     await database.stop()
+  }
+}
+
+/** A gift for a promotion that is not there, of another type or over would be skipped, one by one. */
+async function assertTaken({ kysely }: Database, type: PromotionType, promotionIds: string[]): Promise<void> {
+  const promotions = createPromotionRepository(kysely)
+  for (const id of promotionIds) {
+    const promotion = await promotions.find(id)
+    if (promotion === undefined) throw new CodedError('PROMOTION', `there is no promotion ${id}: create it first`)
+    if (promotion.type !== type)
+      throw new CodedError('PROMOTION', `promotion ${id} gives ${promotion.type}, not ${type}`)
+    if (promotion.status === 'COMPLETED' || promotion.status === 'STOPPED')
+      throw new CodedError('PROMOTION', `promotion ${id} is ${promotion.status}: it takes no gift`)
   }
 }
 
