@@ -18,6 +18,7 @@ export async function runProcess<Schema extends z.ZodObject>(
     context: ProcessLife & { logger: Logger },
   ) => Promise<readonly Service[]>,
 ): Promise<void> {
+  refuseTestVariables(name)
   let config: z.infer<Schema> & LifeSettings
   try {
     config = loadConfig(schema, processEnvironment()) as typeof config
@@ -31,4 +32,14 @@ export async function runProcess<Schema extends z.ZodObject>(
     logger,
     shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS,
   })
+}
+
+/** A process that pays people has neither crashes to come nor bugs planted in it: the test build takes these away first. */
+const TEST_VARIABLES = ['PROMOSTREAM_CRASH_AT', 'PROMOSTREAM_PLANT']
+
+function refuseTestVariables(name: string): void {
+  const found = TEST_VARIABLES.find(variable => processEnvironment()[variable] !== undefined)
+  if (found === undefined) return
+  process.stderr.write(`promostream ${name}: ${found} is for tests, and must not be set\n`)
+  process.exit(1)
 }

@@ -29,3 +29,13 @@ export async function readHistory(kysely: Kysely<unknown>): Promise<History> {
       (count(*) filter (where error_code = 'TIMEOUT'))::float8 as "timeOuts" from chaos_history`.execute(kysely)
   return rows[0] as History
 }
+
+/** A bug that is planted: targets may have two rows. */
+export async function dropUniqueKeys(kysely: Kysely<unknown>): Promise<void> {
+  for (const kind of ['voucher', 'point']) {
+    const table = `campaign_promotion_${kind}_result`
+    await sql`alter table ${sql.table(table)} drop constraint ${sql.ref(`${table}_${kind}_target_id_key`)}`.execute(
+      kysely,
+    )
+  }
+}

@@ -76,7 +76,7 @@ async function end(system: ChaosSystem, repeats: number) {
   const drainedSeconds = await system.drain()
   const { standstillMs } = system.samples
   await system.samples.stop()
-  const verdict = await judge(system, { drainedSeconds, standstillMs, repeats: repeats + system.repeats })
+  const verdict = await judge(system, { drainedSeconds, standstillMs, repeats })
   const { violations, count } = system.samples
   return {
     violations: [...violations, ...verdict.violations],

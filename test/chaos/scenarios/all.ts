@@ -1,20 +1,33 @@
 import type { Scenario } from '../scenario.ts'
+import { bare } from './bare.ts'
 import { bound } from './bound.ts'
 import { clock } from './clock.ts'
+import { crashPoints } from './crash-points.ts'
 import { fairness } from './fairness.ts'
+import { frozen } from './frozen.ts'
 import { insertKills } from './insert-kills.ts'
 import { kills } from './kills.ts'
 import { longTransaction } from './long-transaction.ts'
 import { moneyDown } from './money-down.ts'
+import { moneyFaults, noDedup } from './money-faults.ts'
+import { postgres } from './postgres.ts'
 import { redisLoss } from './redis-loss.ts'
 import { redisMemory } from './redis-memory.ts'
+import { sigterm } from './sigterm.ts'
 import { streamFailover } from './stream-failover.ts'
 import { streamKills } from './stream-kills.ts'
 
 /** Every fault that can be done on one machine without containers, by the name that `--scenario` takes. */
 export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   kills,
+  'crash-points': crashPoints,
   'insert-kills': insertKills,
+  frozen,
+  sigterm,
+  postgres,
+  bare,
+  'money-faults': moneyFaults,
+  'no-dedup': noDedup,
   'redis-loss': redisLoss,
   'redis-memory': redisMemory,
   'money-down': moneyDown,
@@ -27,4 +40,9 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
 }
 
 /** What every change is tried with, and how many gifts each gets: minutes, not hours. */
-export const QUICK: Readonly<Record<string, number>> = { kills: 2000, 'insert-kills': 250, 'redis-loss': 4000 }
+export const QUICK: Readonly<Record<string, number>> = {
+  kills: 2000,
+  'crash-points': 480,
+  'insert-kills': 250,
+  'redis-loss': 4000,
+}

@@ -21,8 +21,8 @@ export const insertKills: Scenario = {
       await system.run(promotion)
       await system.publish(promotion)
       const killAt = 1 + Math.floor(random.next() * giftsAKill)
-      const env = { KAFKA_GROUP_ID: group, CHAOS_KILL_AT: String(killAt) }
-      const end = await system.child('listener', env, './doomed-listener.ts').then(
+      const env = { KAFKA_GROUP_ID: group, PROMOSTREAM_CRASH_AT: `after-insert:${killAt}` }
+      const end = await system.child('listener', env, '../chaos/build/listener.ts').then(
         child => child.ended,
         error => {
           // It met its gift before anyone saw that it was ready.
@@ -31,7 +31,8 @@ export const insertKills: Scenario = {
         },
       )
       if (end === 'SIGKILL') killed += 1
-      system.kills += 1
+      // A listener calls nobody.
+      system.struck(0)
       system.killsInFlight += 1
       group = await nextGroup(system, group, `chaos-${kill}`)
       if (kill % 10 === 0) say(`kill ${kill}/${kills}`)
