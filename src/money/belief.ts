@@ -1,4 +1,4 @@
-import { type HttpAnswer, isCharge, isClear } from './charge.ts'
+import { type HttpAnswer, type HttpMethod, isCharge, isClear } from './charge.ts'
 import type { HttpCall } from './http.ts'
 
 export interface BeliefOptions {
@@ -8,6 +8,8 @@ export interface BeliefOptions {
   findPaid?: (() => Promise<string | undefined>) | undefined
   /** Has any gift ever been paid? */
   hasPaid?: (() => Promise<boolean>) | undefined
+  /** One POST of no gift, which can only be refused. Undefined: it could not be made. */
+  askRefusal?: (() => Promise<HttpAnswer | undefined>) | undefined
   now?: () => number
 }
 
@@ -28,12 +30,15 @@ const RECENT_MS = 10_000
 const PATIENCE_MS = 250
 /** Other gifts' POSTs that were answered 404 within this time make a route's absence likely, in ms. */
 const ROUTE_MS = 1000
+/** Pause before a POST of no gift is made again, in ms. */
+const REFUSAL_PAUSE_MS = 1000
 /** Pause before the database is asked again for a key that it did not have, in ms. */
 const FIND_PAUSE_MS = 5000
 
 /**
  * Whose word is a 404: the Money API's, or a gateway's «no such route»? It is believed beside a clear answer of the Money
- * API; where none is at hand, a key that was paid is asked about, one question for all who wait.
+ * API; where none is at hand, a key that was paid is asked about, one question for all who wait; where nothing was ever
+ * paid, a POST that it can only refuse (400, 422).
  */
 export class Belief {
   readonly #options: BeliefOptions
@@ -44,6 +49,8 @@ export class Belief {
   readonly #missedPosts = new Map<string, { sentAtMs: number; heardAtMs: number }>()
   #paidKey: string | undefined
   #findDueAtMs = Number.NEGATIVE_INFINITY
+  #refusalDueAtMs = Number.NEGATIVE_INFINITY
+  #refusing: Promise<void> | undefined
   #asking: Promise<PaidKeyWord> | undefined
   #askingNext: Promise<PaidKeyWord> | undefined
 
@@ -76,14 +83,17 @@ export class Belief {
   note(gift: string, { method }: Pick<HttpCall, 'method'>, answer: HttpAnswer, sentAtMs: number): void {
     const heardAtMs = this.#now()
     if (isCharge(method, answer)) this.#paidKey = gift
-    if (isClear(method, answer)) {
-      this.#clearSentAtMs = Math.max(this.#clearSentAtMs, sentAtMs)
-      this.#clearHeardAtMs = heardAtMs
-      if (method === 'POST') this.#clearPostSentAtMs = Math.max(this.#clearPostSentAtMs, sentAtMs)
-    } else if (method === 'POST' && answer.kind === 'reply' && answer.status === 404) {
+    if (isClear(method, answer)) this.#noteClear(method, sentAtMs)
+    else if (method === 'POST' && answer.kind === 'reply' && answer.status === 404) {
       this.#forgetMissed(heardAtMs)
       this.#missedPosts.set(gift, { sentAtMs, heardAtMs })
     }
+  }
+
+  #noteClear(method: HttpMethod, sentAtMs: number): void {
+    this.#clearSentAtMs = Math.max(this.#clearSentAtMs, sentAtMs)
+    this.#clearHeardAtMs = this.#now()
+    if (method === 'POST') this.#clearPostSentAtMs = Math.max(this.#clearPostSentAtMs, sentAtMs)
   }
 
   /** Is the 404 to the GET of this gift's key, sent at that time, the Money API's own? */
@@ -96,6 +106,8 @@ export class Belief {
     if (isHeard()) return true
     const word = await this.confirm()
     if (isHeard() || word === 'paid') return true
+    // Nothing was ever paid, and where every POST has to wait for its GET nothing ever would be.
+    if (word === 'no-key') await this.#hearRefusal()
     return word === 'no-key' && this.#clearHeardAtMs >= sentAtMs - RECENT_MS
   }
 
@@ -124,6 +136,22 @@ export class Belief {
     this.note(key, { method: 'GET' }, answer, sentAtMs)
     if (isCharge('GET', answer)) return 'paid'
     return answer.kind === 'reply' && answer.status === 404 ? 'missing' : 'nothing'
+  }
+
+  async #hearRefusal(): Promise<void> {
+    if (this.#clearHeardAtMs >= this.#now() - RECENT_MS) return
+    this.#refusing ??= this.#askRefusal().finally(() => {
+      this.#refusing = undefined
+    })
+    await this.#refusing
+  }
+
+  async #askRefusal(): Promise<void> {
+    const sentAtMs = this.#now()
+    if (sentAtMs < this.#refusalDueAtMs) return
+    this.#refusalDueAtMs = sentAtMs + REFUSAL_PAUSE_MS
+    const answer = await this.#options.askRefusal?.()
+    if (answer !== undefined && isClear('POST', answer)) this.#noteClear('POST', sentAtMs)
   }
 
   async #find(): Promise<string | undefined> {

@@ -64,6 +64,14 @@ export interface ChargeApiOptions {
 const HELD_CODE = 'HELD'
 const CHARGES_PATH = '/v1/campaign-charges'
 
+/** A POST that charges nothing: in an empty body there is no gift, no member and no amount. A Money API refuses it. */
+export const REFUSED_CALL: HttpCall = {
+  method: 'POST',
+  path: CHARGES_PATH,
+  headers: { 'content-type': 'application/json', 'idempotency-key': 'NONE:0' },
+  body: '{}',
+}
+
 /** The path of the GET by key. Letters, a colon and digits: a path segment as it stands (RFC 3986 §3.3). */
 export function lookupPath(key: string): string {
   return `${CHARGES_PATH}/${key}`

@@ -33,6 +33,8 @@ export interface MoneyGateOptions {
   findPaid?(): Promise<string | undefined>
   /** Has any gift ever been paid? Rejects when that cannot be said. */
   hasPaid?(): Promise<boolean>
+  /** A POST that can only be refused: it names no gift. */
+  refusedCall?: HttpCall
   /** False: a refusal of our credentials is our own affair (a shell's wrong token must not stop the workers). */
   tellsRefusals?: boolean
   logger: Logger
@@ -78,9 +80,10 @@ export class MoneyGate {
     this.#options = options
     this.#window = new CallWindow(options.maxInFlight ?? DEFAULT_MAX_IN_FLIGHT)
     this.#belief = new Belief({
-      ask: key => this.#probe(key),
+      ask: key => this.#askFreely(this.#getOf(key)),
       findPaid: options.findPaid,
       hasPaid: options.hasPaid,
+      askRefusal: options.refusedCall && (() => this.#askFreely(options.refusedCall as HttpCall)),
     })
     this.#hearing = new Hearing({
       http: options.http,
@@ -91,7 +94,7 @@ export class MoneyGate {
     this.#outage = new OutageProbe({
       askPaid: () => this.#belief.confirm(),
       askLast: async () => {
-        const answer = await this.#probe(this.#lastGift)
+        const answer = await this.#askFreely(this.#getOf(this.#lastGift))
         if (answer !== undefined && sampleOf('GET', answer) === 'refused') this.#noteRefusal(answer)
         return answer
       },
@@ -102,7 +105,7 @@ export class MoneyGate {
       redis,
       logger,
       onChange: refusal => this.#onCredentials(refusal),
-      probe: async () => areTaken(await this.#probe(this.#belief.paidKey ?? this.#lastGift)),
+      probe: async () => areTaken(await this.#askFreely(this.#getOf(this.#belief.paidKey ?? this.#lastGift))),
     })
     const instance = randomBytes(8).toString('hex')
     this.#permits = rateLimit === 0 ? undefined : new Permits({ limit: rateLimit, redis, instance, logger })
@@ -274,9 +277,12 @@ export class MoneyGate {
     for (const listener of this.#listeners) listener(this.isHeld)
   }
 
-  async #probe(key: string): Promise<HttpAnswer | undefined> {
+  #getOf = (key: string): HttpCall => ({ method: 'GET', path: this.#options.probePath(key) })
+
+  /** Outside the breaker, within the rate limit. */
+  async #askFreely(call: HttpCall): Promise<HttpAnswer | undefined> {
     if (this.#permits !== undefined && !(await this.#permits.take(undefined, true))) return undefined
-    return this.#options.http.exchange({ method: 'GET', path: this.#options.probePath(key) })
+    return this.#options.http.exchange(call)
   }
 
   #stop(): void {

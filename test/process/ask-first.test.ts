@@ -52,6 +52,19 @@ withKafka('every POST is preceded by the GET', () => {
     expect(await methodsOf(later)).toEqual(['POST'])
   }, 120_000)
 
+  test('switched on before anything was ever paid: thirty gifts are paid all the same', async () => {
+    system = await TestSystem.create()
+    await system.control({ recordRequests: true })
+    await setAskFirst(system.kysely, true)
+    await Promise.all([system.start('listener'), system.start('worker')])
+    const promotionId = await system.promotion('VOUCHER', 'IN_PROGRESS')
+    const targets = targetsOf(30)
+    await system.publishGifts(promotionId, targets)
+    await untilPaid(promotionId, 30)
+    expect(await system.charges(promotionId)).toHaveLength(30)
+    for (const target of targets) expect((await methodsOf(target)).slice(0, 1)).toEqual(['GET'])
+  }, 120_000)
+
   test('by a listener that pays by itself too; and without the switch for a gift whose record is old', async () => {
     system = await TestSystem.create({ REDIS_STREAM_ENABLED: 'false' })
     await system.control({ recordRequests: true })

@@ -7,9 +7,11 @@ import { fairness } from './fairness.ts'
 import { frozen } from './frozen.ts'
 import { insertKills } from './insert-kills.ts'
 import { kills } from './kills.ts'
+import { listenersComeAndGo } from './listeners-come-and-go.ts'
 import { longTransaction } from './long-transaction.ts'
 import { moneyDown } from './money-down.ts'
 import { moneyFaults, noDedup } from './money-faults.ts'
+import { moneySystemic } from './money-systemic.ts'
 import { postgres } from './postgres.ts'
 import { redisLoss } from './redis-loss.ts'
 import { redisMemory } from './redis-memory.ts'
@@ -31,6 +33,8 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   'redis-loss': redisLoss,
   'redis-memory': redisMemory,
   'money-down': moneyDown,
+  'money-systemic': moneySystemic,
+  'listeners-come-and-go': listenersComeAndGo,
   bound,
   clock,
   fairness,

@@ -1,0 +1,79 @@
+import { afterEach, beforeEach, expect, jest, test } from '@jest/globals'
+import { CallWindow } from '#money/call-window.ts'
+import { FirstPosts } from '#money/first-posts.ts'
+
+beforeEach(() => void jest.useFakeTimers())
+afterEach(() => void jest.useRealTimers())
+
+/** How many of a thousand may begin at once. */
+async function begin(window: CallWindow): Promise<number> {
+  let begun = 0
+  for (let call = 0; call < 1000; call++) void window.enter().then(mayCall => (begun += mayCall ? 1 : 0))
+  await Promise.resolve()
+  await Promise.resolve()
+  return begun
+}
+
+test('a process that has heard nothing begins with ten calls, and calls in vain make it no more', async () => {
+  const window = new CallWindow(1024)
+  jest.advanceTimersByTime(5000)
+  expect(await begin(window)).toBe(10)
+  window.dismiss()
+  for (let call = 0; call < 10; call++) window.leave(false)
+  expect(await begin(window)).toBe(10)
+})
+
+test('each answer makes room for one more, up to the most', async () => {
+  const window = new CallWindow(15)
+  jest.advanceTimersByTime(5000)
+  expect(await begin(window)).toBe(10)
+  window.dismiss()
+  for (let call = 0; call < 3; call++) window.leave(true)
+  expect(await begin(window)).toBe(6)
+  window.dismiss()
+  for (let call = 0; call < 13; call++) window.leave(true)
+  expect(await begin(window)).toBe(15)
+})
+
+test('an outage makes it ten again; whoever waits is dismissed', async () => {
+  const window = new CallWindow(100)
+  jest.advanceTimersByTime(5000)
+  await begin(window)
+  window.dismiss()
+  for (let call = 0; call < 10; call++) window.leave(true)
+  window.shrink()
+  expect(await begin(window)).toBe(10)
+  const waits = window.enter()
+  window.dismiss()
+  expect(await waits).toBe(false)
+  window.close()
+  expect(await window.enter()).toBe(false)
+})
+
+test('urgent ones go before those that have not begun', async () => {
+  const window = new CallWindow(100)
+  jest.advanceTimersByTime(5000)
+  for (let call = 0; call < 10; call++) await window.enter()
+  const order: string[] = []
+  void window.enter().then(() => order.push('usual'))
+  void window.enter(undefined, true).then(() => order.push('urgent'))
+  window.leave(false)
+  await Promise.resolve()
+  await Promise.resolve()
+  expect(order).toEqual(['urgent'])
+})
+
+test.each([
+  ['19 of 19 are too few', 0, 19, false],
+  ['20 of 20', 0, 20, true],
+  ['16 of 20 are not more than 80 %', 4, 16, false],
+  ['17 of 20', 3, 17, true],
+  ['only the last hundred count', 300, 81, true],
+])('first POSTs that are refused: %s', (_name, taken, refused, expected) => {
+  const posts = new FirstPosts()
+  let verdict = false
+  for (let gift = 0; gift < taken; gift++) verdict = posts.add(false)
+  expect(verdict).toBe(false)
+  for (let gift = 0; gift < refused; gift++) verdict = posts.add(true)
+  expect(verdict).toBe(expected)
+})
