@@ -204,6 +204,7 @@ function streamPartsOf(
     settings: streamSettingsOf(config),
     logger,
     onDead: (type, reason) => processorDeps.metrics.deadLetters.inc({ type, reason: deadLetterLabel(reason) }),
+    onOtherGroup: type => processorDeps.metrics.otherGroups.inc({ type }),
     onDelivery: (type, isRepeated) => processorDeps.metrics.deliveries.inc({ type, repeated: String(isRepeated) }),
   })
   const reconciler = new PromotionReconciler({

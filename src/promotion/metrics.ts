@@ -40,9 +40,10 @@ export function createPromotionMetrics(metrics: Metrics) {
 }
 
 /** `increase()` needs a value before: of a series that is born at 1 it never sees that one. */
-function beginAtZero({ moneyConflicts, deadLetters, deliveries, upkeepFound }: PromotionMetrics): void {
+function beginAtZero({ moneyConflicts, deadLetters, deliveries, otherGroups, upkeepFound }: PromotionMetrics): void {
   for (const type of PROMOTION_TYPES) {
     moneyConflicts.inc({ type }, 0)
+    otherGroups.inc({ type }, 0)
     for (const reason of DEAD_LETTER_REASONS) deadLetters.inc({ type, reason }, 0)
     for (const repeated of ['true', 'false']) deliveries.inc({ type, repeated }, 0)
   }
@@ -69,6 +70,11 @@ function countersOf(metrics: Metrics) {
       'promostream_deliveries_total',
       'Entries handed to a slot; repeated ones had been before',
       ['type', 'repeated'],
+    ),
+    otherGroups: metrics.counter(
+      'promostream_other_group_total',
+      "Times it was seen that a second consumer group reads a promotion's stream, at most one a minute for each",
+      ['type'],
     ),
     upkeepFound: metrics.counter('promostream_upkeep_found_total', 'What upkeep found left behind and put back', [
       'what',

@@ -2,7 +2,7 @@ import type { PromotionEntry, PromotionStream } from '#queues/promotion-stream.t
 import type { PromotionType } from '#queues/promotion-type.ts'
 import { errorLine } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
-import { type StreamConnection, type StreamPool, StreamQueue, StreamWorker } from '#stream/index.ts'
+import { type StreamConnection, StreamError, type StreamPool, StreamQueue, StreamWorker } from '#stream/index.ts'
 import type { ConsumerContext, PromotionConsumerRegistry } from './consumer-registry.ts'
 import { PromotionStreamConsumer, type StreamMessageProcessor } from './stream-consumer.ts'
 
@@ -22,6 +22,8 @@ export interface StreamManagerDeps {
   logger: Logger
   onDead(type: PromotionType, reason: string): void
   onDelivery?(type: PromotionType, isRepeated: boolean): void
+  /** Another consumer group reads a promotion's stream; at most once a minute for each stream. */
+  onOtherGroup?(type: PromotionType): void
 }
 
 export interface StreamManagerSettings {
@@ -103,7 +105,10 @@ export class PromotionStreamManager {
       logger: bindings,
       autorun: true,
     })
-    worker.on('error', error => bindings.warn({ err: error }, `stream worker: ${errorLine(error)}`))
+    worker.on('error', error => {
+      bindings.warn({ err: error }, `stream worker: ${errorLine(error)}`)
+      if (error instanceof StreamError && error.code === 'STREAM_OTHER_GROUP') this.#deps.onOtherGroup?.(type)
+    })
     bindings.info({ streamKey, concurrency }, 'consumers started')
     return { promotionId, type, worker, queue }
   }
