@@ -81,6 +81,7 @@ export class ConsumerWork<Fields extends Record<string, string>> {
       mayBegin: () => this.#mayBegin,
       isUsable,
       wait: (held, delayMs) => this.#runner.wait(held, delayMs),
+      onReleased: held => this.recovery.remember(held),
       onError,
     })
   }
@@ -251,6 +252,7 @@ export class ConsumerWork<Fields extends Record<string, string>> {
 
   /** If nobody took it, it is still ours on the server: the look for own entries, or a claim, brings it back. */
   #letGo(held: Held<Fields>): void {
+    this.recovery.remember(held)
     this.#held.remove(held)
     this.recovery.scanOwn()
   }

@@ -22,6 +22,8 @@ export interface LeasesOptions<Fields extends Record<string, string>> {
   isUsable(): boolean
   /** Makes a delayed entry ready when its time has come. */
   wait(held: Held<Fields>, delayMs: number): void
+  /** One that waited is given up; it may be ours again later. */
+  onReleased(held: Held<Fields>): void
   onError(error: Error): void
 }
 
@@ -35,7 +37,7 @@ export class Leases<Fields extends Record<string, string>> {
   }
 
   /** Entries that recovery found: leased at once, begun as slots become free. */
-  async accept(found: readonly FoundEntry[], mayHaveRun: boolean): Promise<void> {
+  async accept(found: readonly FoundEntry[], mayHaveRun: (id: string) => boolean): Promise<void> {
     const { held, stream } = this.#o
     if (found.length === 0) return
     const rest = await this.#o.delays.restOf(found.map(({ id }) => id))
@@ -44,7 +46,7 @@ export class Leases<Fields extends Record<string, string>> {
     const nowMs = performance.now()
     for (const { id, fields, deliveries } of found) {
       // The delivery that brought it here in a reply that we never got is this one.
-      const isFirst = deliveries === 1 && !mayHaveRun
+      const isFirst = deliveries === 1 && !mayHaveRun(id)
       const badEnds = isFirst ? 0 : deliveries
       const entry = toEntry<Fields>(stream, id, fields ?? [], badEnds + 1)
       const waits = badEnds > 0 && !isPoison(badEnds + 1, Math.max(2, this.#o.maxDeliveries))
@@ -81,6 +83,7 @@ export class Leases<Fields extends Record<string, string>> {
     const waiting = [...this.#o.held.values()].filter(({ state }) => state === 'ready' || state === 'suspect')
     if (waiting.length === 0) return
     this.#hasReleased = true
+    for (const held of waiting) this.#o.onReleased(held)
     this.#release(this.#forget(waiting)).catch(error => this.#o.onError(toError(error)))
   }
 

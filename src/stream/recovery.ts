@@ -10,10 +10,10 @@ export interface RecoveryOptions<Fields extends Record<string, string>> {
   /** The consumer's name was given: it may hold entries of the process before. */
   mayInherit: boolean
   /**
-   * Takes entries in. `mayHaveRun`: a process that is no more may have begun them, once for each of their deliveries;
-   * otherwise the only delivery of an entry is the one that brought it here.
+   * Takes entries in. `mayHaveRun`: each of its deliveries may have been a run that ended badly; otherwise the only
+   * delivery of an entry is the one that brought it here.
    */
-  accept(entries: readonly FoundEntry[], mayHaveRun: boolean): Promise<void> | void
+  accept(entries: readonly FoundEntry[], mayHaveRun: (id: string) => boolean): Promise<void> | void
   /** An entry that was deleted while it was pending has nothing to be done: only its acknowledgement is left. */
   settleDeleted(id: string): void
   /** The server says that this one is ours after all. */
@@ -52,6 +52,8 @@ export class Recovery<Fields extends Record<string, string>> {
   #mustScanOwn: boolean
   /** The reply to a claim may have been lost: what is found among our own may have killed its process. */
   #wasClaimLost: boolean
+  /** Let go of, to be looked for, with nothing but bad ends in the server's count. */
+  #hadBadEnds = new Set<string>()
   #hasUnclaimed = false
   #round: Promise<void> | undefined
   #claimCursor = '0-0'
@@ -79,6 +81,11 @@ export class Recovery<Fields extends Record<string, string>> {
   /** Entries may be ours that we do not hold: the server is asked for them. */
   scanOwn(): void {
     this.#mustScanOwn = true
+  }
+
+  /** This one is let go of and may be found among our own again: a bad end that it had is not its first delivery then. */
+  remember({ id, entry, isCounted }: Held<Fields>): void {
+    if (!isCounted && entry.deliveries > 1) this.#hadBadEnds.add(id)
   }
 
   /** Looks for stale entries in the next round. */
@@ -158,6 +165,7 @@ export class Recovery<Fields extends Record<string, string>> {
     counter.forgive(entry)
     onStalled(entry.id)
     if (entry.state === 'active') return
+    this.remember(entry)
     held.remove(entry)
     // If nobody took it, it is still ours and idle: the look for own entries or a claim brings it back.
     this.#mustScanOwn = true
@@ -165,7 +173,11 @@ export class Recovery<Fields extends Record<string, string>> {
 
   async #takeOwn(): Promise<void> {
     const { group, held } = this.#options
-    const mayHaveRun = this.#wasClaimLost
+    const wasClaimLost = this.#wasClaimLost
+    const hadBadEnds = this.#hadBadEnds
+    const mayHaveRun = (id: string) => wasClaimLost || hadBadEnds.has(id)
+    // What is let go of from now on is for the next look.
+    this.#hadBadEnds = new Set()
     this.#mustScanOwn = false
     try {
       for (let after = ''; ; ) {
@@ -182,16 +194,17 @@ export class Recovery<Fields extends Record<string, string>> {
       this.#wasClaimLost = false
     } catch (error) {
       this.#mustScanOwn = true
+      for (const id of hadBadEnds) this.#hadBadEnds.add(id)
       throw error
     }
   }
 
-  async #take(entries: readonly FoundEntry[], mayHaveRun: boolean): Promise<void> {
+  async #take(entries: readonly FoundEntry[], mayHaveRun: (id: string) => boolean): Promise<void> {
     for (const { id, fields } of entries) if (fields === null) this.#options.settleDeleted(id)
-    await this.#options.accept(
-      entries.filter(({ fields }) => fields !== null),
-      mayHaveRun,
-    )
+    const alive = entries.filter(({ fields }) => fields !== null)
+    await this.#options.accept(alive, mayHaveRun)
+    // Not accepted: paused meanwhile.
+    for (const { id } of alive) if (mayHaveRun(id) && !this.#options.held.has(id)) this.#hadBadEnds.add(id)
   }
 
   /** Takes stale entries, following the cursor to the end as far as slots go; the rest waits for the next round. */
@@ -236,7 +249,7 @@ export class Recovery<Fields extends Record<string, string>> {
     }
     const alive = news.filter(({ fields }) => fields !== null)
     for (const { id } of alive) onStalled(id)
-    await this.#take(news, true)
+    await this.#take(news, () => true)
     return alive.length
   }
 

@@ -51,6 +51,7 @@ const commands = fc.oneof(
   { weight: 6, arbitrary: readNew },
   command('XGROUP', 'CREATE', key, group, '0'),
   command('XGROUP', 'DESTROY', key, group),
+  command('XGROUP', 'SETID', key, group, fc.oneof(fc.constant('$'), id)),
   command('XGROUP', fc.constantFrom('CREATECONSUMER', 'DELCONSUMER'), key, group, consumer),
   command('XREADGROUP', 'GROUP', group, consumer, 'COUNT', count, 'STREAMS', key, fc.oneof(fc.constant('0'), id)),
   command('XACK', key, group, ids),

@@ -139,6 +139,10 @@ function xgroup(keys: Keyspace, [action = '', key = '', name = '', ...rest]: str
   const group = stream.groups.get(name)
   if (group === undefined) throw refusal(`NOGROUP No such consumer group '${name}' for key name '${key}'`)
   const [consumer = ''] = rest
+  if (action.toUpperCase() === 'SETID') {
+    group.lastDelivered = consumer === '$' ? stream.lastId : parseId(consumer)
+    return 'OK'
+  }
   if (action.toUpperCase() === 'DELCONSUMER') return group.removeConsumer(consumer)
   if (action.toUpperCase() !== 'CREATECONSUMER') throw refusal(`ERR unknown subcommand '${action}'. Try XGROUP HELP.`)
   const isNew = !group.consumers.has(consumer)

@@ -120,6 +120,26 @@ describe('only a death during its own run stands against an entry', () => {
     expect(seen.most).toBeLessThanOrEqual(16)
   })
 
+  test('a suspect that waited while its worker was paused is one afterwards', async () => {
+    await queueOf().ensureGroup()
+    await queueOf().addBulk(jobs(60))
+    await redis.probe.xreadgroup('GROUP', GROUP, 'dead', 'COUNT', 60, 'STREAMS', name, '>')
+    const deliveries: number[] = []
+    const worker = work(
+      async entry => {
+        deliveries.push(entry.deliveries)
+        await sleep(20)
+      },
+      { concurrency: 100, claimMinIdleMs: 1000 },
+    )
+    await until('the first runs', () => deliveries.length > 0)
+    await worker.pause()
+    expect(deliveries.length).toBeLessThan(60)
+    worker.resume()
+    await until('an empty stream', isEmptied)
+    expect(deliveries).toEqual(Array.from({ length: 60 }, () => 2))
+  })
+
   test('a suspect that hangs holds nobody up for long', async () => {
     await queueOf().ensureGroup()
     await queueOf().addBulk(jobs(20))

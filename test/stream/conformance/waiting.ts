@@ -78,6 +78,7 @@ describe('a delayed entry holds no slot', () => {
       calledAt.push(performance.now())
       return calledAt.length === 1 ? retryLater({ delayMs: 2000, reason: 'not now' }) : undefined
     }
+    await queueOf().ensureGroup()
     const first = work(handler, { claimMinIdleMs: 300 })
     await queueOf().add({ n: '1' })
     await until('the delay is written down', async () => {
