@@ -63,12 +63,12 @@ export const PLANTED_BUGS: Readonly<Record<string, PlantedBug>> = {
     ],
   },
   'ids-as-numbers': {
-    caughtBy: 'bare',
+    caughtBy: 'odd-messages',
     edits: [
       edit(
         'src/runtime/exact-json.ts',
         'rawJson(context.source) : value',
-        'rawJson(BigInt(Math.trunc(Number(context.source))).toString()) : value',
+        'rawJson(Number.isInteger(value) ? BigInt(value).toString() : context.source) : value',
       ),
     ],
   },
@@ -100,7 +100,7 @@ export const PLANTED_BUGS: Readonly<Record<string, PlantedBug>> = {
     ],
   },
   'own-pending-not-drained': {
-    caughtBy: 'simulation',
+    caughtBy: 'redis-cut',
     edits: [
       edit(
         'src/stream/recovery.ts',
@@ -123,45 +123,8 @@ export const PLANTED_BUGS: Readonly<Record<string, PlantedBug>> = {
       ),
     ],
   },
-  'poison-by-association': {
-    caughtBy: 'simulation',
-    edits: [
-      edit('src/stream/leases.ts', "waits ? 'suspect' : 'ready')", "'ready')"),
-      edit('src/stream/leases.ts', 'one.isSuspect = badEnds > 0', 'one.isSuspect = false'),
-    ],
-  },
-  'lost-claim-reply': {
-    caughtBy: 'simulation',
-    edits: [
-      edit(
-        'src/stream/recovery.ts',
-        '      this.#mustScanOwn = true\n      this.#wasClaimLost = true\n      throw error\n',
-        '      throw error\n',
-      ),
-    ],
-  },
-  'admission-not-asked-again': {
-    caughtBy: 'bare',
-    edits: [
-      edit(
-        'src/promotion/stream-producer.ts',
-        'if (!this.#hasPlace(streamKey) && !(await this.#admitWithin(streamKey, 1, LENGTH_MIN_AGE_MS))) return false',
-        '',
-      ),
-    ],
-  },
-  'a-redirect-is-no-outage': {
-    caughtBy: 'money-systemic',
-    edits: [
-      edit(
-        'src/money/charge.ts',
-        "  if (isCharge(method, answer)) return 'usable'\n",
-        "  if (answer.status === 302 || isCharge(method, answer)) return 'usable'\n",
-      ),
-    ],
-  },
   'one-refusal-latches-all': {
-    caughtBy: 'money-systemic',
+    caughtBy: 'forbidden',
     edits: [
       edit(
         'src/money/charge.ts',
@@ -169,10 +132,6 @@ export const PLANTED_BUGS: Readonly<Record<string, PlantedBug>> = {
         "return 'refused'",
       ),
     ],
-  },
-  'commit-not-repeated': {
-    caughtBy: 'unit',
-    edits: [edit('src/kafka/offset-committer.ts', '    this.#tryLater()\n  }', '  }')],
   },
 }
 

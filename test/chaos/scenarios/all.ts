@@ -4,6 +4,7 @@ import { bound } from './bound.ts'
 import { clock } from './clock.ts'
 import { crashPoints } from './crash-points.ts'
 import { fairness } from './fairness.ts'
+import { forbidden } from './forbidden.ts'
 import { frozen } from './frozen.ts'
 import { insertKills } from './insert-kills.ts'
 import { kills } from './kills.ts'
@@ -12,7 +13,9 @@ import { longTransaction } from './long-transaction.ts'
 import { moneyDown } from './money-down.ts'
 import { moneyFaults, noDedup } from './money-faults.ts'
 import { moneySystemic } from './money-systemic.ts'
+import { oddMessages } from './odd-messages.ts'
 import { postgres } from './postgres.ts'
+import { redisCut } from './redis-cut.ts'
 import { redisLoss } from './redis-loss.ts'
 import { redisMemory } from './redis-memory.ts'
 import { sigterm } from './sigterm.ts'
@@ -30,6 +33,9 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   bare,
   'money-faults': moneyFaults,
   'no-dedup': noDedup,
+  forbidden,
+  'redis-cut': redisCut,
+  'odd-messages': oddMessages,
   'redis-loss': redisLoss,
   'redis-memory': redisMemory,
   'money-down': moneyDown,
