@@ -34,16 +34,6 @@ export const PLANTED_BUGS: Readonly<Record<string, PlantedBug>> = {
       ),
     ],
   },
-  'offset-before-insert': {
-    caughtBy: 'insert-kills',
-    edits: [
-      edit(
-        'src/kafka/topic-consumer.ts',
-        '    if (readable.length > 0) {\n',
-        '    await this.#committer.commit({ topic, partition, offset: next(batch.lastOffset()) })\n    if (readable.length > 0) {\n',
-      ),
-    ],
-  },
   'no-unique-key': {
     caughtBy: 'insert-kills',
     edits: [edit('src/database/result-insert.ts', 'on conflict (${target}) do nothing', 'on conflict do nothing')],
@@ -120,6 +110,16 @@ export const PLANTED_BUGS: Readonly<Record<string, PlantedBug>> = {
         'src/stream/stream-reader.ts',
         'if (one === undefined) this.#o.repeated(id, askedAtMs)',
         'if (one === undefined) this.#o.begin(held.get(id) as never)',
+      ),
+    ],
+  },
+  'a-redirect-is-no-outage': {
+    caughtBy: 'money-systemic',
+    edits: [
+      edit(
+        'src/money/charge.ts',
+        "  if (isCharge(method, answer)) return 'usable'\n",
+        "  if (answer.status === 302 || isCharge(method, answer)) return 'usable'\n",
       ),
     ],
   },
