@@ -26,7 +26,7 @@ export function kafkaOf(config: KafkaConfig, logger: Logger): KafkaClient {
   })
 }
 
-const streamSettingOf = (config: RedisConfig) =>
+export const streamSettingOf = (config: RedisConfig) =>
   config.REDIS_STREAM_URL === undefined ? 'REDIS_URL' : 'REDIS_STREAM_URL'
 
 /** Before anything connects: every part of a URL holds, or is refused by name. */
@@ -62,7 +62,7 @@ export function sharedRedisOf(config: RedisConfig, logger: Logger, commandTimeou
   const { REDIS_URL: url, REDIS_CLUSTER: cluster, REDIS_KEY_PREFIX: keyPrefix } = config
   const client = createRedisClient({ url, cluster, keyPrefix, logger, commandTimeoutMs })
   const life = service('shared-redis', {
-    start: () => connectRedis(client, 10_000),
+    start: () => connectRedis(client, REDIS_START_MS),
     stop: async () => client.disconnect(),
   })
   return { client, service: life }

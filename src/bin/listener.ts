@@ -84,8 +84,8 @@ await runProcess('listener', listenerSchema, async (config, { logger, fatal, ass
     port: config.LISTENER_PORT,
     portSetting: 'LISTENER_PORT',
   })
-  const own = [redis.service, owner, retryJobs, topicsReady, joined, money.gate.waiting]
-  return [...health.probes, ...services, ...own, ...health.watches]
+  const own = [owner, retryJobs, topicsReady, joined, money.gate.waiting]
+  return [...health.probes, redis.service, ...services, ...own, ...health.watches]
 })
 
 /** Each consumer's polling, and its batches: one that takes long is no standstill while its messages are settled. */

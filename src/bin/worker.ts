@@ -106,8 +106,8 @@ await runProcess('worker', workerSchema, async (config, { logger, fatal, assertS
   })
   return [
     ...health.probes,
-    ...services,
     redis.service,
+    ...services,
     owner,
     topicsOf(config, foundation),
     consumers,

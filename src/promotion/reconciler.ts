@@ -4,6 +4,7 @@ import type { PromotionStream } from '#queues/promotion-stream.ts'
 import type { PromotionType } from '#queues/promotion-type.ts'
 import { errorLine, toError } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
+import { AnsweringStreams } from './answering-streams.ts'
 import type { PromotionConsumerRegistry } from './consumer-registry.ts'
 import { createRefillCursor, type RefillCursor, refill } from './refill.ts'
 import type { PromotionStreamManager } from './stream-manager.ts'
@@ -21,6 +22,8 @@ export interface ReconcilerDeps {
 
 /** Each is a transaction: a fraction of the process's database connections. */
 const REFILLS_AT_ONCE = 3
+/** A round waits no longer for a promotion, in ms: the others follow their status meanwhile. */
+const FOLLOW_MS = 2000
 
 /**
  * Makes this process do what the database says: consumers of IN_PROGRESS promotions run and their streams are filled,
@@ -32,9 +35,13 @@ export class PromotionReconciler {
   /** Promotions that may have rows without an entry. */
   readonly #backlog = new Map<string, Promotion>()
   readonly #cursors = new Map<string, RefillCursor>()
+  readonly #answering: AnsweringStreams
+  /** Promotions that are being followed: one on a shard that is away takes long over it. */
+  readonly #following = new Set<string>()
 
   constructor(deps: ReconcilerDeps) {
     this.#deps = deps
+    this.#answering = new AnsweringStreams(deps)
   }
 
   /** One round over every promotion. One that fails does not keep the others from theirs. */
@@ -49,7 +56,17 @@ export class PromotionReconciler {
       // Not awaited: handlers that wait for Kafka or a permit would keep every other promotion from following its status.
       if (!activeIds.has(id)) void this.#guard(id, () => manager.stopConsumers(id))
     }
-    await Promise.all(active.map(promotion => this.#guard(promotion.id, () => this.reconcileOne(promotion))))
+    const idle = active.filter(({ id }) => !this.#following.has(id))
+    const late = Promise.withResolvers<void>()
+    const timer = setTimeout(late.resolve, FOLLOW_MS)
+    await Promise.race([Promise.all(idle.map(promotion => this.#follow(promotion))), late.promise])
+    clearTimeout(timer)
+  }
+
+  async #follow(promotion: Promotion): Promise<void> {
+    this.#following.add(promotion.id)
+    await this.#guard(promotion.id, () => this.reconcileOne(promotion))
+    this.#following.delete(promotion.id)
   }
 
   /** Starts or pauses the consumers of one promotion; its stream is refilled by the next refill round. */
@@ -62,7 +79,7 @@ export class PromotionReconciler {
 
   /** A turn for every promotion that may have rows without an entry; bounded, so that none waits long for its own. */
   async refill(): Promise<void> {
-    const rest = [...this.#backlog.values()]
+    const rest = await this.#answering.of([...this.#backlog.values()])
     const fillNext = async () => {
       for (let next = rest.pop(); next !== undefined; next = rest.pop()) {
         const promotion = next

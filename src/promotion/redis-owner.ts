@@ -4,6 +4,7 @@ import type { Cluster, Redis } from 'ioredis'
 import type { DatabaseIdentity, ProcessRepository } from '#database/processes.ts'
 import { CodedError, errorLine, toError } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
+import { describeRefusal } from '#runtime/redis-refusal.ts'
 import { type Service, service } from '#runtime/service.ts'
 
 /** A Redis that we write to, and the variable that names it. */
@@ -36,14 +37,26 @@ const describePrefix = (keyPrefix: string) =>
   keyPrefix === '' ? 'no REDIS_KEY_PREFIX' : `REDIS_KEY_PREFIX=${keyPrefix}`
 
 /** The mark under our prefix; undefined when nobody has set one. */
-export async function readOwner({ client }: OwnedRedis, keyPrefix: string): Promise<OwnerMark | undefined> {
-  const text = await client.get(ownerKey(keyPrefix))
+export async function readOwner(redis: OwnedRedis, keyPrefix: string): Promise<OwnerMark | undefined> {
+  const text = await named(redis, client => client.get(ownerKey(keyPrefix)))
   return text === null ? undefined : (JSON.parse(text) as OwnerMark)
 }
 
 /** Makes this database the owner, whoever was. */
 export async function takeOver(redis: OwnedRedis, keyPrefix: string, identity: DatabaseIdentity): Promise<void> {
-  await redis.client.set(ownerKey(keyPrefix), markOf(identity))
+  await named(redis, client => client.set(ownerKey(keyPrefix), markOf(identity)))
+}
+
+/** A refusal says which variable it belongs to: this is the first that is written anywhere. */
+async function named<T>(
+  { variable, client }: OwnedRedis,
+  ask: (client: OwnedRedis['client']) => Promise<T>,
+): Promise<T> {
+  try {
+    return await ask(client)
+  } catch (cause) {
+    throw new CodedError('REDIS_REFUSED', describeRefusal(client, variable, cause), { cause })
+  }
 }
 
 function markOf({ system, name }: DatabaseIdentity): string {
@@ -67,7 +80,7 @@ export async function assertOwnRedis(parts: RedisOwnerParts, identity: DatabaseI
 }
 
 async function assertOwner(redis: OwnedRedis, keyPrefix: string, identity: DatabaseIdentity): Promise<void> {
-  await redis.client.set(ownerKey(keyPrefix), markOf(identity), 'NX')
+  await named(redis, client => client.set(ownerKey(keyPrefix), markOf(identity), 'NX'))
   const mark = await readOwner(redis, keyPrefix)
   if (mark === undefined || (mark.system === identity.system && mark.name === identity.name)) return
   throw new CodedError(

@@ -31,10 +31,14 @@ const BATCH_SIZE = 500
 const PARTLY = 'the stream took a part of the batch only'
 
 const LEFT_LOG_INTERVAL_MS = 60_000
+/** How often a stream in trouble of its own is asked whether it is over; nobody waits for the answer. */
+const LOOK_AGAIN_MS = 1000
 
 interface Fill {
   length: number
   readAt: number
+  /** When its length was last asked for. */
+  askedAtMs: number
   reading: Promise<void> | undefined
   /** Places that were given and are not used yet. */
   admitted: number
@@ -73,7 +77,33 @@ export class PromotionStreamProducer {
    * enough then. Give the place back by `enqueue` or `release`. Rejects when Redis does not answer.
    */
   async admit(streamKey: string): Promise<boolean> {
+    if (this.#isLeftAlone(streamKey)) return false
     return this.#admitWithin(streamKey, ROOM_SHARE, LENGTH_MAX_AGE_MS)
+  }
+
+  /** Known to be in trouble of its own: a call would wait for nothing, and all others of a batch with it. */
+  #isLeftAlone(streamKey: string): boolean {
+    if (this.#lengthTroubles.isOwn(streamKey)) {
+      this.#lookAgain(streamKey)
+      return true
+    }
+    return this.#addTroubles.isOwn(streamKey, LOOK_AGAIN_MS)
+  }
+
+  #lookAgain(streamKey: string): void {
+    const fill = this.#fillOf(streamKey)
+    if (fill.reading !== undefined || performance.now() - fill.askedAtMs < LOOK_AGAIN_MS) return
+    fill.reading = this.#readLength(streamKey, fill)
+    fill.reading.catch(error => this.#lengthTroubles.failed(streamKey, error))
+  }
+
+  /** Beside a shard that is away there may be nobody who writes to another: then the others are asked. */
+  async #isOwnTrouble(troubles: StreamTroubles, streamKey: string, error: unknown): Promise<boolean> {
+    if (troubles.failed(streamKey, error)) return true
+    if (!troubles.hasFailedLong(streamKey)) return false
+    if (!(await this.#options.connection.isServedBeside(streamKey))) return false
+    troubles.othersWork(streamKey)
+    return true
   }
 
   async #admitWithin(streamKey: string, share: number, maxAgeMs: number): Promise<boolean> {
@@ -84,7 +114,7 @@ export class PromotionStreamProducer {
       fill.admitted += 1
       return true
     } catch (error) {
-      if (!this.#lengthTroubles.failed(streamKey, error)) throw error
+      if (!(await this.#isOwnTrouble(this.#lengthTroubles, streamKey, error))) throw error
       this.#logLeft(streamKey, error)
       return false
     }
@@ -102,6 +132,10 @@ export class PromotionStreamProducer {
    * or not: adding it again is harmless, the row tells a second one that the first was done.
    */
   async enqueue(streamKey: string, key: string, message: string): Promise<boolean> {
+    if (this.#isLeftAlone(streamKey)) {
+      this.release(streamKey)
+      return false
+    }
     if (!this.#hasPlace(streamKey) && !(await this.#admitWithin(streamKey, 1, LENGTH_MIN_AGE_MS))) return false
     const fill = this.#fillOf(streamKey)
     fill.admitted = Math.max(0, fill.admitted - 1)
@@ -111,7 +145,7 @@ export class PromotionStreamProducer {
       if (error === undefined) return true
       throw error
     } catch (error) {
-      if (!this.#addTroubles.failed(streamKey, error)) throw error
+      if (!(await this.#isOwnTrouble(this.#addTroubles, streamKey, error))) throw error
       this.#logLeft(streamKey, error)
       return false
     } finally {
@@ -212,7 +246,15 @@ export class PromotionStreamProducer {
     const known = this.#fills.get(streamKey)
     if (known !== undefined) return known
     const readAt = Number.NEGATIVE_INFINITY
-    const fill: Fill = { length: 0, readAt, reading: undefined, admitted: 0, adding: 0, addedSinceRead: 0 }
+    const fill: Fill = {
+      length: 0,
+      readAt,
+      askedAtMs: readAt,
+      reading: undefined,
+      admitted: 0,
+      adding: 0,
+      addedSinceRead: 0,
+    }
     this.#fills.set(streamKey, fill)
     return fill
   }
@@ -228,6 +270,7 @@ export class PromotionStreamProducer {
 
   async #readLength(streamKey: string, fill: Fill): Promise<void> {
     const addedBefore = fill.addedSinceRead
+    fill.askedAtMs = performance.now()
     try {
       fill.length = await this.queue(streamKey).length()
       // What was added while the answer was under way may or may not be in it: count it once more, not once less.

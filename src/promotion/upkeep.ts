@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Promotion, PromotionRepository } from '#database/promotions.ts'
 import { withAdvisoryLock } from '#database/sweep-rows.ts'
+import { AnsweringStreams } from './answering-streams.ts'
 import { announceCompleted, type CompletionDeps, completeIfDone } from './completion.ts'
 import { guarded } from './guarded.ts'
 import { reviveLostRetries } from './lost-retries.ts'
@@ -138,14 +139,15 @@ async function forEachRunning(
   await forEach(running, deps, hasTime, work)
 }
 
-/** One promotion that fails does not keep the others from theirs. */
+/** One promotion that fails, or whose shard is away, does not keep the others from theirs. */
 async function forEach(
   promotions: readonly Promotion[],
-  { logger }: UpkeepDeps,
+  deps: UpkeepDeps,
   hasTime: HasTime,
   work: (promotion: Promotion) => Promise<void>,
 ): Promise<void> {
-  for (const promotion of promotions) {
+  const { logger } = deps
+  for (const promotion of await new AnsweringStreams(deps).of(promotions)) {
     if (!hasTime()) return
     await guarded({ promotionId: promotion.id }, logger, () => work(promotion))
   }

@@ -7,7 +7,7 @@ import { errorLine } from './errors.ts'
  */
 const CURED_BY_ANOTHER_SOCKET = /(?:^|\s-|:-)(?:READONLY|LOADING|MASTERDOWN|UNBLOCKED|NOREPLICAS|CLUSTERDOWN)\b/
 
-/** At most one new socket for such answers in this time, in ms: a server that is slow to recover is not stormed. */
+/** At most one new socket for such answers, or for a replica, in this time, in ms: nobody is stormed meanwhile. */
 const RECONNECT_PAUSE_MS = 1000
 
 /** How often a watch looks, and how often it asks, in ms. */
@@ -59,6 +59,7 @@ export function watchRedis(
   let lastAskedAtMs = Number.NEGATIVE_INFINITY
   let bytesRead = 0
   let isAsking = false
+  let leftReplicaAtMs = Number.NEGATIVE_INFINITY
 
   const replace = (reason: string) => {
     askedAtMs = undefined
@@ -68,7 +69,11 @@ export function watchRedis(
   const answered = (info: string) => {
     askedAtMs = undefined
     state.isReadOnly = !allowReplica && /^role:slave/m.test(info)
-    if (state.isReadOnly) replace('the server is a replica')
+    const nowMs = performance.now()
+    // The name may lead there for a while yet: until the next look this socket is as good as another.
+    if (!state.isReadOnly || nowMs - leftReplicaAtMs < RECONNECT_PAUSE_MS) return
+    leftReplicaAtMs = nowMs
+    replace('the server is a replica')
   }
   const ask = async () => {
     if (isAsking || redis.status !== 'ready') return

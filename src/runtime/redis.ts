@@ -3,7 +3,7 @@ import { CodedError, errorLine } from './errors.ts'
 import type { Logger } from './logger.ts'
 import { createRedis } from './redis-client.ts'
 import { logOutages } from './redis-outage.ts'
-import { isFinalRefusal, lastReasonOf } from './redis-refusal.ts'
+import { describeRefusal, lastReasonOf } from './redis-refusal.ts'
 import { parseRedisUrl } from './redis-url.ts'
 
 /** Rejects a URL before anything connects, in one line that names its setting. */
@@ -27,13 +27,13 @@ export interface RedisOptions {
 }
 
 /** BullMQ's workers block for `BULL_BLOCK_SECONDS` at most; a server that is silent for longer than this is gone. */
-const BULL_SILENCE_MS = 6500
+const BULL_SILENCE_MS = 4500
 
 /**
  * How long a BullMQ worker waits for a job in one command, in s. Its connection cannot be asked meanwhile whether it is
  * still good for anything.
  */
-export const BULL_BLOCK_SECONDS = 4
+export const BULL_BLOCK_SECONDS = 2
 
 /**
  * A connection for BullMQ and everything but streams, which have their own. `maxRetriesPerRequest: null` is what
@@ -85,8 +85,8 @@ export function reconnectPauseMs(attempt: number): number {
   return Math.min(MAX_RECONNECT_PAUSE_MS, 25 * 2 ** Math.min(attempt, MAX_RECONNECT_EXPONENT))
 }
 
-/** A start that cannot go on says so within this time, in ms. */
-export const REDIS_START_MS = 4500
+/** A start that cannot go on says so within 5 s: so long it waits for Redis, in ms. */
+export const REDIS_START_MS = 3000
 
 /** Connects, or says in one line what Redis says, or that it does not answer. */
 export async function connectRedis(client: Redis | Cluster, timeoutMs: number, setting = 'REDIS_URL'): Promise<void> {
@@ -102,14 +102,10 @@ export async function connectRedis(client: Redis | Cluster, timeoutMs: number, s
     await Promise.race([client.ping(), failure.promise])
   } catch (cause) {
     client.disconnect()
-    throw unreachable(setting, reason.error ?? cause)
+    const why = reason.error ?? cause
+    throw new CodedError('REDIS_UNREACHABLE', describeRefusal(client, setting, why), { cause: why })
   } finally {
     clearTimeout(timer)
     reason.stop()
   }
-}
-
-function unreachable(setting: string, cause: unknown): CodedError {
-  const verb = isFinalRefusal(cause) ? 'refuses us' : 'does not answer'
-  return new CodedError('REDIS_UNREACHABLE', `Redis (${setting}) ${verb}: ${errorLine(cause)}`, { cause })
 }

@@ -1,11 +1,11 @@
 import type { ConnectionOptions } from 'node:tls'
+import calculateSlot from 'cluster-key-slot'
 import { Cluster, type Redis, ReplyError } from 'ioredis'
-import { errorLine } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
 import { REDIS_START_MS, reconnectPauseMs } from '#runtime/redis.ts'
 import { createRedis } from '#runtime/redis-client.ts'
 import { logOutages } from '#runtime/redis-outage.ts'
-import { isFinalRefusal, lastReasonOf } from '#runtime/redis-refusal.ts'
+import { describeRefusal, lastReasonOf } from '#runtime/redis-refusal.ts'
 import { isReadOnly } from '#runtime/redis-watch.ts'
 import { assertConnectionOptions } from './connection-options.ts'
 import { StreamError, withoutCommand } from './errors.ts'
@@ -83,6 +83,25 @@ export class StreamConnection {
     return this.client.status === 'ready' && !isReadOnly(this.client)
   }
 
+  /**
+   * In a cluster: whether another node than this key's answers, and its slots are served. False when there is none, and when
+   * the server refuses the question (`CLUSTER INFO`). Never rejects.
+   */
+  async isServedBeside(key: string): Promise<boolean> {
+    if (!(this.client instanceof Cluster)) return false
+    const own = this.client.slots[calculateSlot(key)]?.[0]
+    const others = this.client
+      .nodes('master')
+      .filter(({ options: { host, port } }) => `${host}:${port}` !== own)
+      .map(async node => {
+        if (!/cluster_state:ok/.test(String(await node.cluster('INFO')))) throw new Error('slots are not served')
+      })
+    return Promise.any(others).then(
+      () => true,
+      () => false,
+    )
+  }
+
   get #setting(): string {
     return this.#options.setting ?? 'streams'
   }
@@ -128,8 +147,7 @@ export class StreamConnection {
     } catch (thrown) {
       await this.#hangUp()
       const cause = reason.error ?? thrown
-      const verb = isFinalRefusal(cause) ? 'refuses us' : 'does not answer'
-      const message = `Redis (${this.#setting}) ${verb}: ${errorLine(cause)}`
+      const message = describeRefusal(this.client, this.#setting, cause)
       throw new StreamError('STREAM_UNREACHABLE', message, { cause, canRetry: true })
     } finally {
       clearTimeout(timer)

@@ -19,6 +19,8 @@ export interface Disturbances {
 
 export interface LossyProxy extends Disturbances {
   url: string
+  /** As `silence`, of the connections only whose client said this last. Tells how many. */
+  silenceOf(marker: RegExp): number
   /** A loss that was ordered and has not happened is not wanted any more. */
   forgetLoss(): void
 }
@@ -39,6 +41,7 @@ export async function startLossyProxy(targetUrl: string, tls?: { key: string; ce
   const silent = new WeakSet<Socket>()
   const clients = new Set<Socket>()
   const sockets = new Set<Socket>()
+  const lastSaid = new WeakMap<Socket, string>()
   let loss: Loss | undefined
   const accept = (client: Socket) => {
     accepted += 1
@@ -60,6 +63,7 @@ export async function startLossyProxy(targetUrl: string, tls?: { key: string; ce
     }
     client.on('end', end)
     client.on('data', data => {
+      lastSaid.set(client, data.toString('latin1'))
       if (silent.has(client)) return
       if (loss?.side === 'request' && loss.marker.test(data.toString('latin1'))) isDoomed = true
       upstream.write(data)
@@ -90,6 +94,11 @@ export async function startLossyProxy(targetUrl: string, tls?: { key: string; ce
     },
     silence: () => {
       for (const client of clients) silent.add(client)
+    },
+    silenceOf: marker => {
+      const matching = [...clients].filter(client => marker.test(lastSaid.get(client) ?? ''))
+      for (const client of matching) silent.add(client)
+      return matching.length
     },
     halfClose: () => {
       for (const client of clients) client.end()

@@ -19,11 +19,14 @@ const NODES = 3
 /** Three masters that share the slots, as `redis-cli --cluster create` makes them. */
 export async function startCluster({ password, user, allowPartial = false }: ClusterOptions = {}) {
   const busPorts = await Promise.all(Array.from({ length: NODES }, freePort))
+  const addUser = async (probe: Redis) => {
+    if (user !== undefined) await probe.acl('SETUSER', user.name, 'on', `>${password}`, ...user.acl.split(' '))
+  }
   const nodes = await Promise.all(busPorts.map(busPort => startNode(busPort, password, allowPartial)))
   for (const [index, { probe }] of nodes.entries()) {
     const border = (part: number) => Math.floor((SLOTS * part) / NODES)
     await probe.cluster('ADDSLOTSRANGE', border(index), border(index + 1) - 1)
-    if (user !== undefined) await probe.acl('SETUSER', user.name, 'on', `>${password}`, ...user.acl.split(' '))
+    await addUser(probe)
     if (index > 0) await meet(probe, nodes[0] as TestRedis, busPorts[0] as number)
   }
   for (const { probe } of nodes) await until('the cluster is whole', () => isWhole(probe), 20_000)
@@ -49,6 +52,19 @@ export async function startCluster({ password, user, allowPartial = false }: Clu
     nodes,
     probe: probe as unknown as Redis,
     server: (nodes[0] as TestRedis).server,
+    /** Starts a node that was killed; its users are not kept over a restart. */
+    restart: async ({ server, probe }: TestRedis) => {
+      await server.start()
+      await until(
+        'the node is back',
+        () =>
+          addUser(probe).then(
+            () => true,
+            () => false,
+          ),
+        20_000,
+      )
+    },
     proxied: () => {
       way ??= disturbedWay()
       return way

@@ -1,4 +1,4 @@
-import { databaseOf, kafkaOf, retryRedisOf, streamConnectionOf } from '#bin/connections.ts'
+import { databaseOf, kafkaOf, retryRedisOf, streamConnectionOf, streamSettingOf } from '#bin/connections.ts'
 import { moneyPartsOf, retryPolicyOf } from '#bin/foundation.ts'
 import { processEnvironment } from '#config/environment.ts'
 import { loadConfig } from '#config/load.ts'
@@ -128,7 +128,7 @@ async function producerOf(config: CliRedisConfig, logger: Logger, parts: AsyncDi
   const { connection, service } = streamConnectionOf(config, logger)
   parts.use(service)
   await service.start()
-  owned.push({ variable: 'REDIS_STREAM_URL', client: connection.client })
+  owned.push({ variable: streamSettingOf(config), client: connection.client })
   return new PromotionStreamProducer({ connection, maxLen: config.REDIS_STREAM_MAX_LEN })
 }
 

@@ -3,13 +3,13 @@ import { processEnvironment } from '#config/environment.ts'
 import { loadConfig } from '#config/load.ts'
 import { redisCliSchema } from '#config/schemas.ts'
 import { type CredentialsRefusal, clearCredentialsLatch } from '#money/credentials-latch.ts'
+import { CodedError } from '#runtime/errors.ts'
 import { createLogger } from '#runtime/logger.ts'
-import { connectRedis, createRedisClient } from '#runtime/redis.ts'
+import { connectRedis, createRedisClient, REDIS_START_MS } from '#runtime/redis.ts'
+import { describeRefusal } from '#runtime/redis-refusal.ts'
 import { withChange } from './change.ts'
 import { withDatabase } from './context.ts'
 import { print } from './output.ts'
-
-const CONNECT_TIMEOUT_MS = 5000
 
 export const resumeCallsCommand = new Command('resume-calls')
   .description('call the Money API again after it refused our credentials: every instance, within two seconds')
@@ -37,8 +37,10 @@ async function clear(): Promise<CredentialsRefusal | undefined> {
     logger,
   })
   try {
-    await connectRedis(redis, CONNECT_TIMEOUT_MS)
-    return await clearCredentialsLatch(redis)
+    await connectRedis(redis, REDIS_START_MS)
+    return await clearCredentialsLatch(redis).catch(cause => {
+      throw new CodedError('REDIS_REFUSED', describeRefusal(redis, 'REDIS_URL', cause), { cause })
+    })
   } finally {
     redis.disconnect()
   }
