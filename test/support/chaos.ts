@@ -55,6 +55,8 @@ export interface ChaosOptions {
   env?: Record<string, string>
   /** Servers to use instead of ones of the run's own. */
   servers?: Record<string, string>
+  /** A connection to the Redis of `servers`, where its URL alone makes none; the system closes it. */
+  redis?: Redis | undefined
   /** What the Money API draws its faults from. */
   seed?: number
 }
@@ -71,6 +73,7 @@ export class ChaosSystem {
   readonly children = new Set<Child>()
   readonly #logFolder = mkdtempSync(join(tmpdir(), 'promostream-chaos-'))
   readonly planned: DemoPromotion[] = []
+  #nextId = 1000
   /** Messages that Kafka acknowledged, by promotion. */
   readonly published = new Map<string, number>()
   /** Targets whose messages belong on the invalid topic. */
@@ -94,6 +97,7 @@ export class ChaosSystem {
     events: EventProviderService
     kafka: KafkaClient
     closeDatabase(): Promise<void>
+    redis: Redis | undefined
   }) {
     this.stack = parts.stack
     this.env = parts.env
@@ -102,7 +106,7 @@ export class ChaosSystem {
     this.kafka = parts.kafka
     this.#closeDatabase = parts.closeDatabase
     this.promotions = createPromotionRepository(parts.kysely)
-    this.redis = new Redis(parts.env.REDIS_URL!, { retryStrategy: () => 50 })
+    this.redis = parts.redis ?? new Redis(parts.env.REDIS_URL!, { retryStrategy: () => 50 })
     this.redis.on('error', () => undefined)
     this.groupId = parts.env.KAFKA_GROUP_ID ?? 'promostream'
     const moneyUrl = parts.env.MONEY_API_URL!
@@ -124,12 +128,13 @@ export class ChaosSystem {
     const events = createEventProvider(kafka)
     await events.start()
     const closeDatabase = () => database.orm.close(true)
-    return new ChaosSystem({ stack, env, kysely: database.kysely, events, kafka, closeDatabase })
+    const { redis } = options
+    return new ChaosSystem({ stack, env, kysely: database.kysely, events, kafka, closeDatabase, redis })
   }
 
   /** `entry`: a program of test/support that stands for the process. */
   async child(
-    kind: 'listener' | 'worker',
+    kind: 'listener' | 'worker' | 'admin',
     env: Record<string, string | undefined> = {},
     entry?: string,
   ): Promise<Child> {
@@ -158,10 +163,16 @@ export class ChaosSystem {
     await Promise.all([...this.children].map(child => child.stop()))
   }
 
-  /** A READY promotion whose gifts are still to be published. */
-  async plan(gifts: number, type: PromotionType = 'VOUCHER', totalCount = gifts): Promise<DemoPromotion> {
+  /** A READY promotion whose gifts are still to be published; its id is the next one that is wanted. */
+  async plan(
+    gifts: number,
+    type: PromotionType = 'VOUCHER',
+    totalCount = gifts,
+    isWanted: (id: string) => boolean = () => true,
+  ): Promise<DemoPromotion> {
     const index = this.planned.length
-    const id = String(1000 + index)
+    while (!isWanted(String(this.#nextId))) this.#nextId += 1
+    const id = String(this.#nextId++)
     const firstTargetId = 9_100_000_000_000_000_000n + BigInt(index) * 10_000_000n
     const promotion = { id, type, topic: topicOf(type.toLowerCase()), gifts, firstTargetId }
     this.planned.push(promotion)

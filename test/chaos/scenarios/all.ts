@@ -2,6 +2,7 @@ import type { Scenario } from '../scenario.ts'
 import { bare } from './bare.ts'
 import { bound } from './bound.ts'
 import { clock } from './clock.ts'
+import { cluster } from './cluster.ts'
 import { crashPoints } from './crash-points.ts'
 import { fairness } from './fairness.ts'
 import { forbidden } from './forbidden.ts'
@@ -18,6 +19,7 @@ import { postgres } from './postgres.ts'
 import { redisCut } from './redis-cut.ts'
 import { redisLoss } from './redis-loss.ts'
 import { redisMemory } from './redis-memory.ts'
+import { redisSilent } from './redis-silent.ts'
 import { sigterm } from './sigterm.ts'
 import { streamFailover } from './stream-failover.ts'
 import { streamKills } from './stream-kills.ts'
@@ -38,6 +40,8 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   'odd-messages': oddMessages,
   'redis-loss': redisLoss,
   'redis-memory': redisMemory,
+  'redis-silent': redisSilent,
+  cluster,
   'money-down': moneyDown,
   'money-systemic': moneySystemic,
   'listeners-come-and-go': listenersComeAndGo,
