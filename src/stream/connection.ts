@@ -161,7 +161,10 @@ export class StreamConnection {
 
   /** Another server may answer now, an older one after a failover: what it can do is asked anew. */
   async #onBack(): Promise<void> {
-    await this.#probe().catch(() => undefined)
+    // Not knowing, it sends what every server knows: an older one would refuse each acknowledgement, for ever.
+    await this.#probe().catch(() => {
+      this.#capabilities = { ackDel: false }
+    })
     for (const listener of this.#listeners) listener()
   }
 
