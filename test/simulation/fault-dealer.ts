@@ -145,12 +145,13 @@ export class FaultDealer {
   #failover(downMs: number): void {
     const world = this.#world
     this.#tell(`Redis is away for ${Math.round(downMs)} ms`)
-    world.isRedisDown = true
+    world.redisOutages += 1
+    // Whoever answers next is another server: nobody stays connected from the one to the other.
+    world.redis.hasAckDel = !world.redis.hasAckDel
     this.#cutAll()
     this.#lasts(downMs)
     world.scheduler.after(undefined, downMs, () => {
-      world.isRedisDown = false
-      world.redis.hasAckDel = !world.redis.hasAckDel
+      world.redisOutages -= 1
     })
   }
 

@@ -71,10 +71,18 @@ function leavings(world: World): string[] {
 }
 
 /** I6: what was asked more often than once has a fault to blame. */
-function requests({ money, rows, plan, faults, retries, upkeep }: World): string[] {
+function requests({ money, rows, plan, faults, retries, upkeep, failedStatements }: World): string[] {
+  // A process that dies may have a call under way in each slot, and a retry beside them.
   const disturbing = faults.struck.length + rows.skipped.length
+  // A statement that fails takes a whole batch of commits with it.
+  const repeated = failedStatements * plan.maxInFlight
   const allowed =
-    rows.rows.size + money.spoilt + retries.repeated + upkeep.requeued + disturbing * plan.slots * plan.workers
+    rows.rows.size +
+    money.spoilt +
+    repeated +
+    retries.repeated +
+    upkeep.requeued +
+    disturbing * (plan.maxInFlight + 1) * plan.workers
   if (money.posts <= allowed) return []
   return [`I6: ${money.posts} POSTs for ${rows.rows.size} gifts, at most ${allowed} can be explained`]
 }

@@ -20,6 +20,11 @@ const STOP_DEADLINE_MS = 8000
 /** Beyond the deadline a stop may take this long: two graces after the abort, and leaving the group. */
 const STOP_SLACK_MS = 4000
 
+interface Watched {
+  readonly consumer: string
+  on(event: 'active', listener: (entry: { id: string }) => void): unknown
+}
+
 /** A worker process, made of the real parts as `src/bin/worker.ts` is. */
 export class SimWorker {
   readonly process: SimProcess
@@ -31,7 +36,7 @@ export class SimWorker {
   readonly #world: World
   readonly #registry: PromotionConsumerRegistry
   #stop: (() => Promise<void>) | undefined
-  /** Handlers at work by promotion; entries that they have. */
+  /** Handlers at work by consumer (one that starts again has new ones beside the old); entries that they have. */
   readonly #running = new Map<string, number>()
   readonly #entries = new Set<string>()
   #lastEntry = ''
@@ -115,12 +120,15 @@ export class SimWorker {
     gate.onHold(isHeld => (isHeld ? registry.hold('money-api') : registry.release('money-api')))
     const aborter = new AbortController()
     const retrying = world.retries.work(this.process, new CampaignPromotionVoucherRetryProcessor(deps), aborter.signal)
+    let rounds = Promise.resolve()
     const reconcile = async () => {
       await reconciler.reconcile().catch(() => undefined)
       for (const { worker } of registry.contexts) this.#watch(worker)
     }
     this.#stop = async () => {
       clearInterval(round)
+      // As upkeep's stop: a round under way would bring consumers up again behind the one that takes them down.
+      await rounds
       const deadline = AbortSignal.timeout(STOP_DEADLINE_MS)
       deadline.addEventListener('abort', () => aborter.abort())
       await retrying.stop()
@@ -129,19 +137,22 @@ export class SimWorker {
       await gate.service.stop()
       await connection.close()
     }
-    const round = setInterval(() => void reconcile(), RECONCILE_INTERVAL_MS)
+    const round = setInterval(() => {
+      rounds = Promise.all([rounds, reconcile()]).then(() => undefined)
+    }, RECONCILE_INTERVAL_MS)
     await reach(connection)
     await gate.service.start()
-    await reconcile()
+    rounds = reconcile()
+    await rounds
   }
 
   readonly #watchedWorkers = new WeakSet<object>()
 
-  #watch(worker: { on(event: 'active', listener: (entry: { id: string; stream: string }) => void): unknown }): void {
+  #watch(worker: Watched): void {
     if (this.#watchedWorkers.has(worker)) return
     this.#watchedWorkers.add(worker)
-    worker.on('active', ({ id, stream }) => {
-      this.#lastEntry = `${stream}#${id}`
+    worker.on('active', ({ id }) => {
+      this.#lastEntry = `${worker.consumer}#${id}`
     })
   }
 
@@ -152,11 +163,11 @@ export class SimWorker {
       processStreamMessage: async (json: string, signal?: AbortSignal) => {
         const entry = this.#lastEntry
         this.#lastEntry = ''
-        const stream = entry.split('#')[0] ?? ''
-        const running = (this.#running.get(stream) ?? 0) + 1
-        this.#running.set(stream, running)
+        const consumer = entry.split('#')[0] ?? ''
+        const running = (this.#running.get(consumer) ?? 0) + 1
+        this.#running.set(consumer, running)
         const { rows, plan } = this.#world
-        if (running > plan.slots) rows.wrong.push(`slots: ${running} handlers of one promotion in ${this.process.name}`)
+        if (running > plan.slots) rows.wrong.push(`slots: ${running} handlers of one consumer in ${this.process.name}`)
         if (entry !== '' && this.#entries.has(entry)) {
           rows.wrong.push(`slots: entry ${entry} is in two slots of ${this.process.name}`)
         }
@@ -164,7 +175,7 @@ export class SimWorker {
         try {
           return await processor.processStreamMessage(json, signal)
         } finally {
-          this.#running.set(stream, (this.#running.get(stream) ?? 0) - 1)
+          this.#running.set(consumer, (this.#running.get(consumer) ?? 0) - 1)
           this.#entries.delete(entry)
         }
       },

@@ -35,13 +35,15 @@ export class World {
   readonly links = new Set<RedisLink>()
   readonly workers: SimWorker[] = []
   listener: SimListener
-  isRedisDown = false
+  /** Outages of Redis that are not over: they may overlap. */
+  redisOutages = 0
   /** Everything is told to stop: nothing comes again. */
   isEnding = false
   redisClockMs = 0
   slowDiskUntilMs = 0
   /** So many statements fail, before or after their commit. */
   databaseErrors = 0
+  failedStatements = 0
   steps = 0
   readonly story: StoryLine[] | undefined
   readonly #random: Random
@@ -62,6 +64,10 @@ export class World {
       this.rows.promotions.set(promotion.id, { ...promotion, status: 'IN_PROGRESS', startedAt: null, finishedAt: null })
     }
     this.listener = new SimListener(this, 1)
+  }
+
+  get isRedisDown(): boolean {
+    return this.redisOutages > 0
   }
 
   get promotionIds(): string[] {
@@ -99,7 +105,10 @@ export class World {
       const commitMs = isSlow ? this.#random.between(200, 3000) : this.delayMs()
       scheduler.after(undefined, commitMs, () => {
         const fails = this.databaseErrors > 0
-        if (fails) this.databaseErrors -= 1
+        if (fails) {
+          this.databaseErrors -= 1
+          this.failedStatements += 1
+        }
         if (fails && this.#random.chance(0.5)) return fail()
         const result = run()
         this.step(process)
