@@ -89,16 +89,6 @@ export const PLANTED_BUGS: Readonly<Record<string, PlantedBug>> = {
       ),
     ],
   },
-  'own-pending-not-drained': {
-    caughtBy: 'redis-cut',
-    edits: [
-      edit(
-        'src/stream/recovery.ts',
-        'if (this.#mustScanOwn && mayClaim) await this.#takeOwn()',
-        'this.#mustScanOwn = false',
-      ),
-    ],
-  },
   'last-write-wins': {
     caughtBy: 'simulation',
     edits: [edit('test/simulation/rows-model.ts', 'const changed = isOpen ||', 'const changed = true || isOpen ||')],

@@ -58,5 +58,5 @@ export const QUICK: Readonly<Record<string, number>> = {
   kills: 2000,
   'crash-points': 480,
   'insert-kills': 250,
-  'redis-loss': 4000,
+  'redis-loss': 2000,
 }

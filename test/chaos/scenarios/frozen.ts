@@ -3,7 +3,7 @@ import type { Child } from '#demo/children.ts'
 import { say } from '../../support/chaos.ts'
 import type { Scenario } from '../scenario.ts'
 
-const MIN_IDLE_MS = 3000
+const MIN_IDLE_MS = 4000
 
 /** A worker stands still until its entries are others', and comes back in the middle of what it did. */
 export const frozen: Scenario = {

@@ -30,7 +30,10 @@ export const noDedup: Scenario = {
   messages: 10_000,
   run: async ({ messages, start }) => {
     // A machine that is busy must not make a time-out of an answer.
-    const system = await start({ money: { latencyMs: 20, dedup: false }, env: { MONEY_API_TIMEOUT_MS: '10000' } })
+    const system = await start({
+      money: { latencyMs: 20, dedup: false },
+      env: { MONEY_API_TIMEOUT_MS: '10000', REDIS_STREAM_CLAIM_MIN_IDLE_MS: '30000' },
+    })
     await Promise.all([system.child('listener'), system.child('worker'), system.child('worker')])
     const promotion = await system.plan(messages)
     await system.run(promotion)
