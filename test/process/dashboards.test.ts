@@ -75,7 +75,16 @@ withKafka('dashboard and alert rules', () => {
   }, 60_000)
   afterAll(() => system.stop())
 
-  test.each(queries())('%s asks for what the processes expose', query => {
+  test('a process that is gone is told of by what Prometheus itself knows, for each of its jobs', () => {
+    const rule = queries().find(query => query.startsWith('up{'))
+    const [, pattern = ''] = /job=~"([^"]+)"/.exec(rule ?? '') ?? []
+    const jobs = [...readFileSync('docker/prometheus/prometheus.yml', 'utf8').matchAll(/job_name: (\S+)/g)]
+    expect(jobs).toHaveLength(3)
+    for (const [, job] of jobs) expect(job).toMatch(new RegExp(`^(?:${pattern})$`))
+    expect(queries()).toContain('absent(promostream_workers)')
+  })
+
+  test.each(queries().filter(query => !query.startsWith('up{')))('%s asks for what the processes expose', query => {
     const names = query.match(/promostream_\w+/g) ?? []
     expect(names.length).toBeGreaterThan(0)
     for (const name of names)
