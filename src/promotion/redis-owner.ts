@@ -69,18 +69,32 @@ function markOf({ system, name }: DatabaseIdentity): string {
  * on the same database (`REDIS_KEY_PREFIX`): half the gifts would wait where nobody looks.
  */
 export async function assertOwnRedis(parts: RedisOwnerParts, identity: DatabaseIdentity): Promise<void> {
-  const { processes, redis, keyPrefix } = parts
+  await assertOnePrefix(parts)
+  for (const each of parts.redis) await assertOwner(each, parts.keyPrefix, identity)
+}
+
+/** The same refusals for whoever only looks: a Redis that nobody has marked stays so. */
+export async function assertNoStranger(parts: RedisOwnerParts, identity: DatabaseIdentity): Promise<void> {
+  await assertOnePrefix(parts)
+  for (const each of parts.redis) await assertNotMarked(each, parts.keyPrefix, identity)
+}
+
+async function assertOnePrefix({ processes, keyPrefix }: RedisOwnerParts): Promise<void> {
   const other = await processes.findOther(keyPrefix, ALIVE_MS)
   if (other !== undefined)
     throw new CodedError(
       'REDIS_KEY_PREFIX',
       `${other.kind} ${other.instance} runs on this database with ${describePrefix(other.keyPrefix)}, this process has ${describePrefix(keyPrefix)}: stop all processes before it is changed`,
     )
-  for (const each of redis) await assertOwner(each, keyPrefix, identity)
 }
 
 async function assertOwner(redis: OwnedRedis, keyPrefix: string, identity: DatabaseIdentity): Promise<void> {
   await named(redis, client => client.set(ownerKey(keyPrefix), markOf(identity), 'NX'))
+  await assertNotMarked(redis, keyPrefix, identity)
+}
+
+/** Rejects (`REDIS_OWNER`) when the mark is another database's. */
+async function assertNotMarked(redis: OwnedRedis, keyPrefix: string, identity: DatabaseIdentity): Promise<void> {
   const mark = await readOwner(redis, keyPrefix)
   if (mark === undefined || (mark.system === identity.system && mark.name === identity.name)) return
   throw new CodedError(

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import { examine } from '#bin/doctor/examine.ts'
 import { runCli } from '../support/cli.ts'
 import { kafkaMissing, uniqueId } from '../support/stack-env.ts'
 import { TestSystem, targetsOf } from '../support/system.ts'
@@ -79,6 +80,32 @@ withKafka('two environments on one Redis', () => {
     await second.start('listener')
     expect(await refusalOf(first, 'worker')).toContain(`belongs to the database ${nameOfSecond}`)
   }, 60_000)
+
+  test("doctor shows the mark; audit and resume-calls refuse a stranger's, and set none themselves", async () => {
+    const system = await systemOf()
+    const name = new URL(system.env.DATABASE_URL!).pathname.slice(1)
+    const id = await system.promotion('VOUCHER', 'IN_PROGRESS')
+    const ownerOf = async (env: Record<string, string>) =>
+      (await examine(env)).filter(({ check }) => check === 'owner').map(({ status, detail }) => [status, detail])
+    await system.redis.del('promostream:owner')
+    expect(await ownerOf(system.env)).toEqual([['ok', 'nobody yet']])
+    expect(await runCli(system.env, 'resume-calls')).toMatchObject({ code: 0, stderr: '' })
+    expect(await system.redis.exists('promostream:owner')).toBe(0)
+    const stranger = JSON.stringify({ system: '7', name: 'staging', since: new Date().toISOString() })
+    await system.redis.set('promostream:owner', stranger)
+    const refused = 'belongs to the database staging (system 7)'
+    const commands = [['audit', id, '--no-kafka'], ['resume-calls']]
+    const ends = await Promise.all(commands.map(args => runCli(system.env, ...args)))
+    const end = expect.objectContaining({ code: 1, stderr: expect.stringContaining(refused) })
+    expect(ends).toEqual([end, end])
+    const found = await ownerOf(system.env)
+    expect(found).toEqual([['failed', expect.stringContaining(`${refused}, and DATABASE_URL is ${name} (system`)]])
+    expect(await ownerOf({ ...system.env, REDIS_KEY_PREFIX: 'stage:' })).toEqual([
+      ['ok', 'nobody yet, under REDIS_KEY_PREFIX=stage:'],
+    ])
+    expect(await system.redis.get('promostream:owner')).toBe(stranger)
+    await system.redis.del('promostream:owner')
+  }, 120_000)
 
   test('a prefix is not changed while a process lives; a wiped Redis gets its mark again', async () => {
     const system = await systemOf()

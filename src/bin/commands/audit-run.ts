@@ -1,13 +1,15 @@
-import { databaseOf, kafkaOf, retryRedisOf, streamConnectionOf } from '#bin/connections.ts'
+import { databaseOf, kafkaOf, ownedRedis, retryRedisOf, streamConnectionOf } from '#bin/connections.ts'
 import { processEnvironment } from '#config/environment.ts'
 import { loadConfig } from '#config/load.ts'
 import { type CliConfig, cliSchema, type RedisConfig } from '#config/schemas.ts'
 import type { Database } from '#database/database.ts'
+import { createProcessRepository } from '#database/processes.ts'
 import { createGiftResultRepositories } from '#database/results.ts'
 import { createSkippedRepository } from '#database/skipped.ts'
 import { type AuditSources, audit } from '#promotion/audit/audit.ts'
 import type { ChargeSource } from '#promotion/audit/charges.ts'
 import { createRepair } from '#promotion/audit/repair.ts'
+import { assertNoStranger } from '#promotion/redis-owner.ts'
 import type { RetryJobs } from '#promotion/retry-jobs.ts'
 import { promotionStreams } from '#queues/promotion-stream.ts'
 import { CodedError } from '#runtime/errors.ts'
@@ -40,7 +42,7 @@ export async function runAudit(promotionIds: string[], options: AuditOptions) {
   const database = stack.use(await databaseOf({ ...config, DATABASE_TIMEOUT_MS: STATEMENT_TIMEOUT_MS }))
   await database.start()
   const kafka = options.kafka ? kafkaPartsOf(config) : undefined
-  const redis = options.redis ? await redisPartsOf(config, stack) : undefined
+  const redis = options.redis ? await redisPartsOf(config, stack, database) : undefined
   const charges = await chargeSourceOf(config, options, stack, database)
   const sources: AuditSources = {
     kysely: database.kysely,
@@ -80,6 +82,7 @@ function kafkaPartsOf(config: CliConfig): NonNullable<AuditSources['kafka']> {
 async function redisPartsOf(
   config: CliConfig,
   stack: AsyncDisposableStack,
+  database: Database,
 ): Promise<NonNullable<AuditSources['redis']>> {
   const url = config.REDIS_URL
   if (url === undefined)
@@ -92,6 +95,9 @@ async function redisPartsOf(
   const redis = retryRedisOf(redisConfig, logger)
   stack.use(redis.service)
   await redis.service.start()
+  const processes = createProcessRepository(database.kysely)
+  const owned = { processes, redis: ownedRedis(redisConfig, redis, stream), keyPrefix: config.REDIS_KEY_PREFIX }
+  await assertNoStranger(owned, await processes.identity())
   // BullMQ costs memory, and only RETRYING rows need it. The policy is for jobs that are added; an audit adds none.
   const policy = { maxAttempts: 1, baseMs: 1, maxMs: 1 }
   let opened: Promise<RetryJobs> | undefined

@@ -2,7 +2,10 @@ import { Command } from 'commander'
 import { processEnvironment } from '#config/environment.ts'
 import { loadConfig } from '#config/load.ts'
 import { redisCliSchema } from '#config/schemas.ts'
+import type { Database } from '#database/database.ts'
+import { createProcessRepository } from '#database/processes.ts'
 import { type CredentialsRefusal, clearCredentialsLatch } from '#money/credentials-latch.ts'
+import { assertNoStranger } from '#promotion/redis-owner.ts'
 import { CodedError } from '#runtime/errors.ts'
 import { createLogger } from '#runtime/logger.ts'
 import { connectRedis, createRedisClient, REDIS_START_MS } from '#runtime/redis.ts'
@@ -17,7 +20,7 @@ export const resumeCallsCommand = new Command('resume-calls')
   .addHelpText('after', '\nExample:\n  promostream resume-calls')
   .action(async (options: { json?: boolean }) => {
     const refusal = await withDatabase(({ database }) =>
-      withChange(database.kysely, { what: 'money.resume-calls', target: 'money-api' }, clear),
+      withChange(database.kysely, { what: 'money.resume-calls', target: 'money-api' }, () => clear(database)),
     )
     const value = { wasRefused: refusal !== undefined, since: refusal?.since ?? null, code: refusal?.code ?? null }
     print(options, value, () => [
@@ -27,21 +30,22 @@ export const resumeCallsCommand = new Command('resume-calls')
     ])
   })
 
-async function clear(): Promise<CredentialsRefusal | undefined> {
+async function clear(database: Database): Promise<CredentialsRefusal | undefined> {
   const config = loadConfig(redisCliSchema, processEnvironment())
   const logger = createLogger('cli', 'silent')
-  const redis = createRedisClient({
-    url: config.REDIS_URL,
-    cluster: config.REDIS_CLUSTER,
-    keyPrefix: config.REDIS_KEY_PREFIX,
-    logger,
-  })
+  const { REDIS_URL: url, REDIS_CLUSTER: cluster, REDIS_KEY_PREFIX: keyPrefix } = config
+  const bare = createRedisClient({ url, cluster, logger })
+  const redis = createRedisClient({ url, cluster, keyPrefix, logger })
   try {
-    await connectRedis(redis, REDIS_START_MS)
+    await Promise.all([bare, redis].map(each => connectRedis(each, REDIS_START_MS)))
+    const processes = createProcessRepository(database.kysely)
+    const owned = { processes, redis: [{ variable: 'REDIS_URL' as const, client: bare }], keyPrefix }
+    await assertNoStranger(owned, await processes.identity())
     return await clearCredentialsLatch(redis).catch(cause => {
       throw new CodedError('REDIS_REFUSED', describeRefusal(redis, 'REDIS_URL', cause), { cause })
     })
   } finally {
+    bare.disconnect()
     redis.disconnect()
   }
 }

@@ -6,6 +6,7 @@ import { examineDatabase } from './database.ts'
 import { type Finding, orFailed } from './finding.ts'
 import { examineKafka } from './kafka.ts'
 import { examineMoneyApi } from './money.ts'
+import { examineOwner } from './owner.ts'
 import { examineRedis } from './redis.ts'
 import { examineSettings } from './settings.ts'
 
@@ -28,6 +29,7 @@ export async function examine(environment: Environment): Promise<Finding[]> {
         : { area: 'streams', setting: 'REDIS_STREAM_URL', url: redis.REDIS_STREAM_URL, cluster }
     for (const target of [{ area: 'redis', setting: 'REDIS_URL', url, cluster }, streams])
       looks.push(orFailed(target.area, () => examineRedis(target)))
+    looks.push(orFailed('redis', () => examineOwner(redis, database)))
   }
   if (kafka !== undefined) looks.push(orFailed('kafka', () => examineKafka(kafka)))
   if (money !== undefined) looks.push(orFailed('money-api', () => examineMoneyApi(money)))
