@@ -7,7 +7,7 @@ import { createGiftResultRepositories } from '#database/results.ts'
 import { createSkippedRepository } from '#database/skipped.ts'
 import { createEventProvider } from '#kafka/event-provider.ts'
 import { idempotencyKey } from '#money/charge.ts'
-import { type ChargeApiOptions, createMoneyCampaignChargeApi, lookupPath, REFUSED_CALL } from '#money/charge-api.ts'
+import { type ChargeApiOptions, createMoneyCampaignChargeApi, lookupPath } from '#money/charge-api.ts'
 import { MoneyGate } from '#money/gate.ts'
 import { HttpPool } from '#money/http.ts'
 import { ErrorBudget } from '#promotion/error-budget.ts'
@@ -96,7 +96,6 @@ export function moneyPartsOf(
     redis: cache,
     rateLimit: config.MONEY_API_RATE_LIMIT,
     probePath: lookupPath,
-    refusedCall: REFUSED_CALL,
     maxInFlight: config.WORKER_MAX_IN_FLIGHT,
     ...(kysely === undefined ? {} : { findPaid: () => findPaidKey(kysely), hasPaid: () => hasPaidGifts(kysely) }),
     tellsRefusals,

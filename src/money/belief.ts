@@ -8,18 +8,18 @@ export interface BeliefOptions {
   findPaid?: (() => Promise<string | undefined>) | undefined
   /** Has any gift ever been paid? */
   hasPaid?: (() => Promise<boolean>) | undefined
-  /** One POST of no gift, which can only be refused. Undefined: it could not be made. */
-  askRefusal?: (() => Promise<HttpAnswer | undefined>) | undefined
   now?: () => number
 }
 
 /**
  * How sure a 404 has to be.
  * - `given`: the Money API itself has just refused this gift (400, 422).
+ * - `young`: a precaution before a POST that would be made without it; where nothing was ever paid, so that no answer can
+ *   vouch for it, that POST finds out whose word it is.
  * - `heard`: a clear answer was heard while the 404 was on its way, or later.
  * - `since`: the answer to a call that was sent after the 404's; what is written for it is final.
  */
-export type Surety = 'given' | 'heard' | 'since'
+export type Surety = 'given' | 'young' | 'heard' | 'since'
 
 /** What the GET of a paid key said; `no-key`: there is none to ask about. */
 export type PaidKeyWord = 'paid' | 'missing' | 'nothing' | 'no-key'
@@ -30,15 +30,12 @@ const RECENT_MS = 10_000
 const PATIENCE_MS = 250
 /** Other gifts' POSTs that were answered 404 within this time make a route's absence likely, in ms. */
 const ROUTE_MS = 1000
-/** Pause before a POST of no gift is made again, in ms. */
-const REFUSAL_PAUSE_MS = 1000
 /** Pause before the database is asked again for a key that it did not have, in ms. */
 const FIND_PAUSE_MS = 5000
 
 /**
  * Whose word is a 404: the Money API's, or a gateway's «no such route»? It is believed beside a clear answer of the Money
- * API; where none is at hand, a key that was paid is asked about, one question for all who wait; where nothing was ever
- * paid, a POST that it can only refuse (400, 422).
+ * API; where none is at hand, a key that was paid is asked about, one question for all who wait.
  */
 export class Belief {
   readonly #options: BeliefOptions
@@ -49,8 +46,6 @@ export class Belief {
   readonly #missedPosts = new Map<string, { sentAtMs: number; heardAtMs: number }>()
   #paidKey: string | undefined
   #findDueAtMs = Number.NEGATIVE_INFINITY
-  #refusalDueAtMs = Number.NEGATIVE_INFINITY
-  #refusing: Promise<void> | undefined
   #asking: Promise<PaidKeyWord> | undefined
   #askingNext: Promise<PaidKeyWord> | undefined
 
@@ -67,17 +62,6 @@ export class Belief {
   /** Has a clear answer come to a call that was sent at this time or later? */
   isClearSince(sentAtMs: number): boolean {
     return this.#clearSentAtMs >= sentAtMs
-  }
-
-  /** No clear answer was ever heard here, and none is on record anywhere: there is nothing to believe beside. */
-  async isCold(): Promise<boolean> {
-    if (this.#paidKey !== undefined || this.#clearHeardAtMs !== Number.NEGATIVE_INFINITY) return false
-    return (
-      this.#options.hasPaid?.().then(
-        hasPaid => !hasPaid,
-        () => false,
-      ) ?? false
-    )
   }
 
   note(gift: string, { method }: Pick<HttpCall, 'method'>, answer: HttpAnswer, sentAtMs: number): void {
@@ -100,15 +84,14 @@ export class Belief {
   async believes(gift: string, surety: Surety, sentAtMs: number): Promise<boolean> {
     if (surety === 'given') return true
     if (surety === 'since' && this.#isRouteMissing(gift)) return false
-    const isHeard = () => this.isClearSince(sentAtMs) || (surety === 'heard' && this.#clearHeardAtMs >= sentAtMs)
+    const isHeard = () => this.isClearSince(sentAtMs) || (surety !== 'since' && this.#clearHeardAtMs >= sentAtMs)
     if (isHeard()) return true
     if (this.#paidKey === undefined && this.#clearHeardAtMs < this.#now() - RECENT_MS) await pause(PATIENCE_MS)
     if (isHeard()) return true
     const word = await this.confirm()
     if (isHeard() || word === 'paid') return true
-    // Nothing was ever paid, and where every POST has to wait for its GET nothing ever would be.
-    if (word === 'no-key') await this.#hearRefusal()
-    return word === 'no-key' && this.#clearHeardAtMs >= sentAtMs - RECENT_MS
+    if (word !== 'no-key') return false
+    return this.#clearHeardAtMs >= sentAtMs - RECENT_MS || (surety === 'young' && (await this.#isCold()))
   }
 
   /** Does the GET of a paid key say so? Sent after this call, once for all who ask meanwhile. */
@@ -138,20 +121,15 @@ export class Belief {
     return answer.kind === 'reply' && answer.status === 404 ? 'missing' : 'nothing'
   }
 
-  async #hearRefusal(): Promise<void> {
-    if (this.#clearHeardAtMs >= this.#now() - RECENT_MS) return
-    this.#refusing ??= this.#askRefusal().finally(() => {
-      this.#refusing = undefined
-    })
-    await this.#refusing
-  }
-
-  async #askRefusal(): Promise<void> {
-    const sentAtMs = this.#now()
-    if (sentAtMs < this.#refusalDueAtMs) return
-    this.#refusalDueAtMs = sentAtMs + REFUSAL_PAUSE_MS
-    const answer = await this.#options.askRefusal?.()
-    if (answer !== undefined && isClear('POST', answer)) this.#noteClear('POST', sentAtMs)
+  /** No clear answer was ever heard here, and none is on record anywhere: there is nothing to believe beside. */
+  async #isCold(): Promise<boolean> {
+    if (this.#paidKey !== undefined || this.#clearHeardAtMs !== Number.NEGATIVE_INFINITY) return false
+    return (
+      this.#options.hasPaid?.().then(
+        hasPaid => !hasPaid,
+        () => false,
+      ) ?? false
+    )
   }
 
   async #find(): Promise<string | undefined> {

@@ -55,7 +55,7 @@ export interface MoneyCampaignChargeApi {
 }
 
 export interface ChargeApiOptions {
-  gate: Pick<MoneyGate, 'exchange' | 'isTroubled' | 'isClearSince' | 'isCold' | 'reportOutage'>
+  gate: Pick<MoneyGate, 'exchange' | 'isTroubled' | 'isClearSince' | 'reportOutage'>
   now?: () => number
   /** Called after each exchange, for metrics. */
   onExchange?(method: 'GET' | 'POST', meaning: PostMeaning['kind'] | LookupMeaning['kind'], seconds: number): void
@@ -63,14 +63,6 @@ export interface ChargeApiOptions {
 
 const HELD_CODE = 'HELD'
 const CHARGES_PATH = '/v1/campaign-charges'
-
-/** A POST that charges nothing: in an empty body there is no gift, no member and no amount. A Money API refuses it. */
-export const REFUSED_CALL: HttpCall = {
-  method: 'POST',
-  path: CHARGES_PATH,
-  headers: { 'content-type': 'application/json', 'idempotency-key': 'NONE:0' },
-  body: '{}',
-}
 
 /** The path of the GET by key. Letters, a colon and digits: a path segment as it stands (RFC 3986 §3.3). */
 export function lookupPath(key: string): string {
@@ -112,17 +104,10 @@ export function createMoneyCampaignChargeApi(options: ChargeApiOptions): MoneyCa
 
   const charge: MoneyCampaignChargeApi['charge'] = async (request, options = {}) => {
     if (!options.lookFirst) return pay(request, options)
-    const found = await get(idempotencyKey(request), options)
-    if (found.kind === 'no-charge' || (await isFirstWord(found, options))) return pay(request, options)
-    return abortedOr(found, options.signal, 0)
+    const surety = options.isYoung ? 'young' : 'heard'
+    const found = await get(idempotencyKey(request), options, { surety })
+    return found.kind === 'no-charge' ? pay(request, options) : abortedOr(found, options.signal, 0)
   }
-
-  /**
-   * Nobody was ever paid, so that no answer can vouch for this 404: a gift whose POST would be made without the GET, were
-   * that not switched on, finds out whose word it is.
-   */
-  const isFirstWord = async (found: LookupMeaning | Held, { isYoung = false }: ChargeOptions) =>
-    isYoung && found.kind === 'unsettled' && found.code === 'HTTP_404' && (await gate.isCold())
 
   const pay = async (request: ChargeRequest, options: ChargeOptions): Promise<ChargeOutcome> => {
     const { signal, isLast } = options

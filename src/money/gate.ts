@@ -33,8 +33,6 @@ export interface MoneyGateOptions {
   findPaid?(): Promise<string | undefined>
   /** Has any gift ever been paid? Rejects when that cannot be said. */
   hasPaid?(): Promise<boolean>
-  /** A POST that can only be refused: it names no gift. */
-  refusedCall?: HttpCall
   /** False: a refusal of our credentials is our own affair (a shell's wrong token must not stop the workers). */
   tellsRefusals?: boolean
   logger: Logger
@@ -83,7 +81,6 @@ export class MoneyGate {
       ask: key => this.#askFreely(this.#getOf(key)),
       findPaid: options.findPaid,
       hasPaid: options.hasPaid,
-      askRefusal: options.refusedCall && (() => this.#askFreely(options.refusedCall as HttpCall)),
     })
     this.#hearing = new Hearing({
       http: options.http,
@@ -151,11 +148,6 @@ export class MoneyGate {
   /** Has the Money API given a clear answer to a call that was sent at this time (`performance.now`) or later? */
   isClearSince(sentAtMs: number): boolean {
     return this.#belief.isClearSince(sentAtMs)
-  }
-
-  /** Nothing that it ever said to this process is known, and no gift was ever paid. */
-  isCold(): Promise<boolean> {
-    return this.#belief.isCold()
   }
 
   /** It answers nobody, as a gift found out whose attempts are used up: too few are under way for the breaker to see it. */

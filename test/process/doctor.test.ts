@@ -113,7 +113,7 @@ withKafka('promostream doctor', () => {
 
   test('a database that is behind its migrations', async () => {
     const behind = await createTestDatabase({ migrated: false })
-    const found = await faults({ DATABASE_URL: behind.url })
+    const found = await faults({ DATABASE_URL: behind.url, REDIS_KEY_PREFIX: 'behind:' })
     await behind.drop()
     expectFault(found, 'database', 'schema', /migration\(s\) behind$/, /run «npm run migrate»/)
   })

@@ -79,7 +79,7 @@ withKafka('two environments on one Redis', () => {
     expect(await listener.ended).toBe(1)
     await second.start('listener')
     expect(await refusalOf(first, 'worker')).toContain(`belongs to the database ${nameOfSecond}`)
-  }, 60_000)
+  }, 180_000)
 
   test("doctor shows the mark; audit and resume-calls refuse a stranger's, and set none themselves", async () => {
     const system = await systemOf()
@@ -117,7 +117,7 @@ withKafka('two environments on one Redis', () => {
     await system.until('the mark', async () => (await system.redis.exists('promostream:owner')) === 1)
     await worker.stop()
     await system.start('listener', { REDIS_KEY_PREFIX: 'new:' })
-  }, 60_000)
+  }, 180_000)
 })
 
 /** The log of a process that ended before it was ready. */

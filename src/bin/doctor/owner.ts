@@ -36,13 +36,8 @@ async function ownerFinding(
   identity: DatabaseIdentity | undefined,
 ): Promise<Finding | undefined> {
   const { ok, failed, unknown } = findingsOf(area)
-  const client = createRedisClient({ url, cluster, logger: createLogger('doctor', 'silent') })
-  try {
-    await connectRedis(client, TIMEOUT_MS, variable)
-  } catch {
-    client.disconnect()
-    return undefined
-  }
+  const client = await connected(url, cluster, variable).catch(() => undefined)
+  if (client === undefined) return undefined
   try {
     const mark = await readOwner({ variable, client }, keyPrefix)
     const under = keyPrefix === '' ? '' : `, under REDIS_KEY_PREFIX=${keyPrefix}`
@@ -60,4 +55,12 @@ async function ownerFinding(
   } finally {
     client.disconnect()
   }
+}
+
+/** Disconnects what it cannot use. */
+async function connected(url: string, cluster: boolean, variable: OwnedRedis['variable']) {
+  const logger = createLogger('doctor', 'silent')
+  const client = createRedisClient({ url, cluster, logger, commandTimeoutMs: TIMEOUT_MS })
+  await connectRedis(client, TIMEOUT_MS, variable)
+  return client
 }
