@@ -15,7 +15,8 @@ export const exactInteger = z.unknown().transform((value, context): string => {
   return z.NEVER
 })
 
-function sourceOf(value: unknown): string | undefined {
+/** The text of a number as an exact JSON parser hands it over (`{ rawJSON: text }`); undefined for anything else. Never throws. */
+export function sourceOf(value: unknown): string | undefined {
   const source = typeof value === 'object' && value !== null ? (value as { rawJSON?: unknown }).rawJSON : undefined
   return typeof source === 'string' ? source : undefined
 }

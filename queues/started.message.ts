@@ -1,14 +1,14 @@
 import { z } from 'zod'
-import { exactInteger } from './gift-message.ts'
+import { exactInteger, sourceOf } from './gift-message.ts'
 import { PROMOTION_TYPES } from './promotion-type.ts'
 
 /** Spec, phase 5: `PromotionStartedMessage`. `totalCount` is a count, ≥ 0; the row's own wins where it is set. */
 export const promotionStartedMessage = z.object({
   promotionId: exactInteger,
-  totalCount: z.preprocess(
-    value => (typeof value === 'object' && value !== null && 'rawJSON' in value ? Number(value.rawJSON) : value),
-    z.number().int().min(0).max(Number.MAX_SAFE_INTEGER),
-  ),
+  totalCount: z.preprocess(value => {
+    const source = sourceOf(value)
+    return source === undefined ? value : Number(source)
+  }, z.number().int().min(0).max(Number.MAX_SAFE_INTEGER)),
   type: z.enum(PROMOTION_TYPES),
 })
 

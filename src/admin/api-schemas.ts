@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { PROCESS_STATUSES } from '#database/process-status.ts'
 import { PROMOTION_STATUSES } from '#database/promotion-status.ts'
+import { sourceOf } from '#queues/gift-message.ts'
 import { PROMOTION_TYPES } from '#queues/promotion-type.ts'
 import { HOLD_UP_CODES } from './snapshot/hold-up.ts'
 
@@ -42,14 +43,14 @@ export const giftQuery = pageQuery.extend({
 
 /** A whole number, also as the exact JSON parser hands it on. */
 export const wholeNumber = (minimum: number, maximum: number) =>
-  z.preprocess(
-    value => (typeof value === 'object' && value !== null && 'rawJSON' in value ? Number(value.rawJSON) : value),
-    z.number().int().min(minimum).max(maximum),
-  )
+  z.preprocess(value => {
+    const source = sourceOf(value)
+    return source === undefined ? value : Number(source)
+  }, z.number().int().min(minimum).max(maximum))
 
 /** 0 … 2^63−1, exact: as a JSON integer or digits; a string within. */
 const ceiling = z.preprocess(
-  value => (typeof value === 'object' && value !== null && 'rawJSON' in value ? String(value.rawJSON) : value),
+  value => sourceOf(value) ?? value,
   z
     .union([z.string(), z.number().int()])
     .transform(String)

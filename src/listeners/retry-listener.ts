@@ -3,7 +3,7 @@ import type { BatchHandler, TopicMessage } from '#kafka/topic-consumer.ts'
 import { parseMessage } from '#promotion/gift-message.ts'
 import type { InvalidMessageReporter } from '#promotion/invalid-messages.ts'
 import type { RetryJobs } from '#promotion/retry-jobs.ts'
-import { exactInteger } from '#queues/gift-message.ts'
+import { exactInteger, sourceOf } from '#queues/gift-message.ts'
 import type { PromotionType } from '#queues/promotion-type.ts'
 import type { Logger } from '#runtime/logger.ts'
 import type { Retryer } from '#runtime/retryer.ts'
@@ -17,11 +17,11 @@ export interface RetryListenerDeps {
   logger: Logger
 }
 
-/** A count or a time as the exact parser hands it over. */
-const wholeNumber = z.preprocess(
-  value => Number(typeof value === 'object' && value !== null && 'rawJSON' in value ? value.rawJSON : value),
-  z.number().int().min(0),
-)
+/** A count or a time as the exact parser hands it over, or its digits. What an object would convert to is not asked. */
+const wholeNumber = z.preprocess(value => {
+  const source = sourceOf(value) ?? value
+  return typeof source === 'string' ? Number(source) : source
+}, z.number().int().min(0))
 
 /** What a retry topic's listener does with a batch: one delayed BullMQ job a gift. */
 export function retryBatchHandler(type: PromotionType, targetField: string, deps: RetryListenerDeps): BatchHandler {

@@ -37,6 +37,18 @@ test('without these it is tried as after the first attempt, at any time', async 
   ])
 })
 
+test.each(['attempt', 'notBefore'])(
+  'an object as its %s that converts to nothing does not stop the batch',
+  async field => {
+    for (const value of [{ toString: 1, valueOf: 1 }, { rawJSON: { toString: 1, valueOf: 1 } }]) {
+      const { added } = await handle(JSON.stringify({ ...gift, [field]: value }))
+      expect(added).toEqual([
+        { data: { type: 'VOUCHER', promotionId: gift.promotionId, targetId: gift.voucherTargetId }, attempts: 1 },
+      ])
+    }
+  },
+)
+
 test.each([
   ['no JSON', '{'],
   ['no target', JSON.stringify({ promotionId: 1 })],
