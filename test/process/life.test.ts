@@ -124,7 +124,8 @@ withKafka('the life of processes', () => {
     })
     const waiting = Promise.withResolvers<void>()
     child.stdout.on('data', chunk => {
-      if (String(chunk).includes('event-provider')) waiting.resolve()
+      // Redis is next, and is waited for.
+      if (/"service":"(probe-server|kafka-probe|broker-probe|database)"/.test(String(chunk))) waiting.resolve()
     })
     const ended = new Promise<number | null>(resolve => child.once('exit', resolve))
     await waiting.promise
