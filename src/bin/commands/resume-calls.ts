@@ -37,7 +37,8 @@ async function clear(database: Database): Promise<CredentialsRefusal | undefined
   const bare = createRedisClient({ url, cluster, logger })
   const redis = createRedisClient({ url, cluster, keyPrefix, logger })
   try {
-    await Promise.all([bare, redis].map(each => connectRedis(each, REDIS_START_MS)))
+    // One after the other: a Redis that refuses us is said once.
+    for (const each of [bare, redis]) await connectRedis(each, REDIS_START_MS)
     const processes = createProcessRepository(database.kysely)
     const owned = { processes, redis: [{ variable: 'REDIS_URL' as const, client: bare }], keyPrefix }
     await assertNoStranger(owned, await processes.identity())
