@@ -102,8 +102,13 @@ export class MoneyModel {
 
   /** Nothing is paid of a promotion that was halted a while ago, but for what a frozen process had decided before. */
   #checkStatus(process: SimProcess, body: string): void {
-    const { promotionId } = JSON.parse(body) as { promotionId: string }
+    const { promotionId, targetId } = JSON.parse(body) as { promotionId: string; targetId: string }
     const { rows, scheduler } = this.#world
+    const row = rows.rows.get(targetId)
+    const finalMs = row?.processStatus === 'SUCCESS' || row?.processStatus === 'FAILED' ? row.updatedAtMs : Infinity
+    if (scheduler.nowMs - finalMs > FOLLOWS_WITHIN_MS && process.frozenUntilMs < finalMs) {
+      rows.wrong.push(`final: gift ${targetId} is sent again although it is ${row?.processStatus}`)
+    }
     const haltedSinceMs = rows.haltedSinceMs.get(promotionId)
     if (haltedSinceMs === undefined || scheduler.nowMs - haltedSinceMs < FOLLOWS_WITHIN_MS) return
     if (process.frozenUntilMs > haltedSinceMs) return
@@ -129,8 +134,7 @@ export class MoneyModel {
 
   #lookUp({ path }: HttpCall): HttpAnswer {
     this.gets += 1
-    if (this.refusesCredentials) return reply(401)
-    if (this.isDown) return reply(503)
+    if (this.refusesCredentials || this.isDown) return this.#spoil(reply(this.isDown ? 503 : 401))
     const known = this.#byKey.get(path.split('/').at(-1) ?? '')
     return known === undefined ? reply(404) : charged(known)
   }

@@ -17,7 +17,8 @@ import type { World } from './world.ts'
 /** Nobody asks for these here: one set for all worlds. */
 const metrics = createPromotionMetrics(createMetrics('simulation'))
 
-export const MAX_ATTEMPTS = 8
+/** Few, so that gifts become UNKNOWN. */
+export const MAX_ATTEMPTS = 3
 
 export function connectionOf(world: World, process: SimProcess): { connection: StreamConnection; link: RedisLink } {
   const link = new RedisLink(world, process)

@@ -16,8 +16,6 @@ export interface Verdict {
   story: StoryLine[]
 }
 
-/** After the last fault everything must be done within this, in virtual ms. */
-const DRAIN_MS = 120_000
 const CLOSE_MS = 20_000
 const LOOK_EVERY = 16
 /** More happenings than any world of this size needs: something asks again and again without a pause. */
@@ -37,7 +35,7 @@ export async function runWorld(plan: Plan, isTelling = false): Promise<Verdict> 
     let [looks, isOver] = [0, false]
     await scheduler.run(() => {
       if (++looks % LOOK_EVERY !== 0) return isOver
-      isOver = isDrained(world) || scheduler.nowMs > world.faults.overAtMs + DRAIN_MS
+      isOver = isDrained(world) || scheduler.nowMs > world.faults.overAtMs + plan.drainMs
       if (scheduler.happened > MOST_HAPPENINGS) {
         isOver = true
         world.rows.wrong.push('busy: it goes round without a pause')

@@ -10,7 +10,6 @@ import { CampaignPromotionVoucherProcessor } from '#promotion/voucher-processor.
 import { voucherQueue } from '#queues/voucher.queue.ts'
 import { StreamPool } from '#stream/index.ts'
 import { MemoryClient } from '#stream/memory/memory-client.ts'
-import { MAX_DELIVERIES } from './plan.ts'
 import { connectionOf, processorDepsOf, reach } from './process-parts.ts'
 import { SimProcess } from './scheduler.ts'
 import type { World } from './world.ts'
@@ -98,7 +97,7 @@ export class SimWorker {
         pollIntervalMs: 250,
         maxConsumersPerInstance: plan.slots,
         claimMinIdleMs: plan.minIdleMs,
-        maxDeliveries: MAX_DELIVERIES,
+        maxDeliveries: plan.maxDeliveries,
       },
       logger,
       onDead: () => undefined,
