@@ -99,7 +99,8 @@ export function watchRedis(
       if (nowMs - askedAtMs >= silenceMs) return replace(`the server has been silent for ${silenceMs} ms`)
     }
     bytesRead = redis.stream?.bytesRead ?? 0
-    if (nowMs - lastAskedAtMs >= ASK_MS) void ask()
+    // A replica may be made a master again at any time.
+    if (state.isReadOnly || nowMs - lastAskedAtMs >= ASK_MS) void ask()
   }
   redis.on('connect', () => {
     // Until `ready` it owes the answers to the handshake.

@@ -3,7 +3,16 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { StreamQueue } from '#stream/index.ts'
 import { type LossyProxy, startLossyProxy } from '../../support/lossy-proxy.ts'
 import { startTestRedis, type TestRedis, until } from '../../support/redis.ts'
-import { GROUP, type Job, jobs, name, otherConnection, redis, work } from '../../support/stream-harness.ts'
+import {
+  GROUP,
+  type Job,
+  jobs,
+  name,
+  otherConnection,
+  connection as own,
+  redis,
+  work,
+} from '../../support/stream-harness.ts'
 
 describe('a master that was demoted', () => {
   let successor: TestRedis
@@ -19,6 +28,8 @@ describe('a master that was demoted', () => {
   afterEach(async () => {
     await redis.probe.call('REPLICAOF', 'NO', 'ONE')
     await until('a master again', async () => /role:master/.test(await redis.probe.info('replication')))
+    // The file's own connection has seen a replica as well.
+    await until('it is usable again', () => own.isUsable)
     await proxy.stop()
   })
 
