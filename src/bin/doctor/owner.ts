@@ -7,7 +7,7 @@ import { connectRedis, createRedisClient } from '#runtime/redis.ts'
 import { type Finding, findingsOf } from './finding.ts'
 
 const TIMEOUT_MS = 3000
-const TODO = 'give one of them another REDIS_KEY_PREFIX, or take it over with «promostream own-redis --take-over»'
+const REMEDY = 'give one of them another REDIS_KEY_PREFIX, or take it over with «promostream own-redis --take-over»'
 
 /** Which database has marked each Redis under our prefix? A server that is away is another look's finding. */
 export async function examineOwner(redis: RedisConfig, database: DatabaseConfig | undefined): Promise<Finding[]> {
@@ -48,7 +48,7 @@ async function ownerFinding(
     return failed(
       'owner',
       `it belongs to ${owner}${under}, and DATABASE_URL is ${identity.name} (system ${identity.system})`,
-      TODO,
+      REMEDY,
     )
   } catch (error) {
     return unknown('owner', error, `see the reason; is ${variable} ours?`)
