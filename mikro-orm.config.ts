@@ -1,7 +1,7 @@
 import { processEnvironment } from '#config/environment.ts'
 import { loadConfig } from '#config/load.ts'
 import { migrateSchema } from '#config/schemas.ts'
-import { ormOptions } from '#database/orm-options.ts'
+import { ormOptions } from '#database/schema/orm-options.ts'
 
 /** For MikroORM's own command line; the processes build the same options from their settings. */
 const config = loadConfig(migrateSchema, processEnvironment())

@@ -1,6 +1,6 @@
-import { CampaignPromotionPointProcessor } from '#promotion/point-processor.ts'
-import type { ProcessorDeps } from '#promotion/processing.ts'
-import type { StreamHandlerParts } from '#promotion/stream-manager.ts'
+import type { StreamHandlerParts } from '#promotion/consumers/stream-manager.ts'
+import { CampaignPromotionPointProcessor } from '#promotion/payment/point-processor.ts'
+import type { ProcessorDeps } from '#promotion/payment/processing.ts'
 
 /** The handler of `queues/point.queue.ts`. */
 export function pointWorker(deps: ProcessorDeps): StreamHandlerParts {

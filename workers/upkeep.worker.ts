@@ -1,7 +1,7 @@
-import type { BalanceCheck } from '#promotion/balance-check.ts'
-import type { DroppedRetries } from '#promotion/dropped-retries.ts'
-import type { PromotionReconciler } from '#promotion/reconciler.ts'
-import { completionRound, reconciliationRound, sweepRound, type UpkeepDeps } from '#promotion/upkeep.ts'
+import type { PromotionReconciler } from '#promotion/consumers/follow-status.ts'
+import type { BalanceCheck } from '#promotion/upkeep/balance-check.ts'
+import type { DroppedRetries } from '#promotion/upkeep/dropped-retries.ts'
+import { completionRound, reconciliationRound, sweepRound, type UpkeepDeps } from '#promotion/upkeep/upkeep.ts'
 import { CodedError, errorLine, toError } from '#runtime/errors.ts'
 import { type Service, service } from '#runtime/service.ts'
 

@@ -1,6 +1,6 @@
-import type { ProcessorDeps } from '#promotion/processing.ts'
-import type { StreamHandlerParts } from '#promotion/stream-manager.ts'
-import { CampaignPromotionVoucherProcessor } from '#promotion/voucher-processor.ts'
+import type { StreamHandlerParts } from '#promotion/consumers/stream-manager.ts'
+import type { ProcessorDeps } from '#promotion/payment/processing.ts'
+import { CampaignPromotionVoucherProcessor } from '#promotion/payment/voucher-processor.ts'
 
 /** The handler of `queues/voucher.queue.ts`. */
 export function voucherWorker(deps: ProcessorDeps): StreamHandlerParts {

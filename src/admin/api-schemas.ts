@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { PROCESS_STATUSES } from '#database/process-status.ts'
-import { PROMOTION_STATUSES } from '#database/promotion-status.ts'
+import { PROCESS_STATUSES } from '#database/gifts/process-status.ts'
+import { PROMOTION_STATUSES } from '#database/promotions/promotion-status.ts'
 import { sourceOf } from '#queues/gift-message.ts'
 import { PROMOTION_TYPES } from '#queues/promotion-type.ts'
 import { HOLD_UP_CODES } from './snapshot/hold-up.ts'

@@ -11,7 +11,7 @@ import fastify, {
   type RouteOptions,
 } from 'fastify'
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
-import type { AdminAuditRepository } from '#database/admin-audit.ts'
+import type { AdminAuditRepository } from '#database/activity-log.ts'
 import { parseExact } from '#runtime/exact-json.ts'
 import type { Logger } from '#runtime/logger.ts'
 import { answerBelow, type BasePath, withoutBasePath } from './base-path.ts'

@@ -1,4 +1,4 @@
-import type { GiftRecord } from '#database/gift-pages.ts'
+import type { GiftRecord } from '#database/gifts/gift-pages.ts'
 
 /** One step on the way of a gift. */
 export interface TimelineStep {

@@ -1,5 +1,5 @@
 import type { Queue } from 'bullmq'
-import type { GiftRecord } from '#database/gift-pages.ts'
+import type { GiftRecord } from '#database/gifts/gift-pages.ts'
 import type { PromotionStream } from '#queues/promotion-stream.ts'
 import type { PromotionType } from '#queues/promotion-type.ts'
 import { type RetryJobData, retryJobId } from '#queues/retry.queue.ts'

@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
-import { findGift, type GiftRecord } from '#database/gift-pages.ts'
-import type { Steering } from '#promotion/steering.ts'
+import { findGift, type GiftRecord } from '#database/gifts/gift-pages.ts'
+import type { Steering } from '#promotion/operations.ts'
 import type { PromotionType } from '#queues/promotion-type.ts'
 import { CodedError } from '#runtime/errors.ts'
 import { giftTimeline, type TimelineStep } from './gift-timeline.ts'

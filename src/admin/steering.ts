@@ -1,5 +1,5 @@
-import type { PromotionStartedHooks } from '#promotion/started-hooks.ts'
-import type { Steered, Steering } from '#promotion/steering.ts'
+import type { PromotionStartedHooks } from '#promotion/consumers/started-hooks.ts'
+import type { Steered, Steering } from '#promotion/operations.ts'
 
 /** What an operator can do with a promotion, by the names that the API and the buttons have for it. */
 export type Steps = Readonly<

@@ -4,7 +4,7 @@ import { processEnvironment } from '#config/environment.ts'
 import { loadConfig } from '#config/load.ts'
 import { migrateSchema } from '#config/schemas.ts'
 import { describeUnknownName, findUnknownNames } from '#config/unknown-names.ts'
-import { migrate, rollBack } from '#database/migrate.ts'
+import { migrate, rollBack } from '#database/schema/migrate.ts'
 import { errorLine } from '#runtime/errors.ts'
 import { whoAmI } from './commands/change.ts'
 

@@ -1,11 +1,11 @@
 import { MikroORM } from '@mikro-orm/postgresql'
 import { type Kysely, sql } from 'kysely'
+import { type DatabaseOptions, ormOptions } from '#database/schema/orm-options.ts'
+import { assertSchema } from '#database/schema/schema-version.ts'
 import { type Service, service } from '#runtime/service.ts'
-import { type DatabaseOptions, ormOptions } from './orm-options.ts'
 import { assertSessionsLast } from './pooled-sessions.ts'
-import { assertSchema } from './schema-version.ts'
 
-export { migrate } from './migrate.ts'
+export { migrate } from '#database/schema/migrate.ts'
 
 /** The process's one door to PostgreSQL: MikroORM's pool, spoken to through kysely where rows come in bulk. */
 export interface Database extends Service {

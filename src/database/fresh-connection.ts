@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { parseDatabaseUrl } from '#config/database-url.ts'
-import type { DatabaseOptions } from './orm-options.ts'
+import type { DatabaseOptions } from '#database/schema/orm-options.ts'
 
 /** A connection of its own, beside the pool's: made by `connect`, gone after `end`. */
 export function createFreshConnection({ url, timeoutMs }: Pick<DatabaseOptions, 'url' | 'timeoutMs'>): pg.Client {

@@ -1,7 +1,7 @@
 import type pg from 'pg'
+import type { DatabaseOptions } from '#database/schema/orm-options.ts'
 import { CodedError, errorLine } from '#runtime/errors.ts'
 import { createFreshConnection } from './fresh-connection.ts'
-import type { DatabaseOptions } from './orm-options.ts'
 
 const ROUNDS = 3
 const WHAT_TO_DO =

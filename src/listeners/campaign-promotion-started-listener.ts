@@ -1,5 +1,5 @@
 import type { BatchHandler } from '#kafka/topic-consumer.ts'
-import { handlePromotionStarted, type StartedDeps } from '#promotion/started.ts'
+import { handlePromotionStarted, type StartedDeps } from '#promotion/consumers/started.ts'
 import type { Retryer } from '#runtime/retryer.ts'
 import { decodeUtf8 } from './decode.ts'
 import { settleBatch } from './settle-batch.ts'

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { UnfinishedGiftError } from '#promotion/processing.ts'
+import { UnfinishedGiftError } from '#promotion/payment/processing.ts'
 import { errorLine, toError } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
 import type { Retryer } from '#runtime/retryer.ts'

@@ -1,6 +1,6 @@
-import type { Promotion } from '#database/promotions.ts'
-import { type OrphanDeps, requeueOrphans } from './orphans.ts'
-import { refill } from './refill.ts'
+import type { Promotion } from '#database/promotions/promotions.ts'
+import { type OrphanDeps, requeueOrphans } from '#promotion/upkeep/orphans.ts'
+import { refill } from '#promotion/upkeep/refill.ts'
 
 /**
  * Everything that should be on the promotion's stream and is not, at once: rows whose entry was lost, however young, then

@@ -1,5 +1,5 @@
+import type { PromotionConsumerRegistry } from '#promotion/consumers/consumer-registry.ts'
 import type { Metrics } from '#runtime/metrics.ts'
-import type { PromotionConsumerRegistry } from './consumer-registry.ts'
 
 /** Something that must come round again and again, and how long ago it last did, in ms. */
 interface Recurring {

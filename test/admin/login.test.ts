@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import type { Child } from '#demo/children.ts'
+import type { Child } from '#local/demo/children.ts'
 import { AdminClient, adminUsers, PASSWORDS } from '../support/admin-client.ts'
 import { kafkaMissing } from '../support/stack-env.ts'
 import { TestSystem } from '../support/system.ts'

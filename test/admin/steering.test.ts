@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { createErrorBudgetRepository } from '#database/error-budget.ts'
+import { createErrorBudgetRepository } from '#database/promotions/error-budget.ts'
 import { AdminClient, adminUsers } from '../support/admin-client.ts'
 import { kafkaMissing } from '../support/stack-env.ts'
 import { TestSystem } from '../support/system.ts'

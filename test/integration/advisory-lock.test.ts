@@ -2,7 +2,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
-import { withAdvisoryLock } from '#database/sweep-rows.ts'
+import { withAdvisoryLock } from '#database/gifts/sweep-rows.ts'
 import { until } from '../support/redis.ts'
 import { createTestDatabase, type TestDatabase } from '../support/stack-env.ts'
 

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process'
 import { hostname, userInfo } from 'node:os'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
-import { createAdminAuditRepository } from '#database/admin-audit.ts'
-import { createPromotionRepository, type PromotionRepository } from '#database/promotions.ts'
+import { createAdminAuditRepository } from '#database/activity-log.ts'
+import { createPromotionRepository, type PromotionRepository } from '#database/promotions/promotions.ts'
 import { createTestDatabase, stackEnv, type TestDatabase } from '../support/stack-env.ts'
 
 let db: TestDatabase

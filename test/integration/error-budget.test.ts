@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { type Kysely, sql } from 'kysely'
-import { createAdminAuditRepository } from '#database/admin-audit.ts'
-import { createErrorBudgetRepository } from '#database/error-budget.ts'
-import { readProgress } from '#database/progress.ts'
-import { createPromotionRepository, type PromotionRepository } from '#database/promotions.ts'
+import { createAdminAuditRepository } from '#database/activity-log.ts'
+import { createErrorBudgetRepository } from '#database/promotions/error-budget.ts'
+import { readProgress } from '#database/promotions/progress.ts'
+import { createPromotionRepository, type PromotionRepository } from '#database/promotions/promotions.ts'
 import { runCli } from '../support/cli.ts'
 import { createTestDatabase, stackEnv, type TestDatabase, uniqueId, uniqueName } from '../support/stack-env.ts'
 

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals'
-import { type RunningMoneySimulator, startMoneySimulator } from '#local/money-simulator-server.ts'
+import { type RunningMoneySimulator, startMoneySimulator } from '#local/money-api/money-simulator-server.ts'
 import { createMoneyCampaignChargeApi, lookupPath } from '#money/charge-api.ts'
 import { MoneyGate } from '#money/gate.ts'
 import { HttpPool } from '#money/http.ts'

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from '@jest/globals'
-import { createInstanceReporter, listInstances } from '#promotion/instances.ts'
+import { createInstanceReporter, listInstances } from '#promotion/consumers/instances.ts'
 import { createLogger } from '#runtime/logger.ts'
 import { type FlavouredRedis, startFlavour } from '../support/redis-flavours.ts'
 

@@ -1,6 +1,6 @@
 import { expect, jest, test } from '@jest/globals'
-import { PromotionConsumerRegistry } from '#promotion/consumer-registry.ts'
-import { PromotionStreamManager } from '#promotion/stream-manager.ts'
+import { PromotionConsumerRegistry } from '#promotion/consumers/consumer-registry.ts'
+import { PromotionStreamManager } from '#promotion/consumers/stream-manager.ts'
 import type { PromotionType } from '#queues/promotion-type.ts'
 import { voucherQueue } from '#queues/voucher.queue.ts'
 import { createLogger } from '#runtime/logger.ts'

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { type Kysely, sql } from 'kysely'
-import { findGift, listGifts } from '#database/gift-pages.ts'
-import { listGiftsByPlace } from '#database/gift-places.ts'
-import { readProgress } from '#database/progress.ts'
-import { createPromotionRepository } from '#database/promotions.ts'
-import { createGiftResultRepositories, type GiftResultRepositories } from '#database/results.ts'
-import { listUnknown } from '#database/unknown.ts'
+import { findGift, listGifts } from '#database/gifts/gift-pages.ts'
+import { listGiftsByPlace } from '#database/gifts/gift-places.ts'
+import { createGiftResultRepositories, type GiftResultRepositories } from '#database/gifts/results.ts'
+import { listUnknown } from '#database/gifts/unknown.ts'
+import { readProgress } from '#database/promotions/progress.ts'
+import { createPromotionRepository } from '#database/promotions/promotions.ts'
 import { createTestDatabase, type TestDatabase } from '../support/stack-env.ts'
 
 let db: TestDatabase

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { createPromotionRepository } from '#database/promotions.ts'
+import { createPromotionRepository } from '#database/promotions/promotions.ts'
 import { createTestDatabase } from '../support/stack-env.ts'
 
 test('the list holds the newest, whatever their ids', async () => {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
-import { createRetryJobs } from '#promotion/retry-jobs.ts'
+import { createRetryJobs } from '#promotion/payment/retry-jobs.ts'
 import { createLogger } from '#runtime/logger.ts'
 import { connectRedis, createRedisClient } from '#runtime/redis.ts'
 import { createRetryWorker } from '#workers/retry.worker.ts'

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { Queue } from 'bullmq'
 import { Redis } from 'ioredis'
-import { createRetryJobs } from '#promotion/retry-jobs.ts'
+import { createRetryJobs } from '#promotion/payment/retry-jobs.ts'
 import { RETRY_QUEUE_NAME } from '#queues/retry.queue.ts'
 import { createLogger } from '#runtime/logger.ts'
 import { createRetryWorker } from '#workers/retry.worker.ts'

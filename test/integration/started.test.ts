@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { createPromotionRepository } from '#database/promotions.ts'
+import { createPromotionRepository } from '#database/promotions/promotions.ts'
 import { createKafka, type KafkaClient } from '#kafka/client.ts'
 import { TopicConsumer } from '#kafka/topic-consumer.ts'
 import { ensureTopics } from '#kafka/topics.ts'

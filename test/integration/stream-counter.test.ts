@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { createStreamCounter } from '#admin/snapshot/streams.ts'
-import type { PromotionProgress } from '#database/progress.ts'
+import type { PromotionProgress } from '#database/promotions/progress.ts'
 import { pointQueue } from '#queues/point.queue.ts'
 import { voucherQueue } from '#queues/voucher.queue.ts'
 import { createStreamConnection, type StreamConnection } from '#stream/index.ts'

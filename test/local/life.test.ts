@@ -15,9 +15,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
-import { isRoot } from '#local/executables.ts'
-import { type Stack, type StackServer, startStack } from '#local/stack.ts'
-import { userCacheFolder } from '#local/user-cache.ts'
+import { isRoot } from '#local/servers/executables.ts'
+import { type Stack, type StackServer, startStack } from '#local/servers/stack.ts'
+import { userCacheFolder } from '#local/servers/user-cache.ts'
 import { holdStack, isAlive, processesIn, releaseHolders, until } from './processes.ts'
 import { kafkaHere, pathWith } from './requirements.ts'
 
@@ -118,7 +118,7 @@ describe('as a normal user', () => {
 describe('npm run stack', () => {
   test('writes the environment to a file that nobody else reads, stays, and stops everything at SIGTERM', async () => {
     const file = join(scratch, 'stack.env')
-    const program = fileURLToPath(new URL('../../src/bin/stack.ts', import.meta.url))
+    const program = fileURLToPath(new URL('../../src/local/stack.ts', import.meta.url))
     const args = ['--', program, '--env-file', file, '--only', 'redis,money', '--money-latency', '7', '--seed', '9']
     const child = spawn(process.execPath, args, {
       env: { ...process.env, TMPDIR: scratch },
@@ -150,7 +150,7 @@ describe('npm run stack', () => {
     [['--only', 'mysql'], /There are postgres, redis, kafka, money/],
     [['--faults', '120'], /must be a number from 0 to 100/],
   ])('refuses %j in one line', async (flags, message) => {
-    const program = fileURLToPath(new URL('../../src/bin/stack.ts', import.meta.url))
+    const program = fileURLToPath(new URL('../../src/local/stack.ts', import.meta.url))
     const child = spawn(process.execPath, ['--', program, ...flags], { stdio: ['ignore', 'ignore', 'pipe'] })
     let stderr = ''
     child.stderr.setEncoding('utf8').on('data', text => {

@@ -2,12 +2,12 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
-import { FAULT_KINDS, type FaultKind } from '#local/money-faults.ts'
+import { FAULT_KINDS, type FaultKind } from '#local/money-api/money-faults.ts'
 import {
   type MoneyServerOptions,
   type RunningMoneySimulator,
   startMoneySimulator,
-} from '#local/money-simulator-server.ts'
+} from '#local/money-api/money-simulator-server.ts'
 import { BODY, call, charge, control, lines, summary } from './money-client.ts'
 
 let simulator: RunningMoneySimulator

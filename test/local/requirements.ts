@@ -1,6 +1,6 @@
 import { chmodSync, mkdtempSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import { findExecutable, isRoot } from '#local/executables.ts'
+import { findExecutable, isRoot } from '#local/servers/executables.ts'
 
 /** Whether a real Kafka can be had here: tests that need one are skipped, by name, where it cannot. */
 export function kafkaHere(): boolean {

@@ -6,7 +6,7 @@ import { afterEach, describe, expect, test } from '@jest/globals'
 import { MikroORM } from '@mikro-orm/postgresql'
 import { Redis } from 'ioredis'
 import { Kafka, logLevel } from 'kafkajs'
-import { type Stack, type StackOptions, startStack } from '#local/stack.ts'
+import { type Stack, type StackOptions, startStack } from '#local/servers/stack.ts'
 import { isAlive, processesIn } from './processes.ts'
 import { kafkaHere } from './requirements.ts'
 
@@ -185,7 +185,7 @@ describe('what is missing is one line that says what to do', () => {
 })
 
 test('a wait is never silent for more than 2 s', async () => {
-  const { Progress } = await import('#local/progress.ts')
+  const { Progress } = await import('#local/servers/progress.ts')
   const atMs: number[] = [performance.now()]
   const progress = new Progress(() => atMs.push(performance.now()))
   await progress.step('Waiting', () => new Promise(resolve => setTimeout(resolve, 2300)))

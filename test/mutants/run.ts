@@ -3,7 +3,7 @@ import { cpSync, globSync, mkdtempSync, readFileSync, rmSync, symlinkSync, write
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { startStack } from '#local/stack.ts'
+import { startStack } from '#local/servers/stack.ts'
 import { drawBySeed, type Mutant, mutantsOf } from './draw.ts'
 
 /**

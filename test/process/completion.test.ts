@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { sql } from 'kysely'
-import type { Child } from '#demo/children.ts'
+import type { Child } from '#local/demo/children.ts'
 import { kafkaMissing } from '../support/stack-env.ts'
 import { giftJson, TestSystem, targetsOf } from '../support/system.ts'
 

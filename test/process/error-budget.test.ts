@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { createSteering } from '#promotion/steering.ts'
+import { createSteering } from '#promotion/operations.ts'
 import { promotionStreams } from '#queues/promotion-stream.ts'
 import { createLogger } from '#runtime/logger.ts'
 import { kafkaMissing } from '../support/stack-env.ts'

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { listInstances } from '#promotion/instances.ts'
+import { listInstances } from '#promotion/consumers/instances.ts'
 import { kafkaMissing } from '../support/stack-env.ts'
 import { TestSystem } from '../support/system.ts'
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { type Child, startChild } from '#demo/children.ts'
+import { type Child, startChild } from '#local/demo/children.ts'
 import { kafkaMissing, uniqueId, uniqueName } from '../support/stack-env.ts'
 import { giftJson, TestSystem } from '../support/system.ts'
 

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { freePort } from '#local/free-port.ts'
+import { freePort } from '#local/servers/free-port.ts'
 import { createTestDatabase, kafkaMissing, uniqueId } from '../support/stack-env.ts'
 import { giftJson, TestSystem } from '../support/system.ts'
 

@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { sql } from 'kysely'
 import { readCredentialsLatch } from '#money/credentials-latch.ts'
-import { type InstanceRecord, listInstances } from '#promotion/instances.ts'
+import { type InstanceRecord, listInstances } from '#promotion/consumers/instances.ts'
 import { kafkaMissing, uniqueId } from '../support/stack-env.ts'
 import { giftJson, TestSystem } from '../support/system.ts'
 

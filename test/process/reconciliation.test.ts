@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { sql } from 'kysely'
-import type { Child } from '#demo/children.ts'
+import type { Child } from '#local/demo/children.ts'
 import { kafkaMissing, uniqueId } from '../support/stack-env.ts'
 import { giftJson, TestSystem } from '../support/system.ts'
 

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { calculateConsumerCountPerInstance } from '#promotion/stream-manager.ts'
+import { calculateConsumerCountPerInstance } from '#promotion/consumers/stream-manager.ts'
 import { retryDelayMs, retryJobId } from '#queues/retry.queue.ts'
 
 const policy = fc.record({ baseMs: fc.integer({ min: 1, max: 10_000 }), maxMs: fc.integer({ min: 1, max: 600_000 }) })

@@ -1,5 +1,5 @@
 import type { EventProviderService } from '#kafka/event-provider.ts'
-import type { AbstractCampaignPromotionRetryProcessor } from '#promotion/retry-processor.ts'
+import type { AbstractCampaignPromotionRetryProcessor } from '#promotion/payment/retry-processor.ts'
 import type { SimProcess } from './scheduler.ts'
 import type { World } from './world.ts'
 

@@ -1,4 +1,4 @@
-import type { Child } from '#demo/children.ts'
+import type { Child } from '#local/demo/children.ts'
 import { hashPassword } from '#runtime/password.ts'
 
 export const PASSWORDS = { vera: 'canary-viewer-password', otto: 'canary-operator-password' } as const

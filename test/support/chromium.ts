@@ -1,6 +1,6 @@
-import { findExecutable } from '#local/executables.ts'
-import { aptInstall, hasApt } from '#local/packages.ts'
-import { Progress } from '#local/progress.ts'
+import { findExecutable } from '#local/servers/executables.ts'
+import { aptInstall, hasApt } from '#local/servers/packages.ts'
+import { Progress } from '#local/servers/progress.ts'
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome'] as const
 

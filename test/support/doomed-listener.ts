@@ -1,4 +1,4 @@
-import { PromotionStreamProducer } from '#promotion/stream-producer.ts'
+import { PromotionStreamProducer } from '#promotion/intake/stream-producer.ts'
 
 /**
  * A listener that is killed between insert and XADD: at the `CHAOS_KILL_AT`-th gift whose row is saved and whose entry

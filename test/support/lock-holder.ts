@@ -1,5 +1,5 @@
 import { openDatabase } from '#database/database.ts'
-import { withAdvisoryLock } from '#database/sweep-rows.ts'
+import { withAdvisoryLock } from '#database/gifts/sweep-rows.ts'
 
 /** Holds a lock until it is told something; `DATABASE_URL`, `LOCK_KEY`, `SILENT_MS`. */
 const { DATABASE_URL: url = '', LOCK_KEY, SILENT_MS } = process.env

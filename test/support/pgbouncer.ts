@@ -4,11 +4,11 @@ import { mkdir, readdir, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { runCommand } from '#local/command.ts'
-import { findExecutable } from '#local/executables.ts'
-import { freePort } from '#local/free-port.ts'
-import { dieWithParent } from '#local/guard.ts'
-import { cachedFolder } from '#local/user-cache.ts'
+import { runCommand } from '#local/servers/command.ts'
+import { findExecutable } from '#local/servers/executables.ts'
+import { freePort } from '#local/servers/free-port.ts'
+import { dieWithParent } from '#local/servers/guard.ts'
+import { cachedFolder } from '#local/servers/user-cache.ts'
 
 const PACKAGES = ['pgbouncer', 'libevent-2.1-7', 'libc-ares2']
 /** Refuses to run as root; the account «nobody» has nothing. */

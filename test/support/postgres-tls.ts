@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Kysely, sql } from 'kysely'
-import { runCommand } from '#local/command.ts'
+import { runCommand } from '#local/servers/command.ts'
 
 export interface PostgresTls {
   /** The file of the certificate that signs the server's. */

@@ -1,5 +1,5 @@
 import { Cluster, type Redis } from 'ioredis'
-import { freePort } from '#local/free-port.ts'
+import { freePort } from '#local/servers/free-port.ts'
 import type { StreamConnectionOptions } from '#stream/index.ts'
 import { asOne, type LossyProxy, startLossyProxy } from './lossy-proxy.ts'
 import { startTestRedis, type TestRedis, until } from './redis.ts'

@@ -3,10 +3,10 @@ import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
-import { freePort } from '#local/free-port.ts'
-import type { LocalServer } from '#local/local-server.ts'
-import { Progress } from '#local/progress.ts'
-import { type RedisServerOptions, redisServer } from '#local/redis.ts'
+import { freePort } from '#local/servers/free-port.ts'
+import type { LocalServer } from '#local/servers/local-server.ts'
+import { Progress } from '#local/servers/progress.ts'
+import { type RedisServerOptions, redisServer } from '#local/servers/redis.ts'
 
 export interface TestRedis {
   url: string

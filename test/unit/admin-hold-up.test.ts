@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { holdUps, type Surroundings } from '#admin/snapshot/hold-up.ts'
-import type { PromotionProgress } from '#database/progress.ts'
-import type { InstanceRecord } from '#promotion/instances.ts'
+import type { PromotionProgress } from '#database/promotions/progress.ts'
+import type { InstanceRecord } from '#promotion/consumers/instances.ts'
 
 const running = (more: Partial<PromotionProgress> = {}): PromotionProgress => ({
   id: '42',

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { type ConsumerContext, PromotionConsumerRegistry } from '#promotion/consumer-registry.ts'
+import { type ConsumerContext, PromotionConsumerRegistry } from '#promotion/consumers/consumer-registry.ts'
 import { createLogger } from '#runtime/logger.ts'
 
 function create() {

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
-import type { PromotionStatus } from '#database/promotion-status.ts'
-import { DroppedRetries } from '#promotion/dropped-retries.ts'
+import type { PromotionStatus } from '#database/promotions/promotion-status.ts'
+import { DroppedRetries } from '#promotion/upkeep/dropped-retries.ts'
 import { createLogger } from '#runtime/logger.ts'
 
 const always = () => true

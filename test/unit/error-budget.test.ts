@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import type { Ended, ErrorBudgetRepository } from '#database/error-budget.ts'
-import { ErrorBudget, isOverBudget } from '#promotion/error-budget.ts'
+import type { Ended, ErrorBudgetRepository } from '#database/promotions/error-budget.ts'
+import { ErrorBudget, isOverBudget } from '#promotion/payment/error-budget.ts'
 import { createLogger } from '#runtime/logger.ts'
 
 describe('more than the share of at least 100 gifts', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { extendMessage, parseMessage } from '#promotion/gift-message.ts'
+import { extendMessage, parseMessage } from '#promotion/intake/gift-message.ts'
 import { promotionStartedMessage } from '#queues/started.message.ts'
 import { voucherMessage } from '#queues/voucher.queue.ts'
 

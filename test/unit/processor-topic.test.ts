@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { UnfinishedGiftError } from '#promotion/processing.ts'
+import { UnfinishedGiftError } from '#promotion/payment/processing.ts'
 import { createProcessorHarness, ORIGIN, pendingRow } from '../support/processor-harness.ts'
 
 describe.each(['VOUCHER', 'POINT'] as const)('processTopicMessage of %s', type => {

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
-import type { Promotion } from '#database/promotions.ts'
-import { PromotionReconciler, type ReconcilerDeps } from '#promotion/reconciler.ts'
+import type { Promotion } from '#database/promotions/promotions.ts'
+import { PromotionReconciler, type ReconcilerDeps } from '#promotion/consumers/follow-status.ts'
 import { createLogger } from '#runtime/logger.ts'
 
 test('a promotion whose stop takes long does not keep the others from following their status', async () => {

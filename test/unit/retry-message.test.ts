@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
 import type { KafkaEvent } from '#kafka/event-provider.ts'
-import { publishRetryMessage } from '#promotion/retry-message.ts'
+import { publishRetryMessage } from '#promotion/payment/retry-message.ts'
 
 const ids = { promotionId: '1', promotionSummaryId: '2', voucherTargetId: '9007199254740993', partitionKey: 'k' }
 const retry = { attempt: 1, lastError: 'HTTP_500: down' }

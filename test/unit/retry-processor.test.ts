@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { CampaignPromotionVoucherRetryProcessor } from '#promotion/retry-processor.ts'
+import { CampaignPromotionVoucherRetryProcessor } from '#promotion/payment/retry-processor.ts'
 import { createProcessorHarness, pendingRow } from '../support/processor-harness.ts'
 
 function create() {

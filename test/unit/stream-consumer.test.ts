@@ -1,7 +1,7 @@
 import { describe, expect, jest, test } from '@jest/globals'
+import { PromotionStreamConsumer } from '#promotion/consumers/stream-consumer.ts'
 import { deadLetterLabel } from '#promotion/metrics.ts'
-import type { StreamOutcome } from '#promotion/processing.ts'
-import { PromotionStreamConsumer } from '#promotion/stream-consumer.ts'
+import type { StreamOutcome } from '#promotion/payment/processing.ts'
 import { createLogger } from '#runtime/logger.ts'
 
 const entry = { id: '1-0', stream: 's', fields: { key: 'k', message: '{"a":1}' }, deliveries: 1 } as never

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { StreamTroubles } from '#promotion/stream-troubles.ts'
+import { StreamTroubles } from '#promotion/intake/stream-troubles.ts'
 
 const AWAY = new Error('Command timed out')
 

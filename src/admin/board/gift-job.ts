@@ -1,6 +1,6 @@
 import type { QueueJob, QueueJobJson } from '@bull-board/api/dist/types.js'
-import type { GiftRecord } from '#database/gift-pages.ts'
-import type { ProcessStatus } from '#database/process-status.ts'
+import type { GiftRecord } from '#database/gifts/gift-pages.ts'
+import type { ProcessStatus } from '#database/gifts/process-status.ts'
 import { refused } from './refused.ts'
 
 export const JOB_STATE_OF = {

@@ -1,5 +1,5 @@
 import { html } from 'ghtml'
-import type { AuditRecord } from '#database/admin-audit.ts'
+import type { AuditRecord } from '#database/activity-log.ts'
 import { dataTable } from './data-table.ts'
 import { layout, type PageContext } from './layout.ts'
 

@@ -1,6 +1,6 @@
 import type { HoldUp } from '#admin/snapshot/hold-up.ts'
 import type { PromotionView } from '#admin/snapshot/sampler.ts'
-import type { PromotionStatus } from '#database/promotion-status.ts'
+import type { PromotionStatus } from '#database/promotions/promotion-status.ts'
 
 /** A promotion in words, for its page and for what keeps it live: one place decides how a number looks. */
 export interface PromotionFields {

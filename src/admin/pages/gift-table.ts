@@ -1,5 +1,5 @@
 import { html } from 'ghtml'
-import type { GiftRecord } from '#database/gift-pages.ts'
+import type { GiftRecord } from '#database/gifts/gift-pages.ts'
 import { dataTable } from './data-table.ts'
 
 export function giftTable(gifts: readonly GiftRecord[], labelledBy: string): string {

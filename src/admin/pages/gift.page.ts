@@ -1,6 +1,6 @@
 import { html } from 'ghtml'
 import type { TimelineStep } from '#admin/gift-timeline.ts'
-import type { GiftRecord } from '#database/gift-pages.ts'
+import type { GiftRecord } from '#database/gifts/gift-pages.ts'
 import { layout, type PageContext } from './layout.ts'
 
 const STEP_NAMES: Readonly<Record<TimelineStep['step'], string>> = {

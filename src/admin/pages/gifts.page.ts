@@ -1,7 +1,7 @@
 import { html } from 'ghtml'
-import type { GiftPage } from '#database/gift-pages.ts'
-import { PROCESS_STATUSES } from '#database/process-status.ts'
-import type { Promotion } from '#database/promotions.ts'
+import type { GiftPage } from '#database/gifts/gift-pages.ts'
+import { PROCESS_STATUSES } from '#database/gifts/process-status.ts'
+import type { Promotion } from '#database/promotions/promotions.ts'
 import { giftTable } from './gift-table.ts'
 import { layout, type PageContext } from './layout.ts'
 

@@ -1,6 +1,6 @@
 import { html } from 'ghtml'
 import type { PromotionView } from '#admin/snapshot/sampler.ts'
-import type { GiftRecord } from '#database/gift-pages.ts'
+import type { GiftRecord } from '#database/gifts/gift-pages.ts'
 import { dataTable } from './data-table.ts'
 import { toFields } from './fields.ts'
 import { giftTable } from './gift-table.ts'

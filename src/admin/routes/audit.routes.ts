@@ -2,7 +2,7 @@ import type { FastifyPluginAsync } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { auditSchema, pageQuery } from '#admin/api-schemas.ts'
-import type { AdminAuditRepository } from '#database/admin-audit.ts'
+import type { AdminAuditRepository } from '#database/activity-log.ts'
 
 /** `/api/audit`: who changed what, and when; newest first. */
 export function auditRoutes(audit: AdminAuditRepository): FastifyPluginAsync {

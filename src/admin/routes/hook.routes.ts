@@ -1,10 +1,10 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { refusal } from '#admin/problem.ts'
-import type { PromotionRepository } from '#database/promotions.ts'
+import type { PromotionRepository } from '#database/promotions/promotions.ts'
 import type { EventProviderService } from '#kafka/event-provider.ts'
-import { parseMessage } from '#promotion/gift-message.ts'
-import type { PromotionStartedHooks } from '#promotion/started-hooks.ts'
+import type { PromotionStartedHooks } from '#promotion/consumers/started-hooks.ts'
+import { parseMessage } from '#promotion/intake/gift-message.ts'
 import { type PromotionStartedMessage, promotionStartedMessage } from '#queues/started.message.ts'
 
 export interface HookDeps {

@@ -12,9 +12,9 @@ import { progressPage } from '#admin/pages/progress.page.ts'
 import { promotionPage } from '#admin/pages/promotion.page.ts'
 import { refusal } from '#admin/problem.ts'
 import type { Sampler } from '#admin/snapshot/sampler.ts'
-import type { AdminAuditRepository } from '#database/admin-audit.ts'
-import { listGifts } from '#database/gift-pages.ts'
-import { listGiftsByPlace } from '#database/gift-places.ts'
+import type { AdminAuditRepository } from '#database/activity-log.ts'
+import { listGifts } from '#database/gifts/gift-pages.ts'
+import { listGiftsByPlace } from '#database/gifts/gift-places.ts'
 import { toPromotionInstance } from './promotion.routes.ts'
 
 export interface PageRoutesDeps {

@@ -17,9 +17,9 @@ import {
 import { refusal } from '#admin/problem.ts'
 import type { PromotionView, Sampler } from '#admin/snapshot/sampler.ts'
 import type { Steps } from '#admin/steering.ts'
-import { listGifts } from '#database/gift-pages.ts'
-import type { PromotionRepository } from '#database/promotions.ts'
-import type { InstanceRecord } from '#promotion/instances.ts'
+import { listGifts } from '#database/gifts/gift-pages.ts'
+import type { PromotionRepository } from '#database/promotions/promotions.ts'
+import type { InstanceRecord } from '#promotion/consumers/instances.ts'
 
 export interface PromotionRoutesDeps {
   kysely: Kysely<unknown>

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { refusal } from '#admin/problem.ts'
-import type { AdminAuditRepository } from '#database/admin-audit.ts'
+import type { AdminAuditRepository } from '#database/activity-log.ts'
 import { errorLine, toError } from '#runtime/errors.ts'
 import { parseExact } from '#runtime/exact-json.ts'
 import { isForeign } from './origin.ts'

@@ -1,5 +1,5 @@
-import type { PromotionProgress } from '#database/progress.ts'
-import type { InstanceRecord } from '#promotion/instances.ts'
+import type { PromotionProgress } from '#database/promotions/progress.ts'
+import type { InstanceRecord } from '#promotion/consumers/instances.ts'
 
 /** Why a promotion is not done yet, told apart. `none`: it runs at the limit of its slots. */
 export const HOLD_UP_CODES = [

@@ -1,4 +1,4 @@
-import type { PromotionProgress } from '#database/progress.ts'
+import type { PromotionProgress } from '#database/promotions/progress.ts'
 import type { PromotionStream } from '#queues/promotion-stream.ts'
 import type { PromotionType } from '#queues/promotion-type.ts'
 import type { StreamConnection } from '#stream/index.ts'

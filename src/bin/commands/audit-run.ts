@@ -3,14 +3,14 @@ import { processEnvironment } from '#config/environment.ts'
 import { loadConfig } from '#config/load.ts'
 import { type CliConfig, cliSchema, type RedisConfig } from '#config/schemas.ts'
 import type { Database } from '#database/database.ts'
+import { createGiftResultRepositories } from '#database/gifts/results.ts'
+import { createSkippedRepository } from '#database/gifts/skipped.ts'
 import { createProcessRepository } from '#database/processes.ts'
-import { createGiftResultRepositories } from '#database/results.ts'
-import { createSkippedRepository } from '#database/skipped.ts'
 import { type AuditSources, audit } from '#promotion/audit/audit.ts'
 import type { ChargeSource } from '#promotion/audit/charges.ts'
 import { createRepair } from '#promotion/audit/repair.ts'
+import type { RetryJobs } from '#promotion/payment/retry-jobs.ts'
 import { assertNoStranger } from '#promotion/redis-owner.ts'
-import type { RetryJobs } from '#promotion/retry-jobs.ts'
 import { promotionStreams } from '#queues/promotion-stream.ts'
 import { CodedError } from '#runtime/errors.ts'
 import { createLogger } from '#runtime/logger.ts'
@@ -102,7 +102,7 @@ async function redisPartsOf(
   const policy = { maxAttempts: 1, baseMs: 1, maxMs: 1 }
   let opened: Promise<RetryJobs> | undefined
   const retryJobs = () => {
-    opened ??= import('#promotion/retry-jobs.ts').then(({ createRetryJobs }) =>
+    opened ??= import('#promotion/payment/retry-jobs.ts').then(({ createRetryJobs }) =>
       stack.use(createRetryJobs({ connection: redis.client, prefix: redis.prefix, policy })),
     )
     return opened

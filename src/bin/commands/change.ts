@@ -1,6 +1,6 @@
 import { hostname, userInfo } from 'node:os'
 import type { Kysely } from 'kysely'
-import { createAdminAuditRepository } from '#database/admin-audit.ts'
+import { createAdminAuditRepository } from '#database/activity-log.ts'
 import { errorLine, toError } from '#runtime/errors.ts'
 
 /** A change as the activity log names it; the names are those of the admin. */

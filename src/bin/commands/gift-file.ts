@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { type CsvError, parse } from 'csv-parse'
-import { parseMessage } from '#promotion/gift-message.ts'
+import { parseMessage } from '#promotion/intake/gift-message.ts'
 import { pointMessage } from '#queues/point.queue.ts'
 import type { PromotionType } from '#queues/promotion-type.ts'
 import { voucherMessage } from '#queues/voucher.queue.ts'

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
-import { PROCESS_STATUSES, type ProcessStatus } from '#database/process-status.ts'
-import type { Promotion } from '#database/promotions.ts'
+import { PROCESS_STATUSES, type ProcessStatus } from '#database/gifts/process-status.ts'
+import type { Promotion } from '#database/promotions/promotions.ts'
 import { CodedError } from '#runtime/errors.ts'
 import { parseId } from './arguments.ts'
 import { type CommandContext, withDatabase } from './context.ts'

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
-import type { PromotionStatus } from '#database/promotion-status.ts'
-import type { Steered, Steering } from '#promotion/steering.ts'
+import type { PromotionStatus } from '#database/promotions/promotion-status.ts'
+import type { Steered, Steering } from '#promotion/operations.ts'
 import { errorLine } from '#runtime/errors.ts'
 import { parseId } from './arguments.ts'
 import { withChange } from './change.ts'

@@ -5,7 +5,7 @@ import type { DatabaseConfig } from '#config/schemas.ts'
 import { openDatabase } from '#database/database.ts'
 import { createFreshConnection } from '#database/fresh-connection.ts'
 import { assertSessionsLast } from '#database/pooled-sessions.ts'
-import { assertSchema } from '#database/schema-version.ts'
+import { assertSchema } from '#database/schema/schema-version.ts'
 import { CodedError, errorLine } from '#runtime/errors.ts'
 import { type Finding, findingsOf } from './finding.ts'
 

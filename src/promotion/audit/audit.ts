@@ -1,4 +1,4 @@
-import { findWrongSummaries, listAuditPromotions } from '#database/audit-rows.ts'
+import { findWrongSummaries, listAuditPromotions } from '#database/gifts/audit-rows.ts'
 import { CodedError } from '#runtime/errors.ts'
 import { auditCharges, type ChargeSource } from './charges.ts'
 import { auditMessages, type MessageCounts, type MessageSources } from './messages.ts'

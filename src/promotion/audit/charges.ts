@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Kysely } from 'kysely'
-import { findAuditRows } from '#database/audit-rows.ts'
+import { findAuditRows } from '#database/gifts/audit-rows.ts'
 import type { MoneyCampaignChargeApi } from '#money/charge-api.ts'
 import { PROMOTION_TYPES, type PromotionType } from '#queues/promotion-type.ts'
 import { CodedError } from '#runtime/errors.ts'

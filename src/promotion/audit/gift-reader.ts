@@ -1,9 +1,9 @@
 import { z } from 'zod'
+import { parseMessage } from '#promotion/intake/gift-message.ts'
 import { exactInteger } from '#queues/gift-message.ts'
 import { pointMessage } from '#queues/point.queue.ts'
 import type { PromotionType } from '#queues/promotion-type.ts'
 import { voucherMessage } from '#queues/voucher.queue.ts'
-import { parseMessage } from '../gift-message.ts'
 import type { GiftFields } from './row-table.ts'
 
 /** A gift's message, as far as the audit compares it. */

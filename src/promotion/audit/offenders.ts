@@ -1,4 +1,4 @@
-import type { ProcessStatus } from '#database/process-status.ts'
+import type { ProcessStatus } from '#database/gifts/process-status.ts'
 import type { PromotionType } from '#queues/promotion-type.ts'
 
 /** What can be wrong between Kafka, rows, stream, retry jobs, charges and counters. */

@@ -1,4 +1,4 @@
-import { PROCESS_STATUSES, type ProcessStatus } from '#database/process-status.ts'
+import { PROCESS_STATUSES, type ProcessStatus } from '#database/gifts/process-status.ts'
 import { OFFENDER_KINDS, type Offender, type OffenderKind } from './offenders.ts'
 
 /** Told what the audit is at; a long one may show a bar. */

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
-import type { AuditRow } from '#database/audit-rows.ts'
-import { PROCESS_STATUSES, type ProcessStatus } from '#database/process-status.ts'
+import type { AuditRow } from '#database/gifts/audit-rows.ts'
+import { PROCESS_STATUSES, type ProcessStatus } from '#database/gifts/process-status.ts'
 
 /** What was found out about a row, as bits. */
 export const MARK = {

@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
-import { auditRowPages, countAuditRows } from '#database/audit-rows.ts'
-import { PROCESS_STATUSES, type ProcessStatus } from '#database/process-status.ts'
+import { auditRowPages, countAuditRows } from '#database/gifts/audit-rows.ts'
+import { PROCESS_STATUSES, type ProcessStatus } from '#database/gifts/process-status.ts'
 import { PROMOTION_TYPES, type PromotionType } from '#queues/promotion-type.ts'
 import type { AuditProgress } from './report.ts'
 import { RowTable } from './row-table.ts'

@@ -1,9 +1,9 @@
 import { createReadStream } from 'node:fs'
 import type { Readable } from 'node:stream'
 import { z } from 'zod'
+import { parseMessage } from '#promotion/intake/gift-message.ts'
 import { exactInteger } from '#queues/gift-message.ts'
 import { CodedError, errorLine } from '#runtime/errors.ts'
-import { parseMessage } from '../gift-message.ts'
 
 /** One charge of the Money API's settlement. */
 export interface SettledCharge {

@@ -10,12 +10,12 @@ export const CRASH_POINTS = {
     put: `    this.#batchesUnderWay += 1\n    ${CRASH}\n`,
   },
   'after-insert': {
-    file: 'src/promotion/processor.ts',
+    file: 'src/promotion/payment/processor.ts',
     find: "      case 'inserted':\n        if (saved.enqueued)",
     put: `      case 'inserted':\n        ${CRASH}\n        if (saved.enqueued)`,
   },
   'after-xadd': {
-    file: 'src/promotion/stream-producer.ts',
+    file: 'src/promotion/intake/stream-producer.ts',
     find: '      if (error === undefined) return true\n',
     put: `      if (error === undefined) ${CRASH}\n      if (error === undefined) return true\n`,
   },
@@ -41,12 +41,12 @@ export const CRASH_POINTS = {
     put: `    if (posted.kind === 'charged') ${CRASH}\n    if (posted.kind === 'charged') return { ...posted, posts: 1 }\n`,
   },
   'after-update': {
-    file: 'src/promotion/processor.ts',
+    file: 'src/promotion/payment/processor.ts',
     find: '        await this.updateSuccess(row, outcome.transactionKey, outcome.posts)\n',
     put: `        await this.updateSuccess(row, outcome.transactionKey, outcome.posts)\n        ${CRASH}\n`,
   },
   'after-retry-published': {
-    file: 'src/promotion/processor.ts',
+    file: 'src/promotion/payment/processor.ts',
     find: '    await this.publishRetry(json, row, { attempt, lastError: `${code}: ${message}`, retryAfterMs })\n',
     put: `    await this.publishRetry(json, row, { attempt, lastError: \`\${code}: \${message}\`, retryAfterMs })\n    ${CRASH}\n`,
   },
@@ -56,7 +56,7 @@ export const CRASH_POINTS = {
     put: `      ${CRASH}\n      if (hasOtherGroup) this.#options.onOtherGroup()\n`,
   },
   'refill-after-xadd': {
-    file: 'src/promotion/refill.ts',
+    file: 'src/promotion/upkeep/refill.ts',
     find: '          rows.map(({ partitionKey: key, message }) => ({ key, message })),\n        ),\n',
     put: `          rows.map(({ partitionKey: key, message }) => ({ key, message })),\n        ).then(added => { ${CRASH}; return added }),\n`,
   },

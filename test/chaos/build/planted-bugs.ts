@@ -18,7 +18,7 @@ export const PLANTED_BUGS: Readonly<Record<string, PlantedBug>> = {
     caughtBy: 'bare',
     edits: [
       edit(
-        'src/promotion/processor.ts',
+        'src/promotion/payment/processor.ts',
         '        await this.updateSuccess(row, outcome.transactionKey, outcome.posts)\n',
         '        void this.updateSuccess(row, outcome.transactionKey, outcome.posts).catch(() => undefined)\n',
       ),
@@ -36,7 +36,9 @@ export const PLANTED_BUGS: Readonly<Record<string, PlantedBug>> = {
   },
   'no-unique-key': {
     caughtBy: 'insert-kills',
-    edits: [edit('src/database/result-insert.ts', 'on conflict (${target}) do nothing', 'on conflict do nothing')],
+    edits: [
+      edit('src/database/gifts/result-insert.ts', 'on conflict (${target}) do nothing', 'on conflict do nothing'),
+    ],
   },
   'group-at-the-end': {
     caughtBy: 'simulation',
@@ -46,7 +48,7 @@ export const PLANTED_BUGS: Readonly<Record<string, PlantedBug>> = {
     caughtBy: 'simulation',
     edits: [
       edit(
-        'src/promotion/processor.ts',
+        'src/promotion/payment/processor.ts',
         'const changed = await this.updateError(row, { status, code, message, posts })',
         "const changed = await this.updateError(row, { status: code === 'TIMEOUT' ? 'FAILED' : status, code, message, posts })",
       ),
@@ -65,15 +67,15 @@ export const PLANTED_BUGS: Readonly<Record<string, PlantedBug>> = {
   'no-80-percent-bound': {
     caughtBy: 'bare',
     edits: [
-      edit('src/promotion/stream-producer.ts', 'const FULL_SHARE = 0.8', 'const FULL_SHARE = 1e9'),
-      edit('src/promotion/refill.ts', 'Math.min(BATCH_SIZE, await producer.room(streamKey))', 'BATCH_SIZE'),
+      edit('src/promotion/intake/stream-producer.ts', 'const FULL_SHARE = 0.8', 'const FULL_SHARE = 1e9'),
+      edit('src/promotion/upkeep/refill.ts', 'Math.min(BATCH_SIZE, await producer.room(streamKey))', 'BATCH_SIZE'),
     ],
   },
   'no-upkeep': {
     caughtBy: 'redis-loss',
     edits: [
       edit(
-        'src/promotion/upkeep.ts',
+        'src/promotion/upkeep/upkeep.ts',
         'const requeued = await requeueOrphans(promotion, { ...left, producer, stream: streams[type] })',
         'const requeued = promotion === undefined ? await requeueOrphans(promotion, { ...left, producer, stream: streams[type] }) : 0',
       ),

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'kysely'
-import type { DemoPromotion } from '#demo/gifts.ts'
+import type { DemoPromotion } from '#local/demo/gifts.ts'
 import { type ChaosSystem, say } from '../../support/chaos.ts'
 import type { Scenario } from '../scenario.ts'
 

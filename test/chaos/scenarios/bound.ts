@@ -1,4 +1,4 @@
-import type { DemoPromotion } from '#demo/gifts.ts'
+import type { DemoPromotion } from '#local/demo/gifts.ts'
 import { type ChaosSystem, say, seconds } from '../../support/chaos.ts'
 import type { Scenario } from '../scenario.ts'
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import calculateSlot from 'cluster-key-slot'
-import type { DemoPromotion } from '#demo/gifts.ts'
+import type { DemoPromotion } from '#local/demo/gifts.ts'
 import { type ChaosSystem, say, seconds } from '../../support/chaos.ts'
 import { startCluster } from '../../support/redis-cluster.ts'
 import type { Scenario } from '../scenario.ts'

@@ -1,4 +1,4 @@
-import type { DemoPromotion } from '#demo/gifts.ts'
+import type { DemoPromotion } from '#local/demo/gifts.ts'
 import type { CodedError } from '#runtime/errors.ts'
 import { type ChaosSystem, say } from '../../support/chaos.ts'
 import { CRASH_POINTS, type CrashPoint } from '../build/crash-points.ts'

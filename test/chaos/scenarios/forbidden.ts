@@ -1,4 +1,4 @@
-import { countStates } from '#demo/account.ts'
+import { countStates } from '#local/demo/account.ts'
 import { seconds } from '../../support/chaos.ts'
 import type { Scenario } from '../scenario.ts'
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Child } from '#demo/children.ts'
+import type { Child } from '#local/demo/children.ts'
 import { say } from '../../support/chaos.ts'
 import type { Scenario } from '../scenario.ts'
 

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Kysely, sql } from 'kysely'
 import { request } from 'undici'
-import { countStates } from '#demo/account.ts'
-import type { DemoPromotion } from '#demo/gifts.ts'
+import { countStates } from '#local/demo/account.ts'
+import type { DemoPromotion } from '#local/demo/gifts.ts'
 import { say } from '../../support/chaos.ts'
 import type { Scenario } from '../scenario.ts'
 

@@ -1,5 +1,5 @@
 import { request } from 'undici'
-import { countStates } from '#demo/account.ts'
+import { countStates } from '#local/demo/account.ts'
 import type { Scenario } from '../scenario.ts'
 
 /** 40 % of the Money API's answers are spoiled, in every way that it knows. */

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { DemoPromotion } from '#demo/gifts.ts'
+import type { DemoPromotion } from '#local/demo/gifts.ts'
 import type { Random } from '../../simulation/random.ts'
 import { type ChaosSystem, say, seconds } from '../../support/chaos.ts'
 import type { Findings, Scenario } from '../scenario.ts'

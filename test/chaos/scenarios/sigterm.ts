@@ -1,4 +1,4 @@
-import type { Child } from '#demo/children.ts'
+import type { Child } from '#local/demo/children.ts'
 import { say, seconds } from '../../support/chaos.ts'
 import type { Scenario } from '../scenario.ts'
 

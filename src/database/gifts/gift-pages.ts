@@ -1,0 +1,150 @@
+import { type Kysely, type RawBuilder, sql } from 'kysely'
+import { isoTime } from '#database/iso-time.ts'
+import { inRowOrder, ofPromotion } from '#database/promotions/promotion-rows.ts'
+import type { Promotion } from '#database/promotions/promotions.ts'
+import type { PromotionType } from '#queues/promotion-type.ts'
+import type { ProcessStatus } from './process-status.ts'
+import { RESULT_TABLES } from './result-table.ts'
+
+/** A gift as people look at it: everything that is recorded. Times are ISO 8601, UTC. */
+export interface GiftRecord {
+  id: string
+  type: PromotionType
+  promotionId: string
+  promotionSummaryId: string
+  targetId: string
+  partitionKey: string
+  memberId: string
+  amount: string
+  processStatus: ProcessStatus
+  moneyKey: string | null
+  attempts: number
+  errorCode: string | null
+  errorMessage: string | null
+  message: string
+  enqueued: boolean
+  kafkaPartition: number | null
+  kafkaOffset: string | null
+  createdAt: string
+  updatedAt: string
+}
+
+export interface GiftPage {
+  gifts: GiftRecord[]
+  /** Give it back for the next page; null at the end. A page may be short, or empty, and yet not the last. */
+  nextCursor: string | null
+}
+
+export interface GiftQuery {
+  status?: ProcessStatus | undefined
+  memberId?: string | undefined
+  errorCode?: string | undefined
+  afterId: string
+  limit: number
+}
+
+/** Rows that one page looks at, at most: a rare one is found over several pages, not by one long query. */
+const MAX_LOOKED_AT = 10_000
+
+interface LookedAt extends GiftRecord {
+  isWanted: boolean
+  /** Its number among the rows looked at, from 1. */
+  place: number
+  rank: string
+}
+
+/** The first look at a filtered page goes past as many rows as it wants; each next one past so many times more. */
+const LOOK_GROWTH = 4
+
+/** Gifts of a promotion in the order of their rows. */
+export async function listGifts(
+  kysely: Kysely<unknown>,
+  promotion: Pick<Promotion, 'id' | 'type'>,
+  query: GiftQuery,
+): Promise<GiftPage> {
+  const isFiltered = query.memberId !== undefined || query.errorCode !== undefined || query.status !== undefined
+  const gifts: GiftRecord[] = []
+  let { afterId } = query
+  let left = isFiltered ? MAX_LOOKED_AT : query.limit
+  for (let size = query.limit; left > 0; size *= LOOK_GROWTH) {
+    const page = { ...query, afterId, limit: query.limit - gifts.length }
+    const look = await lookAt(kysely, promotion, page, Math.min(size, left))
+    gifts.push(...look.gifts)
+    left -= Math.min(size, left)
+    afterId = look.nextCursor ?? afterId
+    if (gifts.length === query.limit || look.nextCursor === null) return { gifts, nextCursor: look.nextCursor }
+  }
+  return { gifts, nextCursor: afterId }
+}
+
+/** One look past `lookedAt` rows. */
+async function lookAt(
+  kysely: Kysely<unknown>,
+  { id, type }: Pick<Promotion, 'id' | 'type'>,
+  query: GiftQuery,
+  lookedAt: number,
+): Promise<GiftPage> {
+  const { rows } = await sql<LookedAt>`
+    select * from (
+      select ${giftColumns(type)}, ${filter(query)} as "isWanted", (row_number() over (order by r.id))::int as place,
+        count(*) filter (where ${filter(query)}) over (order by r.id) as rank
+      from (${source(id, type, query)} limit ${lookedAt}) r
+    ) looked
+    where ("isWanted" and rank <= ${query.limit}) or place = ${lookedAt} order by place`.execute(kysely)
+  const gifts = rows
+    .filter(({ isWanted }) => isWanted)
+    .slice(0, query.limit)
+    .map(row => record(row))
+  if (gifts.length === query.limit) return { gifts, nextCursor: gifts.at(-1)?.id ?? null }
+  // The last row that was looked at comes along, wanted or not: from there the next look goes on.
+  const last = rows.at(-1)
+  return { gifts, nextCursor: last?.place === lookedAt ? last.id : null }
+}
+
+/** The few that are not as they should be have an index of their own. */
+function source(promotionId: string, type: PromotionType, { status, afterId }: GiftQuery): RawBuilder<unknown> {
+  const table = sql.table(RESULT_TABLES[type].name)
+  if (status !== 'RETRYING' && status !== 'UNKNOWN' && status !== 'FAILED') {
+    return sql`select * from ${table} where ${ofPromotion(promotionId)} and id > ${afterId}::bigint
+      order by ${inRowOrder()}`
+  }
+  return sql`
+    select g.* from campaign_promotion_exception e
+    join lateral (select * from ${table} where id = e.gift_id limit 1) g on true
+    where ${ofPromotion(promotionId, 'e.promotion_id')} and e.process_status = ${status} and e.type = ${type}
+      and e.gift_id > ${afterId}::bigint
+    order by ${inRowOrder('asc', 'e.gift_id', 'e.promotion_id')}`
+}
+
+function filter({ status, memberId, errorCode }: GiftQuery): RawBuilder<unknown> {
+  return sql`((${status ?? null}::text is null or r.process_status = ${status ?? null}::text)
+    and (${memberId ?? null}::bigint is null or r.member_id = ${memberId ?? null}::bigint)
+    and (${errorCode ?? null}::text is null or r.error_code = ${errorCode ?? null}::text))`
+}
+
+function record({ isWanted: _isWanted, place: _place, rank: _rank, ...gift }: LookedAt): GiftRecord {
+  return gift
+}
+
+export function giftColumns(type: PromotionType): RawBuilder<unknown> {
+  const { targetColumn } = RESULT_TABLES[type]
+  return sql`r.id::text as id, ${sql.lit(type)} as type, r.promotion_id as "promotionId",
+    r.promotion_summary_id as "promotionSummaryId", ${sql.ref(`r.${targetColumn}`)} as "targetId",
+    r.partition_key as "partitionKey", r.member_id as "memberId", r.amount, r.process_status as "processStatus",
+    r.money_key as "moneyKey", r.attempts, r.error_code as "errorCode", r.error_message as "errorMessage", r.message,
+    r.enqueued, r.kafka_partition as "kafkaPartition", r.kafka_offset as "kafkaOffset",
+    ${isoTime('r.created_at')} as "createdAt", ${isoTime('r.updated_at')} as "updatedAt"`
+}
+
+/** The gift of a target, or undefined. */
+export async function findGift(
+  kysely: Kysely<unknown>,
+  type: PromotionType,
+  targetId: string,
+): Promise<GiftRecord | undefined> {
+  const { name, targetColumn } = RESULT_TABLES[type]
+  const { rows } = await sql<GiftRecord>`
+    select ${giftColumns(type)} from ${sql.table(name)} r
+    where ${sql.ref(`r.${targetColumn}`)} = ${targetId}::bigint`.execute(kysely)
+  return rows[0]
+}

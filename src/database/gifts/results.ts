@@ -1,0 +1,82 @@
+import { type Kysely, sql } from 'kysely'
+import { isContentError } from '#database/sql-errors.ts'
+import { isAskFirst } from '#database/switches.ts'
+import { PROMOTION_TYPES, type PromotionType } from '#queues/promotion-type.ts'
+import { Batcher } from '#runtime/batcher.ts'
+import type { GiftRow, InsertOutcome, NewGift, Transition, TransitionOutcome } from './gift.ts'
+import { type InsertLimits, insertGifts, NO_LIMITS } from './result-insert.ts'
+import { RESULT_TABLES, type ResultTable } from './result-table.ts'
+import { moveGifts } from './result-transition.ts'
+
+/**
+ * The result rows of one type. Its methods take one gift, like the spec's repositories; what is called in the same
+ * moment goes out as one statement and one commit. A row refused for its content fails alone.
+ */
+export interface GiftResultRepository {
+  readonly table: ResultTable
+  /** Resolves after the commit. Rejects with PostgreSQL's error: class 22/23 blames the gift, others the moment. */
+  insert(gift: NewGift): Promise<InsertOutcome>
+  /** The row of a target, or undefined. */
+  find(targetId: string): Promise<GiftRow | undefined>
+  /** Resolves after the commit of the row and its summary counter. */
+  move(transition: Transition): Promise<TransitionOutcome>
+}
+
+const BATCH = { maxSize: 500, isItemError: isContentError }
+
+export function createGiftResultRepository(
+  kysely: Kysely<unknown>,
+  type: PromotionType,
+  limits: InsertLimits = NO_LIMITS,
+): GiftResultRepository {
+  const table = RESULT_TABLES[type]
+  const inserts = new Batcher<NewGift, InsertOutcome>({
+    ...BATCH,
+    maxConcurrent: 2,
+    run: gifts => insertGifts(kysely, table, gifts, limits),
+  })
+  const finds = new Batcher<string, GiftRow | undefined>({
+    ...BATCH,
+    maxConcurrent: 2,
+    run: targetIds => findGifts(kysely, table, targetIds),
+  })
+  const moves = new Batcher<Transition, TransitionOutcome>({
+    ...BATCH,
+    maxConcurrent: 2,
+    lingerMs: 5,
+    run: transitions => moveGifts(kysely, table, transitions),
+  })
+  return {
+    table,
+    insert: gift => inserts.add(gift),
+    find: targetId => finds.add(targetId),
+    move: transition => moves.add(transition),
+  }
+}
+
+export type GiftResultRepositories = Readonly<Record<PromotionType, GiftResultRepository>>
+
+export function createGiftResultRepositories(
+  kysely: Kysely<unknown>,
+  limits: InsertLimits = NO_LIMITS,
+): GiftResultRepositories {
+  return Object.fromEntries(
+    PROMOTION_TYPES.map(type => [type, createGiftResultRepository(kysely, type, limits)]),
+  ) as unknown as GiftResultRepositories
+}
+
+async function findGifts(
+  kysely: Kysely<unknown>,
+  table: ResultTable,
+  targetIds: readonly string[],
+): Promise<(GiftRow | undefined)[]> {
+  const target = sql.ref(table.targetColumn)
+  const { rows } = await sql<GiftRow>`
+    select promotion_id as "promotionId", promotion_summary_id as "promotionSummaryId", ${target} as "targetId",
+      partition_key as "partitionKey", member_id as "memberId", amount, process_status as "processStatus",
+      money_key as "moneyKey", attempts, ask_first or ${isAskFirst} as "askFirst",
+      (extract(epoch from least(created_at, kafka_time)) * 1000)::float8 as "createdAtMs"
+    from ${sql.table(table.name)} where ${target} = any (${[...targetIds]}::bigint[])`.execute(kysely)
+  const byTarget = new Map(rows.map(row => [row.targetId, row]))
+  return targetIds.map(targetId => byTarget.get(targetId))
+}

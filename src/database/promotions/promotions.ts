@@ -1,0 +1,163 @@
+import { type Kysely, sql } from 'kysely'
+import type { ProcessStatus } from '#database/gifts/process-status.ts'
+import { RESULT_TABLES } from '#database/gifts/result-table.ts'
+import { isoTime } from '#database/iso-time.ts'
+import type { PromotionType } from '#queues/promotion-type.ts'
+import { CodedError } from '#runtime/errors.ts'
+import { lineOfChanges } from './promotion-lock.ts'
+import type { PromotionStatus } from './promotion-status.ts'
+
+export interface Promotion {
+  id: string
+  name: string
+  type: PromotionType
+  status: PromotionStatus
+  /** 0 where nobody said. */
+  totalCount: number
+  /** ISO 8601, UTC. */
+  startedAt: string | null
+  finishedAt: string | null
+  /** Why it was paused, if not by a person; null or missing while it is not PAUSED. */
+  pauseReason?: string | null
+  /** Slots in each process that an operator has set; null or missing = as many as its total asks for. */
+  consumersPerInstance?: number | null
+  /** Most gifts, and most of their sum in minor units, that it takes; `0` or missing = no ceiling. Exact digits. */
+  maxGiftCount?: string
+  maxTotalAmount?: string
+}
+
+export type NewPromotion = Pick<Promotion, 'id' | 'name' | 'type' | 'totalCount' | 'maxGiftCount' | 'maxTotalAmount'>
+
+/** The promotions' rows. `status` changes only by compare-and-set. */
+export interface PromotionRepository {
+  find(promotionId: string): Promise<Promotion | undefined>
+  /** READY; throws `PROMOTION_EXISTS` for an id that is taken. */
+  create(promotion: NewPromotion): Promise<void>
+  /** Was its row made after this time (in ms since the epoch)? False when there is none. */
+  isNewerThan(promotionId: string, timeMs: number): Promise<boolean>
+  /**
+   * READY → IN_PROGRESS, and fills a total that is null or 0. Answers the row as it is now, changed or not; undefined
+   * when there is none.
+   */
+  start(promotionId: string, totalCount: number): Promise<{ promotion: Promotion; changed: boolean } | undefined>
+  /** Slots in each process, or null for as many as its total asks for; false when there is no such promotion. */
+  setConsumers(promotionId: string, perInstance: number | null): Promise<boolean>
+  /**
+   * To another status, by compare-and-set: only from one of `from`. IN_PROGRESS sets `started_at` once and clears
+   * `finished_at`, STOPPED sets it. Answers like `start`. COMPLETED is not reached by this way.
+   */
+  move(
+    promotionId: string,
+    from: readonly PromotionStatus[],
+    to: 'IN_PROGRESS' | 'PAUSED' | 'STOPPED',
+  ): Promise<{ promotion: Promotion; changed: boolean } | undefined>
+  /** Those whose consumers should run, or wait with what they hold. */
+  listActive(): Promise<Promotion[]>
+  /** Those that ended so within the last `withinMs`, a COMPLETED one once it is announced. */
+  listEnded(status: 'STOPPED' | 'COMPLETED', withinMs: number): Promise<Promotion[]>
+  /** Dates those that other programs have STOPPED: from now on their entries are looked for, as after our own stop. */
+  dateStopped(): Promise<void>
+  /** The newest first. */
+  list(limit: number): Promise<Promotion[]>
+  /** How many gifts stand in each state. Reads every row of the promotion: for people, not for loops. */
+  countByStatus(promotion: Pick<Promotion, 'id' | 'type'>): Promise<Record<ProcessStatus, number>>
+}
+
+const COLUMNS = sql`id, name, type, status, coalesce(total_count, 0)::float8 as "totalCount",
+  ${isoTime('started_at')} as "startedAt", ${isoTime('finished_at')} as "finishedAt",
+  consumers_per_instance as "consumersPerInstance", max_gift_count as "maxGiftCount",
+  max_total_amount as "maxTotalAmount", case when status = 'PAUSED' then pause_reason end as "pauseReason"`
+
+export function createPromotionRepository(kysely: Kysely<unknown>): PromotionRepository {
+  const select = async (where: ReturnType<typeof sql>, order = sql`id`, limit = 10_000) => {
+    const { rows } = await sql<Promotion>`
+      select ${COLUMNS} from campaign_promotion where ${where} order by ${order} limit ${limit}`.execute(kysely)
+    return rows
+  }
+  const find = async (promotionId: string) => (await select(sql`id = ${promotionId}::bigint`))[0]
+  return {
+    find,
+    create: promotion => createPromotion(kysely, promotion),
+    isNewerThan: async (promotionId, timeMs) => {
+      const { rows } = await sql`
+        select 1 from campaign_promotion
+        where id = ${promotionId}::bigint and created_at > to_timestamp(${timeMs / 1000}::float8)`.execute(kysely)
+      return rows.length > 0
+    },
+    start: async (promotionId, totalCount) => {
+      const { rows } = await sql<Promotion>`
+        with line as materialized (${lineOfChanges(promotionId)})
+        update campaign_promotion set status = 'IN_PROGRESS', started_at = coalesce(started_at, now()),
+          total_count = case when coalesce(total_count, 0) = 0 then ${totalCount}::bigint else total_count end
+        where (select count(*) from line) > 0 and id = ${promotionId}::bigint and status = 'READY'
+        returning ${COLUMNS}`.execute(kysely)
+      const [started] = rows
+      if (started !== undefined) return { promotion: started, changed: true }
+      await fillTotal(kysely, promotionId, totalCount)
+      const promotion = await find(promotionId)
+      return promotion === undefined ? undefined : { promotion, changed: false }
+    },
+    move: async (promotionId, from, to) => {
+      const { rows } = await sql<Promotion>`
+        with line as materialized (${lineOfChanges(promotionId)})
+        update campaign_promotion set status = ${to},
+          started_at = case when ${to} = 'IN_PROGRESS' then coalesce(started_at, now()) else started_at end,
+          finished_at = case ${to} when 'STOPPED' then now() when 'IN_PROGRESS' then null else finished_at end
+        where (select count(*) from line) > 0 and id = ${promotionId}::bigint and status = any (${[...from]}::text[])
+        returning ${COLUMNS}`.execute(kysely)
+      const promotion = rows[0] ?? (await find(promotionId))
+      return promotion === undefined ? undefined : { promotion, changed: rows.length > 0 }
+    },
+    setConsumers: async (promotionId, perInstance) => {
+      const { rows } = await sql`
+        with line as materialized (${lineOfChanges(promotionId)})
+        update campaign_promotion set consumers_per_instance = ${perInstance}::int
+        where (select count(*) from line) > 0 and id = ${promotionId}::bigint returning id`.execute(kysely)
+      return rows.length > 0
+    },
+    listActive: () => select(sql`status in ('IN_PROGRESS', 'PAUSED')`),
+    listEnded: (status, withinMs) =>
+      select(sql`status = ${status} and finished_at > now() - ${withinMs}::float8 * interval '1 millisecond'
+        and (status = 'STOPPED' or completed_event_at is not null)`),
+    dateStopped: async () => {
+      await sql`
+        update campaign_promotion set finished_at = now() where status = 'STOPPED' and finished_at is null`.execute(
+        kysely,
+      )
+    },
+    list: limit => select(sql`true`, sql`created_at desc, id desc`, limit),
+    countByStatus: promotion => countByStatus(kysely, promotion),
+  }
+}
+
+async function createPromotion(kysely: Kysely<unknown>, promotion: NewPromotion): Promise<void> {
+  const { id, name, type, totalCount, maxGiftCount = '0', maxTotalAmount = '0' } = promotion
+  const { rows } = await sql`
+    insert into campaign_promotion (id, name, type, total_count, max_gift_count, max_total_amount)
+    values (${id}::bigint, ${name}, ${type}, ${totalCount}::bigint, ${maxGiftCount}::bigint, ${maxTotalAmount}::bigint) on conflict (id) do nothing returning id`.execute(
+    kysely,
+  )
+  if (rows.length === 0) throw new CodedError('PROMOTION_EXISTS', `promotion ${id} exists already`)
+}
+
+/** The row's own total wins; the started event fills one that is null or 0. */
+async function fillTotal(kysely: Kysely<unknown>, promotionId: string, totalCount: number): Promise<void> {
+  if (totalCount === 0) return
+  await sql`
+    with line as materialized (${lineOfChanges(promotionId)})
+    update campaign_promotion set total_count = ${totalCount}::bigint
+    where (select count(*) from line) > 0 and id = ${promotionId}::bigint and coalesce(total_count, 0) = 0
+      and status in ('IN_PROGRESS', 'PAUSED')`.execute(kysely)
+}
+
+async function countByStatus(
+  kysely: Kysely<unknown>,
+  { id, type }: Pick<Promotion, 'id' | 'type'>,
+): Promise<Record<ProcessStatus, number>> {
+  const counts: Record<ProcessStatus, number> = { PENDING: 0, RETRYING: 0, SUCCESS: 0, FAILED: 0, UNKNOWN: 0 }
+  const { rows } = await sql<{ status: ProcessStatus; count: number }>`
+    select process_status as status, count(*)::float8 as count from ${sql.table(RESULT_TABLES[type].name)}
+    where promotion_id = ${id}::bigint group by process_status`.execute(kysely)
+  for (const { status, count } of rows) counts[status] = count
+  return counts
+}

@@ -1,0 +1,136 @@
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Kysely } from 'kysely'
+import { createPromotionRepository } from '#database/promotions/promotions.ts'
+import type { EventProviderService } from '#kafka/event-provider.ts'
+import { type Account, takeAccount } from './account.ts'
+import { type Child, startChild } from './children.ts'
+import { type DemoPromotion, publishGifts } from './gifts.ts'
+import { type DemoAdmin, describeAdmin, leaveRunning, startAdmin } from './look-around.ts'
+import { startProgress } from './progress.ts'
+import { watchUntilFinal } from './watch.ts'
+
+export interface DemoParts {
+  kysely: Kysely<unknown>
+  events: EventProviderService
+  /** What the child processes are given. */
+  env: Record<string, string>
+  topics: DemoTopics
+  moneyUrl: string
+  keep: boolean
+  say(line: string): void
+  /** Records on the demo's invalid topic. */
+  countInvalid(): Promise<number>
+}
+
+export interface DemoTopics {
+  started: string
+  voucher: string
+  point: string
+}
+
+export interface DemoResult {
+  account: Account
+  /** First produce → last row final. */
+  seconds: number
+  children: Child[]
+  /** Of a demo that is kept. */
+  admin: DemoAdmin | undefined
+}
+
+/** Half vouchers, half points; ids that no other run has used. */
+export function planPromotions(messages: number, topics: DemoTopics): DemoPromotion[] {
+  const vouchers = Math.ceil(messages / 2)
+  const base = Math.floor(Date.now() / 1000) * 10
+  const firstTargetId = BigInt(base) * 10_000_000n
+  const plan: DemoPromotion[] = [
+    { id: String(base), type: 'VOUCHER', topic: topics.voucher, gifts: vouchers, firstTargetId },
+    { id: String(base + 1), type: 'POINT', topic: topics.point, gifts: messages - vouchers, firstTargetId },
+  ]
+  return plan.filter(({ gifts }) => gifts > 0)
+}
+
+/** One listener and two workers, as processes of their own. */
+export async function startChildren({ env, keep }: DemoParts, logFolder: string): Promise<Child[]> {
+  const kinds = [
+    ['listener', 'listener'],
+    ['worker', 'worker-1'],
+    ['worker', 'worker-2'],
+  ] as const
+  const starts = await Promise.allSettled(kinds.map(([kind, name]) => startChild({ kind, name, env, logFolder, keep })))
+  const children = starts.filter(start => start.status === 'fulfilled').map(({ value }) => value)
+  const failed = starts.find(start => start.status === 'rejected')
+  if (failed === undefined) return children
+  await stopChildren(children)
+  throw failed.reason
+}
+
+export async function stopChildren(children: readonly Child[]): Promise<void> {
+  await Promise.all(children.map(child => child.stop()))
+}
+
+/** Creates the promotions, starts and publishes them, watches them to the end, and takes the account. */
+export async function runDemo(messages: number, parts: DemoParts): Promise<DemoResult> {
+  const { kysely, topics } = parts
+  const promotions = planPromotions(messages, topics)
+  const repository = createPromotionRepository(kysely)
+  for (const { id, type, gifts } of promotions) {
+    await repository.create({ id, type, name: `demo ${type.toLowerCase()}`, totalCount: gifts })
+  }
+  parts.say('starting 1 listener and 2 workers')
+  const logFolder = mkdtempSync(join(tmpdir(), 'promostream-demo-'))
+  const children = await startChildren(parts, logFolder)
+  try {
+    const admin = parts.keep ? await startAdmin(parts.env, logFolder) : undefined
+    if (admin !== undefined) {
+      children.push(admin.child)
+      for (const line of describeAdmin(admin)) parts.say(line)
+    }
+    const paid = await payAll(messages, promotions, parts)
+    if (parts.keep) await leaveRunning(parts)
+    return { ...paid, children, admin }
+  } catch (error) {
+    await stopChildren(children)
+    throw error
+  }
+}
+
+async function payAll(
+  messages: number,
+  promotions: readonly DemoPromotion[],
+  parts: DemoParts,
+): Promise<Omit<DemoResult, 'children' | 'admin'>> {
+  const { kysely, events, topics, moneyUrl, say } = parts
+  for (const { id, type, gifts } of promotions) {
+    const value = JSON.stringify({ promotionId: id, totalCount: gifts, type })
+    await events.publish({ topic: topics.started, key: id, value })
+  }
+  say(`paying ${messages.toLocaleString('en')} gifts`)
+
+  const progress = startProgress(messages)
+  const startedAt = performance.now()
+  let acknowledged = 0
+  let isPublished = false
+  const publishing = Promise.all(promotions.map(promotion => publishGifts(events, promotion))).then(counts => {
+    acknowledged = counts.reduce((sum, count) => sum + count, 0)
+    isPublished = true
+  })
+  const watching = watchUntilFinal({
+    kysely,
+    promotions,
+    messages,
+    progress,
+    isPublished: () => isPublished,
+    countInvalid: parts.countInvalid,
+  })
+  // A failed publish ends the demo at once; the watch alone would wait for gifts that never come.
+  const isFinal = await Promise.race([watching, publishing.then(() => watching)])
+  await publishing
+  const seconds = (performance.now() - startedAt) / 1000
+  progress.stop()
+  if (!isFinal) say('nothing has moved for two minutes: this is how far it came')
+  const invalid = await parts.countInvalid()
+  const account = await takeAccount({ kysely, promotions, messages: acknowledged, invalid, moneyUrl })
+  return { account, seconds }
+}
