@@ -8,7 +8,7 @@ export interface PromotionEntry extends Record<string, string> {
 
 export interface PromotionStream {
   type: PromotionType
-  /** Redis key of one promotion's stream (spec: `PromotionType.streamKey(id)`). */
+  /** Redis key of one promotion's stream (planning documents: `PromotionType.streamKey(id)`). */
   streamKey(promotionId: string): string
   /** Its consumer group. */
   groupName(promotionId: string): string

@@ -30,7 +30,7 @@ import { assertRedisUrls, databaseOf, kafkaOf, streamConnectionOf } from './conn
 type GiftConfig = ListenerConfig | WorkerConfig
 type RetryConfig = Pick<GiftConfig, 'RETRY_MAX_ATTEMPTS' | 'RETRY_BACKOFF_BASE_MS' | 'RETRY_BACKOFF_MAX_MS'>
 
-/** The team rule for listeners (spec, phase 5): a handful of quick tries, then the batch waits. */
+/** The team rule for listeners (planning documents, phase 5): a handful of quick tries, then the batch waits. */
 export function retryerOf(logger: Logger) {
   return createRetryer({
     maxRetries: 4,

@@ -162,7 +162,7 @@ function startedGroupOf({ KAFKA_GROUP_ID: prefix }: WorkerConfig): string {
   return `${prefix}-started-${hostname()}-${process.pid}`
 }
 
-/** The spec's @ConditionalOnProperty: the started listener exists only while the toggle is on. */
+/** The planning documents' `@ConditionalOnProperty`: the started listener exists only while the toggle is on. */
 function startedConsumersOf(
   config: WorkerConfig,
   { kafka, promotions, processorDeps: { metrics } }: Foundation,

@@ -9,7 +9,7 @@ export interface KafkaEvent {
   value: string
 }
 
-/** The spec's `EventProviderService`: at least once, `acks=all`. */
+/** The planning documents' `EventProviderService`: at least once, `acks=all`. */
 export interface EventProviderService extends Service {
   /** Resolves when every in-sync replica has it. Rejects with kafkajs's error when it could not be delivered. */
   publish(event: KafkaEvent): Promise<void>

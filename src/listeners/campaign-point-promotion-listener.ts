@@ -1,5 +1,5 @@
 import type { BatchHandler } from '#kafka/topic-consumer.ts'
 import { type GiftListenerDeps, giftBatchHandler } from './gift-listener.ts'
 
-/** The spec's `CampaignPointPromotionListener`. */
+/** The planning documents' `CampaignPointPromotionListener`. */
 export const campaignPointPromotionListener = (deps: GiftListenerDeps): BatchHandler => giftBatchHandler('POINT', deps)

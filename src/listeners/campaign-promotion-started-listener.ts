@@ -4,7 +4,7 @@ import type { Retryer } from '#runtime/retryer.ts'
 import { decodeUtf8 } from './decode.ts'
 import { settleBatch } from './settle-batch.ts'
 
-/** The spec's `CampaignPromotionStartedListener`: a broadcast, every worker process hears every event. */
+/** The planning documents' `CampaignPromotionStartedListener`: a broadcast, every worker process hears every event. */
 export function campaignPromotionStartedListener(deps: StartedDeps & { retryer: Retryer }): BatchHandler {
   return async (messages, signal) => {
     await settleBatch(

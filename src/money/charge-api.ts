@@ -46,7 +46,10 @@ export interface ChargeOptions {
   mayCall?(): Promise<boolean>
 }
 
-/** The spec's `MoneyCampaignChargeApi`: at least one POST reaches the Money API per `charged`; its key makes it once. */
+/**
+ * The planning documents' `MoneyCampaignChargeApi`: at least one POST reaches the Money API per `charged`; its key
+ * makes it once.
+ */
 export interface MoneyCampaignChargeApi {
   /** Never rejects for what the Money API does or fails to do; only as `mayCall` does. */
   charge(request: ChargeRequest, options?: ChargeOptions): Promise<ChargeOutcome>

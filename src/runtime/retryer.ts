@@ -14,7 +14,7 @@ export interface RetryerOptions {
 
 export type Retryer = <T>(work: () => Promise<T>, signal?: AbortSignal) => Promise<T>
 
-/** The spec's `@Retryer` (phase 5, a team rule for every listener): bounded, exponential, jittered. */
+/** The planning documents' `@Retryer` (phase 5, a team rule for every listener): bounded, exponential, jittered. */
 export function createRetryer(options: RetryerOptions): Retryer {
   const isRetriable = options.isRetriable ?? (error => !(error instanceof CodedError) || error.canRetry)
   const policy = retry(

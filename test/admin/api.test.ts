@@ -8,7 +8,7 @@ import { TestSystem } from '../support/system.ts'
 const withKafka = kafkaMissing === undefined ? describe : describe.skip
 const SECRET = 'canary-hook-secret-of-the-test'
 
-withKafka('the API (CONTRACT «Admin HTTP»)', () => {
+withKafka('the API (docs/contract.md «Admin HTTP»)', () => {
   let system: TestSystem
   let client: AdminClient
   let operator: ReturnType<AdminClient['as']>

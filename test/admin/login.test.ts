@@ -6,7 +6,7 @@ import { TestSystem } from '../support/system.ts'
 
 const withKafka = kafkaMissing === undefined ? describe : describe.skip
 
-withKafka('users of the admin (CONTRACT «Admin HTTP»)', () => {
+withKafka('users of the admin (docs/contract.md «Admin HTTP»)', () => {
   let system: TestSystem
   let users: string
   let child: Child

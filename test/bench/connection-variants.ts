@@ -28,7 +28,7 @@ async function one(work: Work, connections = 1): Promise<void> {
   }
 }
 
-/** Each consumer polls for itself, one entry at a time, as the spec's subscriptions do. */
+/** Each consumer polls for itself, one entry at a time, as the planning documents' subscriptions do. */
 async function pollers({ url, stream, slots, handle }: Work, connectionOf: () => Redis): Promise<void> {
   await new Redis(url).xgroup('CREATE', stream, GROUP, '0', 'MKSTREAM')
   for (let slot = 0; slot < slots; slot++) void poll(connectionOf(), stream, `consumer-${slot}`, handle)

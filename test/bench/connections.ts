@@ -9,8 +9,8 @@ import { redisCpuSeconds } from './redis-cpu.ts'
 
 /**
  * One multiplexed connection with one fetcher, beside a pool of eight connections with a fetcher each, and beside one
- * poller a consumer (all on one connection, or each on its own): the comparison that the spec asked for. Alternating,
- * medians. `npm run bench:connections -- --rounds 3 --slots 200 --jobs 12000`
+ * poller a consumer (all on one connection, or each on its own): the comparison that the planning documents asked for.
+ * Alternating, medians. `npm run bench:connections -- --rounds 3 --slots 200 --jobs 12000`
  */
 const { values } = parseArgs({
   options: {

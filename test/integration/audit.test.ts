@@ -239,7 +239,7 @@ withKafka('promostream audit: each of ten inconsistencies is planted, found and 
     expectOffenders(found, [{ kind: 'charge-amount-differs', targetId: targets[1]! }])
   })
 
-  test('7: a FAILED with a charge, and a SUCCESS with another transaction key (CONTRACT «A gift»)', async () => {
+  test('7: a FAILED with a charge, and a SUCCESS with another transaction key (docs/contract.md «A gift»)', async () => {
     const planted = await gifts(2)
     const { promotionId, targets } = planted
     await moveTo('FAILED', targets[0]!)

@@ -57,7 +57,7 @@ const summaryOf = async (id: string) => {
   return rows[0]
 }
 
-describe('insert (CONTRACT «What becomes of a gift message»)', () => {
+describe('insert (docs/contract.md «What becomes of a gift message»)', () => {
   test.each([
     ['1', 'IN_PROGRESS', true],
     ['2', 'READY', false],

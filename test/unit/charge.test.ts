@@ -11,7 +11,7 @@ const reply = (status: number, body = '', retryAfter?: string): HttpAnswer => ({
 const silence = (code: string): HttpAnswer => ({ kind: 'no-reply', error: Object.assign(new Error(code), { code }) })
 const key = '{"transactionKey":"tx-1"}'
 
-describe('what an answer to the POST means (CONTRACT «Money API»)', () => {
+describe('what an answer to the POST means (docs/contract.md «Money API»)', () => {
   test.each<[name: string, answer: HttpAnswer, meaning: object]>([
     ['200 with a key', reply(200, key), { kind: 'charged', transactionKey: 'tx-1' }],
     ['201 with a key', reply(201, key), { kind: 'charged', transactionKey: 'tx-1' }],

@@ -8,7 +8,7 @@ const hashOf = (fields: { N?: number; r?: number; p?: number; salt?: string; key
   return `scrypt.${N}.${r}.${p}.${salt}.${fields.key ?? Buffer.alloc(32).toString('base64url')}`
 }
 
-describe('passwords (CONTRACT, ADMIN_USERS)', () => {
+describe('passwords (docs/contract.md, ADMIN_USERS)', () => {
   test('a hash has the form scrypt.N.r.p.salt.key, no two are alike, and takes its own password only', async () => {
     const [one, two] = await Promise.all([hashPassword('correct horse'), hashPassword('correct horse')])
     expect(one).toMatch(/^scrypt\.32768\.8\.3\.[\w-]{22}\.[\w-]{43}$/)

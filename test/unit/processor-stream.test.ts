@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { createProcessorHarness, pendingRow } from '../support/processor-harness.ts'
 
-describe.each(['VOUCHER', 'POINT'] as const)('processStreamMessage of %s (spec 5.6.1)', type => {
+describe.each(['VOUCHER', 'POINT'] as const)('processStreamMessage of %s (planning documents, 5.6.1)', type => {
   function withRow(overrides = {}) {
     const harness = createProcessorHarness(type, { streamEnabled: true })
     harness.rows.set('100', pendingRow(overrides))

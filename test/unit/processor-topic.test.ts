@@ -3,7 +3,7 @@ import { UnfinishedGiftError } from '#promotion/payment/processing.ts'
 import { createProcessorHarness, ORIGIN, pendingRow } from '../support/processor-harness.ts'
 
 describe.each(['VOUCHER', 'POINT'] as const)('processTopicMessage of %s', type => {
-  describe('enabled=true (spec 4.6.1)', () => {
+  describe('enabled=true (planning documents, 4.6.1)', () => {
     test('4.6.1 #1: calls enqueue and never the Money API', async () => {
       const harness = createProcessorHarness(type, { streamEnabled: true })
       expect(await harness.processor.processTopicMessage(harness.json(), ORIGIN)).toBe('inserted')
@@ -53,7 +53,7 @@ describe.each(['VOUCHER', 'POINT'] as const)('processTopicMessage of %s', type =
     })
   })
 
-  describe('enabled=false (spec 4.6.2)', () => {
+  describe('enabled=false (planning documents, 4.6.2)', () => {
     test('4.6.2 #1: calls the Money API and never enqueue', async () => {
       const harness = createProcessorHarness(type, { streamEnabled: false })
       await harness.processor.processTopicMessage(harness.json(), ORIGIN)
@@ -98,7 +98,7 @@ describe.each(['VOUCHER', 'POINT'] as const)('processTopicMessage of %s', type =
     },
   )
 
-  describe('idempotence (spec 7)', () => {
+  describe('idempotence (planning documents, 7)', () => {
     test.each([false, true])(
       '7.1 saveResult succeeded, enabled=%s: Money API or stream, never both',
       async streamEnabled => {

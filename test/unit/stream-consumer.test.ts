@@ -17,7 +17,7 @@ function consumerOf(processStreamMessage: (json: string) => Promise<StreamOutcom
   return { onMessage: () => consumer.onMessage(entry, new AbortController().signal), consumer, onDead, markPoison }
 }
 
-describe('PromotionStreamConsumer (spec 5.6.2)', () => {
+describe('PromotionStreamConsumer (planning documents, 5.6.2)', () => {
   test('5.6.2 #1: onMessage calls processStreamMessage with the JSON', async () => {
     const process = jest.fn<(json: string) => Promise<StreamOutcome>>(async () => ({ kind: 'done' }))
     await consumerOf(process).onMessage()

@@ -9,8 +9,8 @@ import { RESULT_TABLES, type ResultTable } from './result-table.ts'
 import { moveGifts } from './result-transition.ts'
 
 /**
- * The result rows of one type. Its methods take one gift, like the spec's repositories; what is called in the same
- * moment goes out as one statement and one commit. A row refused for its content fails alone.
+ * The result rows of one type. Its methods take one gift, like the planning documents' repositories; what is called in
+ * the same moment goes out as one statement and one commit. A row refused for its content fails alone.
  */
 export interface GiftResultRepository {
   readonly table: ResultTable

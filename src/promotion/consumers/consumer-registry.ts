@@ -15,7 +15,7 @@ export interface ConsumerContext {
 /** Why a promotion's consumers wait. Each reason is taken back by whoever gave it; the last one taken back resumes. */
 export type HoldReason = 'promotion-paused' | 'money-api'
 
-/** The spec's `PromotionConsumerRegistry`: which promotions this process consumes, one context each. */
+/** The planning documents' `PromotionConsumerRegistry`: which promotions this process consumes, one context each. */
 export class PromotionConsumerRegistry {
   readonly #contexts = new Map<string, Promise<ConsumerContext>>()
   readonly #running = new Map<string, ConsumerContext>()
@@ -93,8 +93,9 @@ export class PromotionConsumerRegistry {
   }
 
   /**
-   * Stops reading, lets handlers finish until the deadline, leaves the rest pending for other instances. The promotion is
-   * off the register at once: one that is started again meanwhile gets new consumers, beside what the old ones still hold.
+   * Stops reading, lets handlers finish until the deadline, leaves the rest pending for other instances. The promotion
+   * is off the register at once: one that is started again meanwhile gets new consumers, beside what the old ones still
+   * hold.
    */
   async shutdown(promotionId: string, deadline?: AbortSignal): Promise<void> {
     const context = this.#contexts.get(promotionId)
@@ -116,7 +117,9 @@ export class PromotionConsumerRegistry {
     }
   }
 
-  /** The spec's `@PreDestroy`. Waits for those that were taken down before, too; they had no deadline yet. */
+  /**
+   * The planning documents' `@PreDestroy`. Waits for those that were taken down before, too; they had no deadline yet.
+   */
   async shutdownAll(deadline?: AbortSignal): Promise<void> {
     for (const promotionId of this.promotionIds) void this.shutdown(promotionId, deadline)
     const abort = () => {

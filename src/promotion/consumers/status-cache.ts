@@ -6,8 +6,8 @@ import type { PromotionRepository } from '#database/promotions/promotions.ts'
 const MAX_AGE_MS = 1000
 
 /**
- * The spec's `CampaignPromotionStatusCacheService`: one query a promotion and second, however many gifts ask. It lives
- * in the process, not in Redis: the row is the only truth, and other programs change it by SQL.
+ * The planning documents' `CampaignPromotionStatusCacheService`: one query a promotion and second, however many gifts
+ * ask. It lives in the process, not in Redis: the row is the only truth, and other programs change it by SQL.
  */
 export class CampaignPromotionStatusCacheService {
   readonly #cache: LRUCache<string, { status: PromotionStatus | undefined }>

@@ -13,7 +13,10 @@ export interface StreamMessageProcessor {
 /** Pause before an entry is tried again whose processing failed for no fault of its own, in ms: jittered. */
 const FAILURE_DELAY_MS = 500
 
-/** The spec's `PromotionStreamConsumer`: hands an entry to its processor, and acknowledges only what is settled. */
+/**
+ * The planning documents' `PromotionStreamConsumer`: hands an entry to its processor, and acknowledges only what is
+ * settled.
+ */
 export class PromotionStreamConsumer {
   readonly #processor: StreamMessageProcessor
   readonly #logger: Logger

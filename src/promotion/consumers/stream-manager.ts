@@ -35,7 +35,7 @@ export interface StreamManagerSettings {
   maxDeliveries: number
 }
 
-/** Gifts a slot should have: one second of 50 ms calls (the spec leaves the formula open). */
+/** Gifts a slot should have: one second of 50 ms calls (the planning documents leave the formula open). */
 const GIFTS_PER_CONSUMER = 20
 
 /** Slots of one promotion in one process: `totalCount / 20` rounded up, from 1 to `maxConsumersPerInstance`. */
@@ -43,7 +43,9 @@ export function calculateConsumerCountPerInstance(totalCount: number, maxConsume
   return Math.max(1, Math.min(Math.ceil(totalCount / GIFTS_PER_CONSUMER), maxConsumersPerInstance))
 }
 
-/** The spec's `PromotionStreamManager`: brings up and takes down a promotion's consumers in this process. */
+/**
+ * The planning documents' `PromotionStreamManager`: brings up and takes down a promotion's consumers in this process.
+ */
 export class PromotionStreamManager {
   readonly #deps: StreamManagerDeps
 
@@ -51,7 +53,10 @@ export class PromotionStreamManager {
     this.#deps = deps
   }
 
-  /** Safe to call again: a second call only resumes what was paused. A total of 0 is unknown and gets every slot; an operator's count goes first. */
+  /**
+   * Safe to call again: a second call only resumes what was paused. A total of 0 is unknown and gets every slot; an
+   * operator's count goes first.
+   */
   async startConsumers(
     promotionId: string,
     totalCount: number,

@@ -4,7 +4,10 @@ import type { PromotionType } from '#queues/promotion-type.ts'
 import type { Logger } from '#runtime/logger.ts'
 import type { Metrics } from '#runtime/metrics.ts'
 
-/** DESIGN, rule of money 12, while it runs: consumed = inserted + duplicates + skipped + invalid. */
+/**
+ * Rule 12 of docs/contract.md «The rules of money», while it runs: consumed = inserted + duplicates + skipped +
+ * invalid.
+ */
 export interface MessageConservation {
   /** A batch has settled, its offset not yet committed: so many messages were taken, and this is what they became. */
   settled(type: PromotionType, taken: number, outcomes: readonly unknown[]): void

@@ -50,8 +50,8 @@ interface Fill {
 type Adder = Batcher<PromotionEntry, Error | undefined>
 
 /**
- * The spec's `PromotionStreamProducer`: XADD with `MAXLEN ~`, and nothing else a processor could need of a stream. What
- * becomes of one stream's entries is no other stream's business.
+ * The planning documents' `PromotionStreamProducer`: XADD with `MAXLEN ~`, and nothing else a processor could need of a
+ * stream. What becomes of one stream's entries is no other stream's business.
  */
 export class PromotionStreamProducer {
   readonly #options: StreamProducerOptions
@@ -127,9 +127,9 @@ export class PromotionStreamProducer {
 
   /**
    * Adds one entry to a place that was admitted. A call without one, as each further try is, asks for a place anew.
-   * Resolves with true when Redis has the entry; with false when the stream is full by now, or in trouble of its own while
-   * others work: the row is committed, and upkeep finds that its entry is missing. After a rejection the entry may be there
-   * or not: adding it again is harmless, the row tells a second one that the first was done.
+   * Resolves with true when Redis has the entry; with false when the stream is full by now, or in trouble of its own
+   * while others work: the row is committed, and upkeep finds that its entry is missing. After a rejection the entry
+   * may be there or not: adding it again is harmless, the row tells a second one that the first was done.
    */
   async enqueue(streamKey: string, key: string, message: string): Promise<boolean> {
     if (this.#isLeftAlone(streamKey)) {
@@ -174,8 +174,8 @@ export class PromotionStreamProducer {
   }
 
   /**
-   * Deletes every entry in bounded steps and leaves the group: a member of another kind would spin without it. `isWanted`
-   * is asked before each step: entries that come with a start are not to be deleted.
+   * Deletes every entry in bounded steps and leaves the group: a member of another kind would spin without it.
+   * `isWanted` is asked before each step: entries that come with a start are not to be deleted.
    */
   async clear(streamKey: string, isWanted: () => Promise<boolean>): Promise<number> {
     const { client } = this.#options.connection

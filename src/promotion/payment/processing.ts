@@ -40,7 +40,7 @@ export interface ProcessorDeps {
 }
 
 export interface ProcessorSettings {
-  /** The spec's toggle: true = enqueue, false = the listener pays by itself. */
+  /** The planning documents' toggle: true = enqueue, false = the listener pays by itself. */
   streamEnabled: boolean
   /** POSTs in all, the first included. */
   maxAttempts: number

@@ -21,8 +21,9 @@ export type GiftMessage = z.infer<typeof giftFields>
 const NOT_NOW_DELAY_MS = 1000
 
 /**
- * The spec's chapter 6: `processTopicMessage` on the listener's side, `processStreamMessage` on the worker's,
- * `executeMoneyApi` for both. Written one message at a time; the layers below batch.
+ * The planning documents' chapter 6 (docs/glossary.md): `processTopicMessage` on the listener's side,
+ * `processStreamMessage` on the worker's, `executeMoneyApi` for both. Written one message at a time; the layers below
+ * batch.
  */
 export abstract class AbstractCampaignPromotionProcessor<Message extends GiftMessage> {
   protected readonly deps: ProcessorDeps
@@ -197,7 +198,9 @@ export abstract class AbstractCampaignPromotionProcessor<Message extends GiftMes
     }
   }
 
-  /** `updateError`, then the retry topic; both before the entry is acknowledged. A row that did not move says nothing. */
+  /**
+   * `updateError`, then the retry topic; both before the entry is acknowledged. A row that did not move says nothing.
+   */
   protected async handleFailure(
     json: string,
     row: GiftRow,

@@ -13,8 +13,8 @@ export interface GiftError {
 }
 
 /**
- * The spec's `CampaignPromotionResultUpdateService`: the only writer of a gift's state. A resolved promise means
- * committed, together with the summary counter.
+ * The planning documents' `CampaignPromotionResultUpdateService`: the only writer of a gift's state. A resolved promise
+ * means committed, together with the summary counter.
  */
 export class CampaignPromotionResultUpdateService {
   readonly #results: GiftResultRepositories

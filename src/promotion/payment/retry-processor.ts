@@ -10,9 +10,9 @@ import type { ProcessorSettings } from './processing.ts'
 import type { CampaignPromotionResultUpdateService } from './result-update.ts'
 
 /**
- * What one more attempt came to. `later` wants another one, not before `retryAfterMs`; `not-now` was no attempt at all, and
- * `not-running` none either: nothing is to be tried until the promotion goes on. `exhausted` is UNKNOWN in the row, and a
- * person's.
+ * What one more attempt came to. `later` wants another one, not before `retryAfterMs`; `not-now` was no attempt at all,
+ * and `not-running` none either: nothing is to be tried until the promotion goes on. `exhausted` is UNKNOWN in the row,
+ * and a person's.
  */
 export type RetryOutcome =
   | { kind: 'done' }
@@ -30,7 +30,10 @@ export interface RetryProcessorDeps {
   settings: Pick<ProcessorSettings, 'maxAttempts' | 'keyTtlMs'>
 }
 
-/** The spec's `AbstractCampaignPromotionRetryProcessor`: one more attempt with the same key, from what the row says. */
+/**
+ * The planning documents' `AbstractCampaignPromotionRetryProcessor`: one more attempt with the same key, from what the
+ * row says.
+ */
 export abstract class AbstractCampaignPromotionRetryProcessor {
   readonly #deps: RetryProcessorDeps
 

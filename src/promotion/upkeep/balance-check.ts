@@ -20,8 +20,9 @@ const RECHECK_MS = 300_000
 const ROUND_MS = 1000
 
 /**
- * DESIGN, rule of money 12, while it runs: inserted = Σ states, where SUCCESS and FAILED are what the summary counters
- * say, which only a transition moves. One snapshot a promotion, so that work in flight is on both sides or on neither.
+ * Rule 12 of docs/contract.md «The rules of money», while it runs: inserted = Σ states, where SUCCESS and FAILED are
+ * what the summary counters say, which only a transition moves. One snapshot a promotion, so that work in flight is on
+ * both sides or on neither.
  */
 export function createBalanceCheck(deps: {
   kysely: Kysely<unknown>
