@@ -13,7 +13,7 @@ const stack = {
 
 export default {
   projects: [
-    { ...common, displayName: 'unit', testMatch: ['<rootDir>/test/{unit,property}/**/*.test.ts'] },
+    { ...common, displayName: 'unit', testMatch: ['<rootDir>/test/{unit,property,architecture}/**/*.test.ts'] },
     {
       ...common,
       ...stack,

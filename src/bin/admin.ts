@@ -1,4 +1,4 @@
-import './node-version.cjs'
+import '#runtime/node-version.cjs'
 import { adminSchema } from '#config/schemas.ts'
 import { assembleAdmin } from './admin-assembly.ts'
 import { runProcess } from './run-process.ts'

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import './node-version.cjs'
+import '#runtime/node-version.cjs'
 import { Command, CommanderError } from 'commander'
 import { errorLine } from '#runtime/errors.ts'
 

@@ -1,4 +1,4 @@
-import './node-version.cjs'
+import '#runtime/node-version.cjs'
 import { type ListenerConfig, listenerSchema } from '#config/schemas.ts'
 import { type BatchHandler, TopicConsumer } from '#kafka/topic-consumer.ts'
 import { ensureTopics } from '#kafka/topics.ts'

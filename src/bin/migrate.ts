@@ -1,4 +1,4 @@
-import './node-version.cjs'
+import '#runtime/node-version.cjs'
 import { parseArgs } from 'node:util'
 import { processEnvironment } from '#config/environment.ts'
 import { loadConfig } from '#config/load.ts'

@@ -1,4 +1,4 @@
 #!/usr/bin/env node
 'use strict'
-require('./node-version.cjs')
+require('../runtime/node-version.cjs')
 import('./cli.ts')

@@ -1,4 +1,4 @@
-import './node-version.cjs'
+import '#runtime/node-version.cjs'
 import { hostname } from 'node:os'
 import { type WorkerConfig, workerSchema } from '#config/schemas.ts'
 import { TopicConsumer } from '#kafka/topic-consumer.ts'

@@ -1,8 +1,8 @@
-import '#bin/node-version.cjs'
+import '#runtime/node-version.cjs'
 import { renameSync, writeFileSync } from 'node:fs'
 import { Command, InvalidArgumentError } from 'commander'
 import { processEnvironment } from '#config/environment.ts'
-import { STACK_SERVERS, type Stack, type StackServer, startStack } from '#local/servers/stack.ts'
+import { STACK_SERVERS, type Stack, type StackServer, startStack } from '#local/embedded-stack.ts'
 
 interface Flags {
   envFile?: string

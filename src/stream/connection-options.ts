@@ -1,7 +1,26 @@
+import type { ConnectionOptions } from 'node:tls'
 import { errorLine } from '#runtime/errors.ts'
+import type { Logger } from '#runtime/logger.ts'
 import { parseRedisUrl } from '#runtime/redis-url.ts'
-import type { StreamConnectionOptions } from './connection.ts'
 import { assertBoolean, assertMs, assertName, assertObject } from './option-checks.ts'
+
+export interface StreamConnectionOptions {
+  /** `redis://` or `rediss://`, with user and password where the server wants them. */
+  url: string
+  /** Treat the URL as a cluster's seed. */
+  cluster?: boolean
+  /** What `tls.connect` takes, for `rediss://`: a CA of one's own, a client's certificate. */
+  tls?: ConnectionOptions
+  /** The connection's name, as CLIENT LIST shows it. */
+  name?: string
+  /** The setting that the URL comes from: errors and log lines say it. Default `streams`. */
+  setting?: string
+  logger?: Logger
+  /** Only warn about an eviction policy that may delete a whole stream. */
+  allowEviction?: boolean
+  /** A command that has no answer by then rejects, in ms; one that was sent may still run. Default 5,000, in a cluster 8,000. */
+  commandTimeoutMs?: number
+}
 
 /** Throws a TypeError that names the option, and never says what the URL is: it may hold a password. */
 export function assertConnectionOptions(options: StreamConnectionOptions): void {

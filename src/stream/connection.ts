@@ -1,33 +1,13 @@
-import type { ConnectionOptions } from 'node:tls'
 import calculateSlot from 'cluster-key-slot'
 import { Cluster, type Redis, ReplyError } from 'ioredis'
-import type { Logger } from '#runtime/logger.ts'
 import { REDIS_START_MS, reconnectPauseMs } from '#runtime/redis.ts'
 import { createRedis } from '#runtime/redis-client.ts'
 import { logOutages } from '#runtime/redis-outage.ts'
 import { describeRefusal, lastReasonOf } from '#runtime/redis-refusal.ts'
 import { isReadOnly } from '#runtime/redis-watch.ts'
-import { assertConnectionOptions } from './connection-options.ts'
+import { assertConnectionOptions, type StreamConnectionOptions } from './connection-options.ts'
 import { StreamError, withoutCommand } from './errors.ts'
 import { SCRIPTS, type Script } from './scripts.ts'
-
-export interface StreamConnectionOptions {
-  /** `redis://` or `rediss://`, with user and password where the server wants them. */
-  url: string
-  /** Treat the URL as a cluster's seed. */
-  cluster?: boolean
-  /** What `tls.connect` takes, for `rediss://`: a CA of one's own, a client's certificate. */
-  tls?: ConnectionOptions
-  /** The connection's name, as CLIENT LIST shows it. */
-  name?: string
-  /** The setting that the URL comes from: errors and log lines say it. Default `streams`. */
-  setting?: string
-  logger?: Logger
-  /** Only warn about an eviction policy that may delete a whole stream. */
-  allowEviction?: boolean
-  /** A command that has no answer by then rejects, in ms; one that was sent may still run. Default 5,000, in a cluster 8,000. */
-  commandTimeoutMs?: number
-}
 
 /** What the server can do, probed once: managed ones lack things their version promises. */
 export interface StreamCapabilities {

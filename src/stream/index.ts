@@ -1,10 +1,6 @@
 /** The framework's only door: a BullMQ-shaped queue and worker on raw Redis Streams, for any job. */
-export {
-  createStreamConnection,
-  type StreamCapabilities,
-  StreamConnection,
-  type StreamConnectionOptions,
-} from './connection.ts'
+export { createStreamConnection, type StreamCapabilities, StreamConnection } from './connection.ts'
+export type { StreamConnectionOptions } from './connection-options.ts'
 export { type DeadLetterRecord, parseDeadLetter } from './dead-letter.ts'
 export type { HandlerResult, StreamEntry, StreamHandler } from './entry.ts'
 export { StreamAddError, StreamError } from './errors.ts'

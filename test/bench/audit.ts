@@ -7,7 +7,7 @@ import { sql } from 'kysely'
 import { migrate, openDatabase } from '#database/database.ts'
 import { createKafka, type KafkaClient } from '#kafka/client.ts'
 import { ensureTopics } from '#kafka/topics.ts'
-import { startStack } from '#local/servers/stack.ts'
+import { startStack } from '#local/embedded-stack.ts'
 import { createLogger } from '#runtime/logger.ts'
 
 /**

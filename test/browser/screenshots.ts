@@ -1,5 +1,5 @@
 import { mkdirSync } from 'node:fs'
-import { startStack } from '#local/servers/stack.ts'
+import { startStack } from '#local/embedded-stack.ts'
 import type { PromotionType } from '#queues/promotion-type.ts'
 import { adminUsers } from '../support/admin-client.ts'
 import { openBrowser, Visitor } from '../support/browser.ts'

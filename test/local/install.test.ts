@@ -2,8 +2,8 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, wr
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
+import { type Stack, startStack } from '#local/embedded-stack.ts'
 import { findExecutable, isRoot } from '#local/servers/executables.ts'
-import { type Stack, startStack } from '#local/servers/stack.ts'
 import { isAlive, until } from './processes.ts'
 import { pathWith } from './requirements.ts'
 

@@ -2,7 +2,7 @@
  * A process that holds a stack, for tests that kill it: starts the servers named by its first argument, prints one
  * JSON line `{env, pids, folder, kafka}`, and waits; SIGUSR2 makes it exit without closing. The second argument, `keep`, makes the servers outlive it.
  */
-import { type StackServer, startStack } from '#local/servers/stack.ts'
+import { type StackServer, startStack } from '#local/embedded-stack.ts'
 
 const [names = '', keep] = process.argv.slice(2)
 

@@ -6,7 +6,7 @@ import { afterEach, describe, expect, test } from '@jest/globals'
 import { MikroORM } from '@mikro-orm/postgresql'
 import { Redis } from 'ioredis'
 import { Kafka, logLevel } from 'kafkajs'
-import { type Stack, type StackOptions, startStack } from '#local/servers/stack.ts'
+import { type Stack, type StackOptions, startStack } from '#local/embedded-stack.ts'
 import { isAlive, processesIn } from './processes.ts'
 import { kafkaHere } from './requirements.ts'
 

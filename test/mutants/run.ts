@@ -3,7 +3,7 @@ import { cpSync, globSync, mkdtempSync, readFileSync, rmSync, symlinkSync, write
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { startStack } from '#local/servers/stack.ts'
+import { startStack } from '#local/embedded-stack.ts'
 import { drawBySeed, type Mutant, mutantsOf } from './draw.ts'
 
 /**

@@ -1,5 +1,5 @@
+import { STACK_SERVERS, type Stack, startStack } from '#local/embedded-stack.ts'
 import { LocalStackError } from '#local/servers/errors.ts'
-import { STACK_SERVERS, type Stack, startStack } from '#local/servers/stack.ts'
 
 /** Leads from the set-up to the tear-down, which run in the same process. */
 const HOLDER = globalThis as typeof globalThis & { promostreamStack?: Stack }

@@ -1,4 +1,4 @@
-import type { Stack } from '#local/servers/stack.ts'
+import type { Stack } from '#local/embedded-stack.ts'
 
 /** Stops what the set-up started. */
 export default async function globalTeardown(): Promise<void> {

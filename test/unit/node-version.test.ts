@@ -19,16 +19,19 @@ function start(file: string, version: string) {
 }
 
 describe('a Node that is too old', () => {
-  test.each(['src/bin/node-version.cjs', PACKAGE.bin.promostream ?? ''])('%s says so in one line, and exit 1', file => {
-    const { status, stderr } = start(file, '20.20.2')
-    expect(status).toBe(1)
-    expect(stderr).toMatch(
-      /^promostream needs Node 24 or newer, and this is v20\.20\.2 \(.+\): start it with [^\n]+\n$/,
-    )
-  })
+  test.each(['src/runtime/node-version.cjs', PACKAGE.bin.promostream ?? ''])(
+    '%s says so in one line, and exit 1',
+    file => {
+      const { status, stderr } = start(file, '20.20.2')
+      expect(status).toBe(1)
+      expect(stderr).toMatch(
+        /^promostream needs Node 24 or newer, and this is v20\.20\.2 \(.+\): start it with [^\n]+\n$/,
+      )
+    },
+  )
 
   test('one that is new enough says nothing', () => {
-    expect(start('src/bin/node-version.cjs', PACKAGE.engines.node.replace('>=', ''))).toMatchObject({
+    expect(start('src/runtime/node-version.cjs', PACKAGE.engines.node.replace('>=', ''))).toMatchObject({
       status: 0,
       stderr: '',
     })
@@ -39,8 +42,11 @@ describe('a Node that is too old', () => {
     for (const [name, script] of Object.entries(PACKAGE.scripts)) {
       const [, file] = /(src\/bin\/\w+\.ts)/.exec(script) ?? []
       if (file === undefined) continue
-      expect([name, script]).toEqual([name, expect.stringMatching(/^node src\/bin\/node-version\.cjs && exec node /)])
-      expect(readFileSync(file, 'utf8')).toMatch(/^(#!.*\n)?import '\.\/node-version\.cjs'\n/)
+      expect([name, script]).toEqual([
+        name,
+        expect.stringMatching(/^node src\/runtime\/node-version\.cjs && exec node /),
+      ])
+      expect(readFileSync(file, 'utf8')).toMatch(/^(#!.*\n)?import '#runtime\/node-version\.cjs'\n/)
     }
   })
 })

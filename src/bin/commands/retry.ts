@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { startProgress } from '#local/demo/progress.ts'
+import { startProgress } from '#runtime/progress-bar.ts'
 import { parseId } from './arguments.ts'
 import { steerOne } from './context.ts'
 import { print } from './output.ts'

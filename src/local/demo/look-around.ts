@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { createPromotionRepository } from '#database/promotions/promotions.ts'
 import { hashPassword } from '#runtime/password.ts'
 import { type Child, startChild } from './children.ts'
+import type { DemoParts } from './demo-parts.ts'
 import { type DemoPromotion, publishGifts } from './gifts.ts'
-import type { DemoParts } from './run.ts'
 
 /** Who may log in to the demo's admin; made anew for each demo. */
 export interface DemoLogin {

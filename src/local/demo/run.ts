@@ -1,34 +1,14 @@
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Kysely } from 'kysely'
 import { createPromotionRepository } from '#database/promotions/promotions.ts'
-import type { EventProviderService } from '#kafka/event-provider.ts'
+import { startProgress } from '#runtime/progress-bar.ts'
 import { type Account, takeAccount } from './account.ts'
 import { type Child, startChild } from './children.ts'
+import type { DemoParts, DemoTopics } from './demo-parts.ts'
 import { type DemoPromotion, publishGifts } from './gifts.ts'
 import { type DemoAdmin, describeAdmin, leaveRunning, startAdmin } from './look-around.ts'
-import { startProgress } from './progress.ts'
 import { watchUntilFinal } from './watch.ts'
-
-export interface DemoParts {
-  kysely: Kysely<unknown>
-  events: EventProviderService
-  /** What the child processes are given. */
-  env: Record<string, string>
-  topics: DemoTopics
-  moneyUrl: string
-  keep: boolean
-  say(line: string): void
-  /** Records on the demo's invalid topic. */
-  countInvalid(): Promise<number>
-}
-
-export interface DemoTopics {
-  started: string
-  voucher: string
-  point: string
-}
 
 export interface DemoResult {
   account: Account

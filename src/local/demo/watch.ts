@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Kysely, sql } from 'kysely'
+import type { ProgressBar } from '#runtime/progress-bar.ts'
 import { countSkipped, countStates } from './account.ts'
 import type { DemoPromotion } from './gifts.ts'
-import type { DemoProgress } from './progress.ts'
 
 export interface WatchOptions {
   kysely: Kysely<unknown>
   promotions: readonly DemoPromotion[]
   messages: number
-  progress: DemoProgress
+  progress: ProgressBar
   /** Has every message been acknowledged by Kafka? Before that nothing can be final. */
   isPublished(): boolean
   countInvalid(): Promise<number>

@@ -1,7 +1,7 @@
 import { findWrongSummaries, listAuditPromotions } from '#database/gifts/audit-rows.ts'
 import { CodedError } from '#runtime/errors.ts'
 import { auditCharges, type ChargeSource } from './charges.ts'
-import { auditMessages, type MessageCounts, type MessageSources } from './messages.ts'
+import { auditMessages, type MessageCounts, type MessageSources } from './messages/messages.ts'
 import { Offenders } from './offenders.ts'
 import type { AuditReport } from './report.ts'
 import { loadRows } from './rows.ts'

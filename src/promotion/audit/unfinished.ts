@@ -7,7 +7,7 @@ import type { PromotionEntry, PromotionStream } from '#queues/promotion-stream.t
 import { PROMOTION_TYPES, type PromotionType } from '#queues/promotion-type.ts'
 import { type StreamConnection, StreamQueue } from '#stream/index.ts'
 import { rowIdentity } from './charge-match.ts'
-import { readGift } from './gift-reader.ts'
+import { readGift } from './messages/gift-reader.ts'
 import type { Offenders } from './offenders.ts'
 import { MARK, type RowTable } from './row-table.ts'
 

@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events'
-import { MemoryPipeline } from './memory-pipeline.ts'
+import { type Argument, MemoryPipeline } from './memory-pipeline.ts'
 import type { Answer, MemoryServer } from './memory-server.ts'
 
 /**
@@ -32,8 +32,6 @@ interface Waiting {
   reject(error: Error): void
   timer: NodeJS.Timeout | undefined
 }
-
-export type Argument = string | number | Argument[]
 
 /**
  * As much of ioredis's client as the framework uses, with its states, events and errors: commands in flight at a

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis'
 import { reconnectPauseMs } from '#runtime/redis.ts'
-import { StreamConnection, type StreamConnectionOptions } from '../connection.ts'
+import { StreamConnection } from '../connection.ts'
+import type { StreamConnectionOptions } from '../connection-options.ts'
 import { MemoryClient, type MemoryLink } from './memory-client.ts'
 import type { MemoryServer } from './memory-server.ts'
 

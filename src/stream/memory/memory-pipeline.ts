@@ -1,4 +1,5 @@
-import type { Argument } from './memory-client.ts'
+/** What a command is given: lists are flattened. */
+export type Argument = string | number | Argument[]
 
 type Send = (name: string, args: Argument[]) => Promise<unknown>
 

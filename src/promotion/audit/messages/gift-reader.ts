@@ -1,10 +1,10 @@
 import { z } from 'zod'
+import type { GiftFields } from '#promotion/audit/row-table.ts'
 import { parseMessage } from '#promotion/intake/gift-message.ts'
 import { exactInteger } from '#queues/gift-message.ts'
 import { pointMessage } from '#queues/point.queue.ts'
 import type { PromotionType } from '#queues/promotion-type.ts'
 import { voucherMessage } from '#queues/voucher.queue.ts'
-import type { GiftFields } from './row-table.ts'
 
 /** A gift's message, as far as the audit compares it. */
 export interface AuditedGift extends GiftFields {

@@ -1,6 +1,6 @@
+import { MARK, type RowTable } from '#promotion/audit/row-table.ts'
 import type { AuditedGift } from './gift-reader.ts'
 import type { PlaceSet } from './place-set.ts'
-import { MARK, type RowTable } from './row-table.ts'
 
 /** Where a message stands, and what it says; undefined when it cannot be a gift. */
 export interface AuditedMessage {

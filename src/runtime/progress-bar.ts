@@ -1,6 +1,6 @@
 import { Presets, SingleBar } from 'cli-progress'
 
-export interface DemoProgress {
+export interface ProgressBar {
   update(done: number): void
   stop(): void
 }
@@ -8,11 +8,11 @@ export interface DemoProgress {
 const PLAIN_INTERVAL_MS = 2000
 
 /** Done, rate and ETA: a bar on a terminal, a line every two seconds elsewhere; always on stderr. */
-export function startProgress(total: number, verb = 'paid'): DemoProgress {
+export function startProgress(total: number, verb = 'paid'): ProgressBar {
   return process.stderr.isTTY ? barProgress(total, verb) : lineProgress(total, verb)
 }
 
-function barProgress(total: number, verb: string): DemoProgress {
+function barProgress(total: number, verb: string): ProgressBar {
   const startedAt = performance.now()
   const bar = new SingleBar(
     {
@@ -30,7 +30,7 @@ function barProgress(total: number, verb: string): DemoProgress {
   }
 }
 
-function lineProgress(total: number, verb: string): DemoProgress {
+function lineProgress(total: number, verb: string): ProgressBar {
   const startedAt = performance.now()
   let lastLineAt = 0
   let lastDone = 0

@@ -3,17 +3,17 @@ import { type AuditRow, findAuditRows, skippedOffsetPages } from '#database/gift
 import type { KafkaClient } from '#kafka/client.ts'
 import type { TopicMessage } from '#kafka/topic-consumer.ts'
 import { fetchCommitted, fetchRanges, readRanges, type TopicRanges } from '#kafka/topic-reader.ts'
+import { rowIdentity } from '#promotion/audit/charge-match.ts'
+import type { Offenders } from '#promotion/audit/offenders.ts'
+import type { AuditProgress } from '#promotion/audit/report.ts'
+import { MARK, type RowTable } from '#promotion/audit/row-table.ts'
 import { MAX_VALUE_BYTES, type MessageOrigin } from '#promotion/intake/invalid-messages.ts'
 import { PROMOTION_TYPES, type PromotionType } from '#queues/promotion-type.ts'
 import { CodedError } from '#runtime/errors.ts'
-import { rowIdentity } from './charge-match.ts'
 import { promotionIdOf, readGift } from './gift-reader.ts'
 import { type AuditedMessage, type Explained, isExpired, type MessageVerdict, matchMessage } from './message-match.ts'
-import type { Offenders } from './offenders.ts'
 import { PlaceSet } from './place-set.ts'
 import type { MissingGift, Repair } from './repair.ts'
-import type { AuditProgress } from './report.ts'
-import { MARK, type RowTable } from './row-table.ts'
 
 export interface MessageSources {
   kysely: Kysely<unknown>

@@ -1,0 +1,22 @@
+import type { Kysely } from 'kysely'
+import type { EventProviderService } from '#kafka/event-provider.ts'
+
+/** What a demo works with. */
+export interface DemoParts {
+  kysely: Kysely<unknown>
+  events: EventProviderService
+  /** What the child processes are given. */
+  env: Record<string, string>
+  topics: DemoTopics
+  moneyUrl: string
+  keep: boolean
+  say(line: string): void
+  /** Records on the demo's invalid topic. */
+  countInvalid(): Promise<number>
+}
+
+export interface DemoTopics {
+  started: string
+  voucher: string
+  point: string
+}
