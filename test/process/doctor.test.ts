@@ -101,7 +101,7 @@ withKafka('promostream doctor', () => {
 
   test('a wrong setting: named, once for all processes that it stops', async () => {
     const found = await faults({ DATABASE_TIMEOUT_MS: 'soon' })
-    expectFault(found, 'settings', 'listener, worker, admin', /^DATABASE_TIMEOUT_MS must be/, /README/)
+    expectFault(found, 'settings', 'listener, worker, admin', /^DATABASE_TIMEOUT_MS must be/, /contract/)
   })
 
   test('a database that does not exist', async () => {

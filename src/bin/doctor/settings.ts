@@ -16,7 +16,7 @@ export function examineSettings(environment: Environment): Finding[] {
       processesByComplaint.set(complaint, [...(processesByComplaint.get(complaint) ?? []), name])
   }
   const wrong = [...processesByComplaint].map(([complaint, names]) =>
-    failed(names.join(', '), complaint, 'set it as README.md says, under «Settings»'),
+    failed(names.join(', '), complaint, 'set it as docs/contract.md says, under «Environment»'),
   )
   const unknown = findUnknownNames(environment).map(found =>
     warning('names', describeUnknownName(found), 'correct the name, or remove the variable'),
