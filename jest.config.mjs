@@ -13,12 +13,12 @@ const stack = {
 
 export default {
   projects: [
-    { ...common, displayName: 'unit', testMatch: ['<rootDir>/test/{unit,property,architecture}/**/*.test.ts'] },
+    { ...common, displayName: 'unit', testMatch: ['<rootDir>/test/{unit,architecture}/**/*.test.ts'] },
     {
       ...common,
       ...stack,
       displayName: 'integration',
-      testMatch: ['<rootDir>/test/{integration,process,admin}/**/*.test.ts'],
+      testMatch: ['<rootDir>/test/{integration,process}/**/*.test.ts'],
     },
     { ...common, displayName: 'stream', testMatch: ['<rootDir>/test/stream/**/*.test.ts'] },
     { ...common, displayName: 'local', testMatch: ['<rootDir>/test/local/**/*.test.ts'] },

@@ -35,8 +35,8 @@ function stagesOf({ file }: Mutant): string[][] {
     ['--selectProjects', 'unit', '--findRelatedTests', file],
     ['--selectProjects', 'integration', '--findRelatedTests', file, '--testPathIgnorePatterns', '/process/'],
   ]
-  if (file.startsWith('src/stream/')) stages.push(['--selectProjects', 'stream', 'test/stream/redis-installed'])
-  if (values.rest) stages.push(['--selectProjects', 'integration', 'test/process', 'test/admin'])
+  if (file.startsWith('src/stream/')) stages.push(['test/stream/redis-installed'])
+  if (values.rest) stages.push(['test/process', 'test/integration/admin'])
   return stages
 }
 

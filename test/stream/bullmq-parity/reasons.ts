@@ -15,7 +15,7 @@ export const BACK_OFF_IS_THE_WORKERS =
 export const HANDLERS_ONLY = 'entries are handed to a handler only; nobody fetches one by hand'
 export const NOTHING_BLOCKS = 'nothing blocks: one connection serves everybody, and an idle stream is polled'
 export const OWN_CONNECTION =
-  'the connection is a StreamConnection of our own, not a client handed in; its options are checked (test/unit/stream-options)'
+  'the connection is a StreamConnection of our own, not a client handed in; its options are checked (test/unit/stream/options)'
 export const LIMIT_IS_FIXED =
   'a limit is set with the worker, and not changed by a handler; retryLater gives one entry a pause'
 export const SLOTS_ARE_A_PROCESSES =

@@ -1,0 +1,90 @@
+import { spawn } from 'node:child_process'
+import { hostname, userInfo } from 'node:os'
+import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { createAdminAuditRepository } from '#database/activity-log.ts'
+import { createPromotionRepository, type PromotionRepository } from '#database/promotions/promotions.ts'
+import { createTestDatabase, stackEnv, type TestDatabase } from '#test/support/stack-env.ts'
+
+let db: TestDatabase
+let promotions: PromotionRepository
+
+beforeAll(async () => {
+  db = await createTestDatabase()
+  promotions = createPromotionRepository(db.database.kysely)
+})
+afterAll(() => db.drop())
+
+async function cli(...args: string[]) {
+  const child = spawn(process.execPath, ['--disable-warning=TimeoutNegativeWarning', 'src/bin/cli.ts', ...args], {
+    env: { PATH: process.env.PATH!, DATABASE_URL: db.url, REDIS_URL: stackEnv().REDIS_URL! },
+  })
+  let [stdout, stderr] = ['', '']
+  child.stdout.on('data', chunk => {
+    stdout += chunk
+  })
+  child.stderr.on('data', chunk => {
+    stderr += chunk
+  })
+  const code = await new Promise<number | null>(resolve => child.once('close', resolve))
+  return { code, stdout, stderr }
+}
+
+const log = async () =>
+  (await createAdminAuditRepository(db.database.kysely).list({ limit: 100 }))
+    .map(({ who, what, target, outcome }) => [who, what, target, outcome])
+    .reverse()
+const WHO = `${userInfo().username}@${hostname()}`
+
+test('every change by the command line leaves its row, with user, host and how it ended; a look leaves none', async () => {
+  const made = await cli('create', '--id', '1', '--type', 'VOUCHER', '--max-amount', '9007199254740993', '--json')
+  expect(JSON.parse(made.stdout)).toMatchObject({
+    status: 'READY',
+    maxTotalAmount: '9007199254740993',
+    maxGiftCount: '0',
+  })
+  expect(await promotions.find('1')).toMatchObject({ maxTotalAmount: '9007199254740993' })
+  for (const step of ['start', 'pause', 'resume', 'rebuild', 'stop', 'finish'])
+    expect((await cli(step, '1')).code).toBe(0)
+  expect((await cli('start', '1')).code).toBe(1)
+  expect((await cli('start', '404')).code).toBe(1)
+  expect((await cli('resume-calls')).code).toBe(0)
+  for (const state of ['on', 'status', 'off']) expect((await cli('ask-first', state)).code).toBe(0)
+  await cli('status', '1')
+  expect(await log()).toEqual([
+    [WHO, 'promotion.create', '1', 'done'],
+    ...['start', 'pause', 'resume', 'rebuild', 'stop', 'finish'].map(step => [WHO, `promotion.${step}`, '1', 'done']),
+    [WHO, 'promotion.start', '1', 'PROMOTION_WRONG_STATE'],
+    [WHO, 'promotion.start', '404', 'PROMOTION_NOT_FOUND'],
+    [WHO, 'money.resume-calls', 'money-api', 'done'],
+    [WHO, 'money.ask-first', 'on', 'done'],
+    [WHO, 'money.ask-first', 'off', 'done'],
+  ])
+}, 300_000)
+
+test('pause --all and resume --all: those that it can be done to, and no other', async () => {
+  for (const [id, steps] of Object.entries({ 11: ['start'], 12: ['start'], 13: [], 14: ['start', 'stop'] })) {
+    await promotions.create({ id, name: '', type: 'VOUCHER', totalCount: 0 })
+    for (const step of steps)
+      await promotions.move(id, ['READY', 'IN_PROGRESS'], step === 'start' ? 'IN_PROGRESS' : 'STOPPED')
+  }
+  const statuses = async () =>
+    Promise.all(['11', '12', '13', '14'].map(async id => (await promotions.find(id))?.status))
+  const paused = await cli('pause', '--all', '--json')
+  expect(JSON.parse(paused.stdout)).toEqual({
+    promotions: ['11', '12'].map(id => ({ id, status: 'PAUSED', changed: true })),
+  })
+  expect(await statuses()).toEqual(['PAUSED', 'PAUSED', 'READY', 'STOPPED'])
+  expect((await cli('pause', '--all')).stdout).toBe('no promotion is IN_PROGRESS\n')
+  expect((await cli('resume', '--all')).code).toBe(0)
+  expect(await statuses()).toEqual(['IN_PROGRESS', 'IN_PROGRESS', 'READY', 'STOPPED'])
+  expect((await log()).slice(-4).map(([, what, target]) => [what, target])).toEqual([
+    ['promotion.pause', '11'],
+    ['promotion.pause', '12'],
+    ['promotion.resume', '11'],
+    ['promotion.resume', '12'],
+  ])
+  for (const wrong of [['pause'], ['pause', '11', '--all']]) {
+    const { code, stderr } = await cli(...wrong)
+    expect([code, stderr]).toEqual([2, expect.stringContaining('pause takes the id of a promotion, or --all')])
+  }
+}, 300_000)

@@ -1,0 +1,91 @@
+import { afterEach, beforeEach, expect, jest, test } from '@jest/globals'
+import fc from 'fast-check'
+import { type Outcome, WorkModel } from '#test/support/work-model.ts'
+
+/**
+ * The worker's accounting against a server that forgets, repeats, loses answers and hands to others. The real code runs:
+ * slots, leases, recovery, runner, acker, suspects' lane; only handlers and timers are the model's, and the server is the
+ * one inside the process.
+ */
+
+const CONCURRENCY = 5
+const STEPS = 100_000
+let steps = 0
+
+class Step implements fc.AsyncCommand<object, WorkModel> {
+  readonly #name: string
+  readonly #run: (model: WorkModel) => Promise<void> | void
+
+  constructor(name: string, run: (model: WorkModel) => Promise<void> | void) {
+    this.#name = name
+    this.#run = run
+  }
+
+  check(): boolean {
+    return true
+  }
+
+  async run(_: object, model: WorkModel): Promise<void> {
+    if (model.isClosed) return
+    await this.#run(model)
+    await model.turn()
+    steps += 1
+    expect(model.broken(CONCURRENCY)).toEqual([])
+  }
+
+  toString(): string {
+    return this.#name
+  }
+}
+
+const step = (name: string, run: (model: WorkModel) => Promise<void> | void) => fc.constant(new Step(name, run))
+const count = fc.integer({ min: 1, max: 8 })
+const which = fc.nat({ max: 1000 })
+const outcome = fc.constantFrom<Outcome>('done', 'later', 'fail', 'dead')
+const add = count.map(many => new Step(`add ${many}`, model => model.add(many)))
+const read = step('read', model => model.read())
+const end = fc.tuple(which, outcome).map(([at, how]) => new Step(`${how} ${at}`, model => model.end(at, how)))
+
+const commands = fc.commands(
+  [
+    ...[add, add, read, read, read, end, end, end, end],
+    step('claim and renew', model => model.maintain(0)),
+    step('claim and renew after standing still', model => model.maintain(60_000)),
+    step('time passes', model => model.wait(1000)),
+    step('keep a copy', model => model.keepCopy()),
+    step('repeat: the copy comes back', model => model.restoreCopy()),
+    step('lose an answer', model => model.loseAnswer()),
+    step('the group is gone', model => model.destroyGroup()),
+    which.map(at => new Step(`another takes ${at}`, model => model.giveToOther(at))),
+    step('another reads and dies', model => model.otherReads()),
+    step('pause', model => model.work.shut()),
+    step('resume', model => model.work.open()),
+    step('resume', model => model.work.open()),
+  ],
+  { maxCommands: 400, size: 'max' },
+)
+
+beforeEach(() => {
+  jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask', 'performance', 'Date'] })
+})
+afterEach(() => {
+  jest.useRealTimers()
+})
+
+test('in flight is never below 0 nor above the concurrency, no entry runs twice at once, and close ends', async () => {
+  await fc.assert(
+    fc.asyncProperty(commands, fc.boolean(), async (drawn, isInMiddle) => {
+      const model = await WorkModel.start(CONCURRENCY)
+      await fc.asyncModelRun(() => ({ model: {}, real: model }), drawn)
+      if (!isInMiddle) await model.endAll()
+      await model.close()
+      expect(model.broken(CONCURRENCY)).toEqual([])
+      expect([model.work.inFlight, model.work.active]).toEqual([0, 0])
+      // What a handler says after that changes nothing.
+      await model.endAll()
+      expect([model.work.inFlight, model.work.active]).toEqual([0, 0])
+    }),
+    { numRuns: 540 },
+  )
+  expect(steps).toBeGreaterThan(STEPS)
+}, 60_000)
