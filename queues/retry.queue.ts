@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { PROMOTION_TYPES, type PromotionType } from './promotion-type.ts'
+import { findGiftType, PROMOTION_TYPES, type PromotionType } from './gift-types.ts'
 
 /** BullMQ's queue for gifts whose first call failed; its handler is `workers/retry.worker.ts`. */
 export const RETRY_QUEUE_NAME = 'campaign-promotion-retry'
@@ -23,7 +23,7 @@ export function retryJobId(type: PromotionType, targetId: string): string {
 /** The gift that a job's id names; undefined when it is none of ours. */
 export function parseRetryJobId(id: string): { type: PromotionType; targetId: string } | undefined {
   const [, type, targetId] = /^([A-Z]+)-(\d{1,19})$/.exec(id) ?? []
-  const known = PROMOTION_TYPES.find(each => each === type)
+  const known = findGiftType(type)
   return known === undefined || targetId === undefined ? undefined : { type: known, targetId }
 }
 

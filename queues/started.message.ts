@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { exactInteger, sourceOf } from './gift-message.ts'
-import { PROMOTION_TYPES } from './promotion-type.ts'
+import { PROMOTION_TYPES } from './gift-types.ts'
 
 /** Spec, phase 5: `PromotionStartedMessage`. `totalCount` is a count, ≥ 0; the row's own wins where it is set. */
 export const promotionStartedMessage = z.object({

@@ -1,7 +1,7 @@
 import { type ConnectionOptions, DelayedError, type Job, UnrecoverableError, Worker } from 'bullmq'
 import type { RetryPolicy } from '#promotion/payment/retry-jobs.ts'
 import type { RetryOutcome } from '#promotion/payment/retry-processor.ts'
-import type { PromotionType } from '#queues/promotion-type.ts'
+import type { PromotionType } from '#queues/gift-types.ts'
 import { RETRY_QUEUE_NAME, type RetryJobData, retryDelayMs, retryJobData } from '#queues/retry.queue.ts'
 import { errorLine, toError } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'

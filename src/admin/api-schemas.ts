@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { PROCESS_STATUSES } from '#database/gifts/process-status.ts'
 import { PROMOTION_STATUSES } from '#database/promotions/promotion-status.ts'
 import { sourceOf } from '#queues/gift-message.ts'
-import { PROMOTION_TYPES } from '#queues/promotion-type.ts'
+import { PROMOTION_TYPES } from '#queues/gift-types.ts'
 import { HOLD_UP_CODES } from './snapshot/hold-up.ts'
 
 const MAX_ID = 2n ** 63n - 1n

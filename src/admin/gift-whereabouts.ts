@@ -1,7 +1,7 @@
 import type { Queue } from 'bullmq'
 import type { GiftRecord } from '#database/gifts/gift-pages.ts'
+import type { PromotionType } from '#queues/gift-types.ts'
 import type { PromotionStream } from '#queues/promotion-stream.ts'
-import type { PromotionType } from '#queues/promotion-type.ts'
 import { type RetryJobData, retryJobId } from '#queues/retry.queue.ts'
 import type { StreamConnection } from '#stream/index.ts'
 import type { GiftWhereabouts } from './gift-timeline.ts'

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import { findGift, type GiftRecord } from '#database/gifts/gift-pages.ts'
 import type { Steering } from '#promotion/operations.ts'
-import type { PromotionType } from '#queues/promotion-type.ts'
+import type { PromotionType } from '#queues/gift-types.ts'
 import { CodedError } from '#runtime/errors.ts'
 import { giftTimeline, type TimelineStep } from './gift-timeline.ts'
 import { findWhereabouts, type WhereaboutsDeps } from './gift-whereabouts.ts'

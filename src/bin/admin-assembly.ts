@@ -21,6 +21,7 @@ import { createUsers } from '#admin/security/users.ts'
 import { createSampler } from '#admin/snapshot/sampler.ts'
 import { createStreamCounter } from '#admin/snapshot/streams.ts'
 import { stepsOf } from '#admin/steering.ts'
+import { giftTopicsOf } from '#config/gift-topics.ts'
 import type { AdminConfig } from '#config/schemas.ts'
 import { createAdminAuditRepository } from '#database/activity-log.ts'
 import { createGiftResultRepositories } from '#database/gifts/results.ts'
@@ -35,6 +36,7 @@ import { createPromotionMetrics } from '#promotion/metrics.ts'
 import { createSteering } from '#promotion/operations.ts'
 import { CampaignPromotionResultUpdateService } from '#promotion/payment/result-update.ts'
 import { createRetryJobs } from '#promotion/payment/retry-jobs.ts'
+import type { PromotionType } from '#queues/gift-types.ts'
 import { promotionStreams } from '#queues/promotion-stream.ts'
 import { RETRY_QUEUE_NAME, type RetryJobData } from '#queues/retry.queue.ts'
 import { errorLine } from '#runtime/errors.ts'
@@ -81,7 +83,7 @@ export async function assembleAdmin(config: AdminConfig, { logger, assertStarted
     kysely,
     streams: createStreamCounter({ connection, streams }),
     listInstances: () => listInstances(shared.client),
-    kafkaLag: type => lag.read(`${config.KAFKA_GROUP_ID}-${type.toLowerCase()}`, topicOf(config, type)),
+    kafkaLag: type => readGiftLag(type, config, lag),
     retriesPaused: () => parts.retryQueue.isPaused(),
     logger,
   })
@@ -165,8 +167,9 @@ async function partsOf(config: AdminConfig, logger: Logger) {
   }
 }
 
-function topicOf(config: AdminConfig, type: 'VOUCHER' | 'POINT'): string {
-  return type === 'VOUCHER' ? config.KAFKA_TOPIC_VOUCHER : config.KAFKA_TOPIC_POINT
+function readGiftLag(type: PromotionType, config: AdminConfig, lag: Parts['lag']): Promise<number> {
+  const { groupId, topic } = giftTopicsOf(config)[type].gifts
+  return lag.read(groupId, topic)
 }
 
 type Parts = Awaited<ReturnType<typeof partsOf>>

@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely'
+import { giftTopicsOf } from '#config/gift-topics.ts'
 import type { ListenerConfig, WorkerConfig } from '#config/schemas.ts'
 import { findPaidGift, hasPaidGifts } from '#database/gifts/paid-gift.ts'
 import { createGiftResultRepositories } from '#database/gifts/results.ts'
@@ -17,6 +18,7 @@ import { createPromotionMetrics, exposeMoneyStatus } from '#promotion/metrics.ts
 import { ErrorBudget } from '#promotion/payment/error-budget.ts'
 import type { ProcessorDeps, ProcessorSettings } from '#promotion/payment/processing.ts'
 import { CampaignPromotionResultUpdateService } from '#promotion/payment/result-update.ts'
+import { byGiftType } from '#queues/gift-types.ts'
 import { promotionStreams } from '#queues/promotion-stream.ts'
 import type { Logger } from '#runtime/logger.ts'
 import { createMetrics } from '#runtime/metrics.ts'
@@ -120,11 +122,12 @@ async function findPaidKey(kysely: Kysely<unknown>): Promise<string | undefined>
 }
 
 function processorSettingsOf(config: GiftConfig): ProcessorSettings {
+  const topics = giftTopicsOf(config)
   return {
     streamEnabled: config.REDIS_STREAM_ENABLED,
     maxAttempts: config.RETRY_MAX_ATTEMPTS,
     keyTtlMs: config.MONEY_API_KEY_TTL_MS,
-    retryTopics: { VOUCHER: config.KAFKA_TOPIC_VOUCHER_RETRY, POINT: config.KAFKA_TOPIC_POINT_RETRY },
+    retryTopics: byGiftType(type => topics[type].retries.topic),
   }
 }
 

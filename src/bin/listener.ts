@@ -1,15 +1,14 @@
 import '#runtime/node-version.cjs'
+import { giftTopicsOf } from '#config/gift-topics.ts'
 import { type ListenerConfig, listenerSchema } from '#config/schemas.ts'
 import { type BatchHandler, TopicConsumer } from '#kafka/topic-consumer.ts'
 import { ensureTopics } from '#kafka/topics.ts'
-import { campaignPointPromotionListener } from '#listeners/campaign-point-promotion-listener.ts'
-import { campaignPointPromotionRetryListener } from '#listeners/campaign-point-promotion-retry-listener.ts'
-import { campaignVoucherPromotionListener } from '#listeners/campaign-voucher-promotion-listener.ts'
-import { campaignVoucherPromotionRetryListener } from '#listeners/campaign-voucher-promotion-retry-listener.ts'
+import { GIFT_LISTENERS } from '#listeners/campaign-listeners.ts'
 import { createMessageConservation } from '#promotion/intake/conservation.ts'
-import { CampaignPromotionPointProcessor } from '#promotion/payment/point-processor.ts'
+import type { AbstractCampaignPromotionProcessor } from '#promotion/payment/processor.ts'
+import { createProcessors } from '#promotion/payment/processors.ts'
 import { createRetryJobs } from '#promotion/payment/retry-jobs.ts'
-import { CampaignPromotionVoucherProcessor } from '#promotion/payment/voucher-processor.ts'
+import { PROMOTION_TYPES } from '#queues/gift-types.ts'
 import { CodedError } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
 import type { FreshProbe } from '#runtime/loop-watch.ts'
@@ -35,40 +34,26 @@ await runProcess('listener', listenerSchema, async (config, { logger, fatal, ass
   const { invalidMessages } = processorDeps
   const conservation = createMessageConservation({ metrics, counters: processorDeps.metrics, logger })
   const shared = { invalidMessages, conservation, retryer, logger }
-  const voucher = new CampaignPromotionVoucherProcessor(processorDeps)
-  const point = new CampaignPromotionPointProcessor(processorDeps)
-  const handlers: [suffix: string, topic: string, handlerOf: (batches: WorkProgress) => BatchHandler][] = [
-    [
-      'voucher',
-      config.KAFKA_TOPIC_VOUCHER,
-      batches => campaignVoucherPromotionListener({ ...shared, processor: telling(batches, voucher) }),
-    ],
-    [
-      'point',
-      config.KAFKA_TOPIC_POINT,
-      batches => campaignPointPromotionListener({ ...shared, processor: telling(batches, point) }),
-    ],
-    [
-      'voucher-retry',
-      config.KAFKA_TOPIC_VOUCHER_RETRY,
-      () => campaignVoucherPromotionRetryListener({ ...shared, retryJobs }),
-    ],
-    [
-      'point-retry',
-      config.KAFKA_TOPIC_POINT_RETRY,
-      () => campaignPointPromotionRetryListener({ ...shared, retryJobs }),
-    ],
-  ]
-  const listeners = handlers.map(([suffix, topic, handlerOf]) => {
+  const processors = createProcessors(processorDeps)
+  const giftTopics = giftTopicsOf(config)
+  const read = PROMOTION_TYPES.flatMap(type => {
+    const [{ gifts, retries }, listeners] = [giftTopics[type], GIFT_LISTENERS[type]]
+    const giftHandler = (batches: WorkProgress) =>
+      listeners.gifts({ ...shared, processor: telling(batches, processors[type]) })
+    return [
+      { ...gifts, handlerOf: giftHandler },
+      { ...retries, handlerOf: () => listeners.retries({ ...shared, retryJobs }) },
+    ]
+  })
+  const listeners = read.map(({ topic, groupId, handlerOf }) => {
     const batches = createWorkProgress(`batches of ${topic}`)
     const handle = handlerOf(batches)
     const handleBatch: BatchHandler = (messages, signal) => batches.track(() => handle(messages, signal))
-    const groupId = `${config.KAFKA_GROUP_ID}-${suffix}`
     const consumer = new TopicConsumer({ kafka, groupId, topics: [topic], handleBatch, logger, onFatal: fatal })
     return { consumer, batches, groupId, topic }
   })
   const consumers = listeners.map(({ consumer }) => consumer)
-  const topics = [...handlers.map(([, topic]) => topic), config.KAFKA_TOPIC_INVALID]
+  const topics = [...read.map(({ topic }) => topic), config.KAFKA_TOPIC_INVALID]
   const topicsReady = service('topics', {
     start: () => ensureTopics(kafka, topics, config.KAFKA_TOPIC_PARTITIONS),
     stop: async () => undefined,
@@ -112,7 +97,7 @@ function loopsOf(
 }
 
 /** A processor that says after each message that the batch gets on. */
-function telling(batches: WorkProgress, processor: Pick<CampaignPromotionVoucherProcessor, 'processTopicMessage'>) {
+function telling(batches: WorkProgress, processor: Pick<AbstractCampaignPromotionProcessor, 'processTopicMessage'>) {
   const processTopicMessage: typeof processor.processTopicMessage = async (...args) => {
     const outcome = await processor.processTopicMessage(...args)
     batches.turned()

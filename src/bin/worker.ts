@@ -1,20 +1,18 @@
 import '#runtime/node-version.cjs'
 import { hostname } from 'node:os'
+import { giftTopicsOf } from '#config/gift-topics.ts'
 import { type WorkerConfig, workerSchema } from '#config/schemas.ts'
 import { TopicConsumer } from '#kafka/topic-consumer.ts'
 import { ensureTopics } from '#kafka/topics.ts'
-import { campaignPromotionStartedListener } from '#listeners/campaign-promotion-started-listener.ts'
+import { campaignPromotionStartedListener } from '#listeners/campaign-listeners.ts'
 import { PromotionConsumerRegistry } from '#promotion/consumers/consumer-registry.ts'
 import { PromotionReconciler } from '#promotion/consumers/follow-status.ts'
 import { createInstanceReporter } from '#promotion/consumers/instances.ts'
 import type { StartedDeps } from '#promotion/consumers/started.ts'
-import { PromotionStreamManager, type StreamManagerDeps } from '#promotion/consumers/stream-manager.ts'
+import { PromotionStreamManager } from '#promotion/consumers/stream-manager.ts'
 import { deadLetterLabel } from '#promotion/metrics.ts'
+import { createRetryProcessors } from '#promotion/payment/processors.ts'
 import { createRetryJobs, type RetryJobs } from '#promotion/payment/retry-jobs.ts'
-import {
-  CampaignPromotionPointRetryProcessor,
-  CampaignPromotionVoucherRetryProcessor,
-} from '#promotion/payment/retry-processor.ts'
 import { createBalanceCheck } from '#promotion/upkeep/balance-check.ts'
 import { DroppedRetries } from '#promotion/upkeep/dropped-retries.ts'
 import { reviveLostRetries } from '#promotion/upkeep/lost-retries.ts'
@@ -26,10 +24,9 @@ import type { Loop } from '#runtime/loop-watch.ts'
 import type { ProcessLife } from '#runtime/process-life.ts'
 import { service } from '#runtime/service.ts'
 import { StreamPool } from '#stream/index.ts'
-import { pointWorker } from '#workers/point.worker.ts'
+import { giftWorkers } from '#workers/gift.worker.ts'
 import { createRetryWorker } from '#workers/retry.worker.ts'
 import { createUpkeepWorker } from '#workers/upkeep.worker.ts'
-import { voucherWorker } from '#workers/voucher.worker.ts'
 import { redisOwnerOf, retryRedisOf } from './connections.ts'
 import { type Foundation, foundationOf, retryerOf, retryPolicyOf } from './foundation.ts'
 import { consumerLoop, freshProbesOf, giftHealthOf, type HealthLoop } from './health.ts'
@@ -50,8 +47,7 @@ await runProcess('worker', workerSchema, async (config, { logger, fatal, assertS
   const redis = retryRedisOf(config, logger)
   const owner = redisOwnerOf('worker', config, { database, redis, stream: foundation.stream, logger, fatal })
 
-  const handlers = { VOUCHER: voucherWorker(processorDeps), POINT: pointWorker(processorDeps) }
-  const { reconciler, registry, pool, consumers } = streamPartsOf(config, foundation, handlers, logger)
+  const { reconciler, registry, pool, consumers } = streamPartsOf(config, foundation, logger)
   const { retryJobs, droppedRetries, retryWorker } = retryPartsOf(config, foundation, redis, logger)
   money.gate.onHold(isHeld => {
     if (isHeld) registry.hold('money-api')
@@ -148,8 +144,7 @@ function loopsOf(
 function topicsOf(config: WorkerConfig, { kafka }: Foundation) {
   const names = [
     config.KAFKA_TOPIC_STARTED,
-    config.KAFKA_TOPIC_VOUCHER_RETRY,
-    config.KAFKA_TOPIC_POINT_RETRY,
+    ...Object.values(giftTopicsOf(config)).map(({ retries }) => retries.topic),
     config.KAFKA_TOPIC_COMPLETED,
   ]
   return service('topics', {
@@ -183,12 +178,7 @@ function startedConsumersOf(
 }
 
 /** The consumers of this process: their slots, who starts and stops them, and what the database wants of them. */
-function streamPartsOf(
-  config: WorkerConfig,
-  foundation: Foundation,
-  handlers: StreamManagerDeps['handlers'],
-  logger: Logger,
-) {
+function streamPartsOf(config: WorkerConfig, foundation: Foundation, logger: Logger) {
   const { database, stream, promotions, streamProducer, processorDeps } = foundation
   const registry = new PromotionConsumerRegistry(logger)
   const pool = new StreamPool({
@@ -200,7 +190,7 @@ function streamPartsOf(
     connection: stream.connection,
     pool,
     registry,
-    handlers,
+    handlers: giftWorkers(processorDeps),
     settings: streamSettingsOf(config),
     logger,
     onDead: (type, reason) => processorDeps.metrics.deadLetters.inc({ type, reason: deadLetterLabel(reason) }),
@@ -243,10 +233,7 @@ function retryPartsOf(
   })
   const retryWorker = createRetryWorker({
     ...shared,
-    processors: {
-      VOUCHER: new CampaignPromotionVoucherRetryProcessor(processorDeps),
-      POINT: new CampaignPromotionPointRetryProcessor(processorDeps),
-    },
+    processors: createRetryProcessors(processorDeps),
     onDropped: promotionId => droppedRetries.add(promotionId),
     logger,
   })

@@ -22,6 +22,7 @@ import {
   topicName,
   url,
 } from './fields.ts'
+import { giftTopicFields } from './gift-topics.ts'
 
 /** Every variable of the contract, by concern; a process's schema is the union of the concerns it needs. */
 
@@ -60,10 +61,7 @@ const kafka = z.object({
   KAFKA_SASL_USERNAME: text.optional(),
   KAFKA_SASL_PASSWORD: text.optional(),
   KAFKA_TOPIC_STARTED: topicName.prefault('prepay-campaign-promotion-started'),
-  KAFKA_TOPIC_VOUCHER: topicName.prefault('prepay-campaign-promotion-voucher'),
-  KAFKA_TOPIC_POINT: topicName.prefault('prepay-campaign-promotion-point'),
-  KAFKA_TOPIC_VOUCHER_RETRY: topicName.prefault('prepay-campaign-promotion-voucher-retry'),
-  KAFKA_TOPIC_POINT_RETRY: topicName.prefault('prepay-campaign-promotion-point-retry'),
+  ...giftTopicFields,
   KAFKA_TOPIC_INVALID: topicName.prefault('prepay-campaign-promotion-invalid'),
   KAFKA_TOPIC_COMPLETED: topicName.prefault('prepay-campaign-promotion-completed'),
   KAFKA_TOPIC_PARTITIONS: integer(1, 10_000).prefault('4'),

@@ -4,7 +4,7 @@ import { parseMessage } from '#promotion/intake/gift-message.ts'
 import type { InvalidMessageReporter } from '#promotion/intake/invalid-messages.ts'
 import type { RetryJobs } from '#promotion/payment/retry-jobs.ts'
 import { exactInteger, sourceOf } from '#queues/gift-message.ts'
-import type { PromotionType } from '#queues/promotion-type.ts'
+import { GIFT_TYPES, type PromotionType } from '#queues/gift-types.ts'
 import type { Logger } from '#runtime/logger.ts'
 import type { Retryer } from '#runtime/retryer.ts'
 import { decodeUtf8 } from './decode.ts'
@@ -24,7 +24,8 @@ const wholeNumber = z.preprocess(value => {
 }, z.number().int().min(0))
 
 /** What a retry topic's listener does with a batch: one delayed BullMQ job a gift. */
-export function retryBatchHandler(type: PromotionType, targetField: string, deps: RetryListenerDeps): BatchHandler {
+export function retryBatchHandler(type: PromotionType, deps: RetryListenerDeps): BatchHandler {
+  const { targetField } = GIFT_TYPES[type]
   const schema = z
     .object({
       promotionId: exactInteger,

@@ -11,6 +11,7 @@ import { describeAccount, isBalanced } from '#local/demo/account.ts'
 import { describeAdmin } from '#local/demo/look-around.ts'
 import { type DemoResult, runDemo, stopChildren } from '#local/demo/run.ts'
 import { startStack } from '#local/embedded-stack.ts'
+import { byGiftType, GIFT_TYPES, PROMOTION_TYPES } from '#queues/gift-types.ts'
 import { errorLine } from '#runtime/errors.ts'
 import { createLogger } from '#runtime/logger.ts'
 
@@ -83,10 +84,12 @@ function demoEnvironment(
     KAFKA_GROUP_ID: run,
     ...(inherited.REDIS_URL === undefined ? {} : { REDIS_KEY_PREFIX: `${run}:` }),
     KAFKA_TOPIC_STARTED: `${run}-started`,
-    KAFKA_TOPIC_VOUCHER: `${run}-voucher`,
-    KAFKA_TOPIC_POINT: `${run}-point`,
-    KAFKA_TOPIC_VOUCHER_RETRY: `${run}-voucher-retry`,
-    KAFKA_TOPIC_POINT_RETRY: `${run}-point-retry`,
+    ...Object.fromEntries(
+      PROMOTION_TYPES.flatMap(type => Object.values(GIFT_TYPES[type].topics)).map(({ setting, groupSuffix }) => [
+        setting,
+        `${run}-${groupSuffix}`,
+      ]),
+    ),
     KAFKA_TOPIC_INVALID: `${run}-invalid`,
     KAFKA_TOPIC_COMPLETED: `${run}-completed`,
   }
@@ -112,8 +115,7 @@ async function runOn(env: Record<string, string>, messages: number, keep: boolea
       env,
       topics: {
         started: value('KAFKA_TOPIC_STARTED'),
-        voucher: value('KAFKA_TOPIC_VOUCHER'),
-        point: value('KAFKA_TOPIC_POINT'),
+        gifts: byGiftType(type => value(GIFT_TYPES[type].topics.gifts.setting)),
       },
       moneyUrl: value('MONEY_API_URL'),
       keep,

@@ -1,5 +1,5 @@
 import type { MoneyStatus } from '#money/status.ts'
-import { PROMOTION_TYPES } from '#queues/promotion-type.ts'
+import { PROMOTION_TYPES } from '#queues/gift-types.ts'
 import type { Metrics } from '#runtime/metrics.ts'
 
 const LATENCY_BUCKETS_SECONDS = [0.01, 0.025, 0.05, 0.075, 0.1, 0.2, 0.5, 1, 2, 5]

@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import { startStack } from '#local/embedded-stack.ts'
-import type { PromotionType } from '#queues/promotion-type.ts'
+import type { PromotionType } from '#queues/gift-types.ts'
 import { adminUsers } from '../support/admin-client.ts'
 import { openBrowser, Visitor } from '../support/browser.ts'
 import { uniqueId } from '../support/stack-env.ts'

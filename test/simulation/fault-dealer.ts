@@ -1,4 +1,4 @@
-import { voucherQueue } from '#queues/voucher.queue.ts'
+import { GIFT_TYPES } from '#queues/gift-types.ts'
 import { SimListener, topic } from './listener.ts'
 import type { Fault, FaultKind } from './plan.ts'
 import type { SimProcess } from './scheduler.ts'
@@ -185,10 +185,10 @@ export class FaultDealer {
     const { redis, promotionIds, isRedisDown } = this.#world
     if (isRedisDown) return
     const promotionId = promotionIds[Math.floor(whom * promotionIds.length)] ?? '1'
-    const key = voucherQueue.streamKey(promotionId)
+    const key = GIFT_TYPES.VOUCHER.streamKey(promotionId)
     if (size < 0.34) redis.keys.clear()
     else if (size < 0.67) redis.execute(['DEL', key])
-    else redis.execute(['XGROUP', 'DESTROY', key, voucherQueue.groupName(promotionId)])
+    else redis.execute(['XGROUP', 'DESTROY', key, GIFT_TYPES.VOUCHER.groupName(promotionId)])
     this.#tell(size < 0.34 ? 'FLUSHALL' : size < 0.67 ? `DEL ${key}` : `the group of ${key} is destroyed`)
   }
 

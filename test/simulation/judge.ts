@@ -1,4 +1,4 @@
-import { voucherQueue } from '#queues/voucher.queue.ts'
+import { GIFT_TYPES } from '#queues/gift-types.ts'
 import { topic } from './listener.ts'
 import type { FaultKind } from './plan.ts'
 import type { World } from './world.ts'
@@ -74,12 +74,12 @@ export function isDrained(world: World): boolean {
 }
 
 export function lengthOf({ redis }: World, promotionId: string): number {
-  const answer = redis.execute(['XLEN', voucherQueue.streamKey(promotionId)])
+  const answer = redis.execute(['XLEN', GIFT_TYPES.VOUCHER.streamKey(promotionId)])
   return 'error' in answer ? -1 : (answer.reply as number)
 }
 
 function pendingOf({ redis }: World, promotionId: string): number {
-  const [key, group] = [voucherQueue.streamKey(promotionId), voucherQueue.groupName(promotionId)]
+  const [key, group] = [GIFT_TYPES.VOUCHER.streamKey(promotionId), GIFT_TYPES.VOUCHER.groupName(promotionId)]
   const answer = redis.execute(['XPENDING', key, group])
   return 'error' in answer ? 0 : (answer.reply as [number])[0]
 }
@@ -92,7 +92,7 @@ function leavings(world: World): string[] {
     const [length, pending] = [lengthOf(world, id), pendingOf(world, id)]
     if (length + pending > 0)
       wrong.push(`I5: ${length} entries and ${pending} pending marks of promotion ${id} are left`)
-    const key = `${voucherQueue.streamKey(id)}:dead-letter`
+    const key = `${GIFT_TYPES.VOUCHER.streamKey(id)}:dead-letter`
     const answer = world.redis.execute(['XRANGE', key, '-', '+'])
     const letters = 'error' in answer ? [] : (answer.reply as unknown[])
     if (letters.length > 0) wrong.push(`poison: ${letters.length} healthy entries are dead letters`)

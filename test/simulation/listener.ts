@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { UnfinishedGiftError } from '#promotion/payment/processing.ts'
-import { CampaignPromotionVoucherProcessor } from '#promotion/payment/voucher-processor.ts'
+import { CampaignPromotionVoucherProcessor } from '#promotion/payment/processors.ts'
 import { connectionOf, processorDepsOf, reach } from './process-parts.ts'
 import { SimProcess } from './scheduler.ts'
 import type { World } from './world.ts'

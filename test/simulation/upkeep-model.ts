@@ -1,4 +1,4 @@
-import { voucherQueue } from '#queues/voucher.queue.ts'
+import { GIFT_TYPES } from '#queues/gift-types.ts'
 import type { Row } from './rows-model.ts'
 import type { World } from './world.ts'
 
@@ -30,12 +30,12 @@ export class UpkeepModel {
 
   /** What a stop leaves on the stream is removed. */
   clear(promotionId: string): void {
-    const key = voucherQueue.streamKey(promotionId)
+    const key = GIFT_TYPES.VOUCHER.streamKey(promotionId)
     if (!this.#world.isRedisDown) this.#world.redis.execute(['XTRIM', key, 'MAXLEN', '0'])
   }
 
   add(row: Row): void {
-    const key = voucherQueue.streamKey(row.promotionId)
+    const key = GIFT_TYPES.VOUCHER.streamKey(row.promotionId)
     this.#world.tell('upkeep', () => `gift ${row.targetId} gets an entry`)
     this.#world.redis.execute(['XADD', key, '*', 'key', row.partitionKey, 'message', row.message])
   }
@@ -46,7 +46,7 @@ export class UpkeepModel {
     if (isRedisDown) return
     if (status === 'STOPPED') this.clear(promotionId)
     if (status !== 'IN_PROGRESS') return
-    const answer = redis.execute(['XRANGE', voucherQueue.streamKey(promotionId), '-', '+'])
+    const answer = redis.execute(['XRANGE', GIFT_TYPES.VOUCHER.streamKey(promotionId), '-', '+'])
     const onStream = 'error' in answer ? '' : JSON.stringify(answer.reply)
     for (const row of rows.rows.values()) {
       if (row.promotionId !== promotionId) continue

@@ -5,9 +5,11 @@ import type { HttpPool } from '#money/http.ts'
 import { PromotionConsumerRegistry } from '#promotion/consumers/consumer-registry.ts'
 import { PromotionReconciler } from '#promotion/consumers/follow-status.ts'
 import { PromotionStreamManager } from '#promotion/consumers/stream-manager.ts'
-import { CampaignPromotionVoucherRetryProcessor } from '#promotion/payment/retry-processor.ts'
-import { CampaignPromotionVoucherProcessor } from '#promotion/payment/voucher-processor.ts'
-import { voucherQueue } from '#queues/voucher.queue.ts'
+import {
+  CampaignPromotionVoucherProcessor,
+  CampaignPromotionVoucherRetryProcessor,
+} from '#promotion/payment/processors.ts'
+import { GIFT_TYPES } from '#queues/gift-types.ts'
 import { StreamPool } from '#stream/index.ts'
 import { MemoryClient } from '#stream/memory/memory-client.ts'
 import { connectionOf, processorDepsOf, reach } from './process-parts.ts'
@@ -85,7 +87,7 @@ export class SimWorker {
     const pool = new StreamPool({ connection, maxInFlight: plan.maxInFlight, pollIntervalMs: 250 })
     const processor = this.#watched(new CampaignPromotionVoucherProcessor(deps))
     const registry = this.#registry
-    const handler = { stream: voucherQueue, processor }
+    const handler = { stream: GIFT_TYPES.VOUCHER, processor }
     const manager = new PromotionStreamManager({
       connection,
       pool,
@@ -113,7 +115,7 @@ export class SimWorker {
       manager,
       registry,
       producer: deps.streamProducer,
-      streams: { VOUCHER: voucherQueue, POINT: voucherQueue },
+      streams: { VOUCHER: GIFT_TYPES.VOUCHER, POINT: GIFT_TYPES.VOUCHER },
       logger,
     })
     gate.onHold(isHeld => (isHeld ? registry.hold('money-api') : registry.release('money-api')))

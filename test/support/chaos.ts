@@ -15,8 +15,8 @@ import { type Child, startChild } from '#local/demo/children.ts'
 import { type DemoPromotion, publishGifts } from '#local/demo/gifts.ts'
 import { type Stack, startStack } from '#local/embedded-stack.ts'
 import type { MoneyOptions } from '#local/money-api/money-server.ts'
-import { promotionStream } from '#queues/promotion-stream.ts'
-import type { PromotionType } from '#queues/promotion-type.ts'
+import type { PromotionType } from '#queues/gift-types.ts'
+import { GIFT_TYPES } from '#queues/gift-types.ts'
 import { createLogger } from '#runtime/logger.ts'
 import { dropUniqueKeys, keepHistory } from '../chaos/history.ts'
 import { countCharges } from '../chaos/ledger.ts'
@@ -236,7 +236,7 @@ export class ChaosSystem {
 
   async leftOnStream(promotion: DemoPromotion): Promise<{ length: number; pending: number }> {
     const key = this.streamKey(promotion)
-    const group = promotionStream(promotion.type).groupName(promotion.id)
+    const group = GIFT_TYPES[promotion.type].groupName(promotion.id)
     const pending = await this.redis.xpending(key, group).catch(() => [0])
     return { length: await this.redis.xlen(key), pending: Number(pending[0]) }
   }
@@ -250,7 +250,7 @@ export class ChaosSystem {
   }
 
   streamKey({ id, type }: DemoPromotion): string {
-    return promotionStream(type).streamKey(id)
+    return GIFT_TYPES[type].streamKey(id)
   }
 
   /** Entries ever added to the stream, those that were trimmed or acknowledged included. */

@@ -7,18 +7,18 @@ import type { ChargeOutcome } from '#money/charge-api.ts'
 import { CampaignPromotionStatusCacheService } from '#promotion/consumers/status-cache.ts'
 import { InvalidMessageReporter } from '#promotion/intake/invalid-messages.ts'
 import { createPromotionMetrics } from '#promotion/metrics.ts'
-import { CampaignPromotionPointProcessor } from '#promotion/payment/point-processor.ts'
 import type { ProcessorDeps } from '#promotion/payment/processing.ts'
+import type { AbstractCampaignPromotionProcessor } from '#promotion/payment/processor.ts'
+import { createProcessors } from '#promotion/payment/processors.ts'
 import { CampaignPromotionResultUpdateService } from '#promotion/payment/result-update.ts'
-import { CampaignPromotionVoucherProcessor } from '#promotion/payment/voucher-processor.ts'
+import type { PromotionType } from '#queues/gift-types.ts'
 import { promotionStreams } from '#queues/promotion-stream.ts'
-import type { PromotionType } from '#queues/promotion-type.ts'
 import { createLogger } from '#runtime/logger.ts'
 import { createMetrics } from '#runtime/metrics.ts'
 
 /** A processor on injected parts: rows in a map, and everything it does to the outside in one list, in order. */
 export interface ProcessorHarness {
-  processor: CampaignPromotionVoucherProcessor | CampaignPromotionPointProcessor
+  processor: AbstractCampaignPromotionProcessor
   /** Names of what was done, in order: `insert`, `enqueue`, `charge`, `SUCCESS`, `publish:topic`, … */
   calls: string[]
   rows: Map<string, GiftRow>
@@ -93,8 +93,7 @@ export function createProcessorHarness(type: PromotionType, options: { streamEna
       retryTopics: { VOUCHER: 'voucher-retry', POINT: 'point-retry' },
     },
   }
-  const processor =
-    type === 'VOUCHER' ? new CampaignPromotionVoucherProcessor(deps) : new CampaignPromotionPointProcessor(deps)
+  const processor = createProcessors(deps)[type]
   const json = (overrides: Record<string, unknown> = {}) => JSON.stringify({ ...giftOf(type), ...overrides })
   return { processor, calls, rows, events, charges, skipped, deps, json, fail, answer }
 }

@@ -11,7 +11,7 @@ import { createEventProvider, type EventProviderService } from '#kafka/event-pro
 import { ensureTopics } from '#kafka/topics.ts'
 import { type Child, startChild } from '#local/demo/children.ts'
 import { type RunningMoneySimulator, startMoneySimulator } from '#local/money-api/money-simulator-server.ts'
-import type { PromotionType } from '#queues/promotion-type.ts'
+import type { PromotionType } from '#queues/gift-types.ts'
 import { createLogger } from '#runtime/logger.ts'
 import { createTestDatabase, stackEnv, type TestDatabase, uniqueId, uniqueName } from './stack-env.ts'
 

@@ -2,10 +2,8 @@ import type { Kysely } from 'kysely'
 import type { GiftRecord } from '#database/gifts/gift-pages.ts'
 import { listGiftsOf } from '#database/gifts/gift-places.ts'
 import type { Promotion } from '#database/promotions/promotions.ts'
-import { parseMessage } from '#promotion/intake/gift-message.ts'
-import { pointMessage } from '#queues/point.queue.ts'
+import { targetIdOf } from '#promotion/intake/gift-message.ts'
 import type { PromotionStreams } from '#queues/promotion-stream.ts'
-import { voucherMessage } from '#queues/voucher.queue.ts'
 import type { StreamConnection } from '#stream/index.ts'
 
 type RawPending = [id: string, consumer: string, idleMs: number, deliveries: number]
@@ -30,17 +28,8 @@ export async function listActiveGifts(
   const held = new Set(pending.map(([entryId]) => entryId))
   const entries = (await connection.client.xrange(key, first[0], last[0], 'COUNT', MAX_ENTRIES)) as RawEntry[]
   const targetIds = entries.flatMap(([entryId, fields]) => {
-    const targetId = held.has(entryId) ? targetOf(type, fields[fields.indexOf('message') + 1] ?? '') : undefined
+    const targetId = held.has(entryId) ? targetIdOf(type, fields[fields.indexOf('message') + 1] ?? '') : undefined
     return targetId === undefined ? [] : [targetId]
   })
   return targetIds.length === 0 ? [] : listGiftsOf(kysely, type, targetIds)
-}
-
-function targetOf(type: Promotion['type'], json: string): string | undefined {
-  if (type === 'VOUCHER') {
-    const parsed = parseMessage(voucherMessage, json)
-    return parsed.ok ? parsed.message.voucherTargetId : undefined
-  }
-  const parsed = parseMessage(pointMessage, json)
-  return parsed.ok ? parsed.message.pointTargetId : undefined
 }

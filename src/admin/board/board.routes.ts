@@ -4,8 +4,8 @@ import type { FastifyPluginAsync } from 'fastify'
 import { id } from '#admin/api-schemas.ts'
 import { isLocalName } from '#admin/security/origin.ts'
 import type { Promotion } from '#database/promotions/promotions.ts'
+import type { PromotionType } from '#queues/gift-types.ts'
 import type { PromotionStream } from '#queues/promotion-stream.ts'
-import type { PromotionType } from '#queues/promotion-type.ts'
 import type { RetryJobData } from '#queues/retry.queue.ts'
 import type { Logger } from '#runtime/logger.ts'
 import { withoutInline } from './page.ts'
@@ -93,7 +93,7 @@ function createQueueList(board: ReturnType<typeof createBullBoard>, deps: BoardD
     follow: async (queueName: string | undefined) => {
       const { promotions } = await deps.sampler.fresh()
       for (const promotion of promotions) add(promotion)
-      const asked = /campaign-promotion-([1-9]\d{0,18}):(?:voucher|point):stream$/.exec(queueName ?? '')?.[1]
+      const asked = /campaign-promotion-([1-9]\d{0,18}):[a-z-]+:stream$/.exec(queueName ?? '')?.[1]
       const watched = new Set(promotions.map(promotion => promotion.id))
       for (const [promotionId, { adapter }] of known) {
         if (watched.has(promotionId) || promotionId === asked) continue

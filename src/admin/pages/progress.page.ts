@@ -1,5 +1,6 @@
 import { html } from 'ghtml'
 import type { Snapshot } from '#admin/snapshot/sampler.ts'
+import { PROMOTION_TYPES } from '#queues/gift-types.ts'
 import { type PromotionFields, toFields } from './fields.ts'
 import { layout, type PageContext } from './layout.ts'
 import { figures, holdUpList, progressBar, statusBadge } from './promotion-parts.ts'
@@ -53,7 +54,7 @@ function newPromotion(): string {
       <div><label for="new-id">Id</label><input id="new-id" name="id" required pattern="[1-9][0-9]{0,18}" inputmode="numeric" /></div>
       <div>
         <label for="new-type">Type</label>
-        <select id="new-type" name="type"><option>VOUCHER</option><option>POINT</option></select>
+        <select id="new-type" name="type">!${PROMOTION_TYPES.map(type => html`<option>${type}</option>`)}</select>
       </div>
       <div><label for="new-name">Name</label><input id="new-name" name="name" maxlength="200" /></div>
       <div>

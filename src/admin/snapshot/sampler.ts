@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely'
 import { within } from '#admin/within.ts'
 import { type PromotionProgress, readProgress } from '#database/promotions/progress.ts'
 import type { InstanceRecord } from '#promotion/consumers/instances.ts'
-import type { PromotionType } from '#queues/promotion-type.ts'
+import { byGiftType, PROMOTION_TYPES, type PromotionType } from '#queues/gift-types.ts'
 import { errorLine, toError } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
 import { type Service, service } from '#runtime/service.ts'
@@ -154,8 +154,13 @@ function createObserver(deps: SamplerDeps) {
   const instances = remembered(INSTANCES_MAX_AGE_MS, deps.listInstances)
   const retriesPaused = remembered(INSTANCES_MAX_AGE_MS, deps.retriesPaused)
   const kafkaLag = remembered(KAFKA_MAX_AGE_MS, async () => {
-    const [VOUCHER, POINT] = await Promise.all([deps.kafkaLag('VOUCHER'), deps.kafkaLag('POINT')])
-    return { VOUCHER, POINT }
+    const lags = byGiftType(() => 0)
+    await Promise.all(
+      PROMOTION_TYPES.map(async type => {
+        lags[type] = await deps.kafkaLag(type)
+      }),
+    )
+    return lags
   })
   return async (previous: readonly PromotionProgress[]) => {
     const startedAt = performance.now()

@@ -1,6 +1,6 @@
 import type { PromotionProgress } from '#database/promotions/progress.ts'
+import type { PromotionType } from '#queues/gift-types.ts'
 import type { PromotionStream } from '#queues/promotion-stream.ts'
-import type { PromotionType } from '#queues/promotion-type.ts'
 import type { StreamConnection } from '#stream/index.ts'
 
 /** Where a promotion's unfinished gifts are. */

@@ -1,5 +1,6 @@
 import { databaseOf, kafkaOf, ownedRedis, retryRedisOf, streamConnectionOf } from '#bin/connections.ts'
 import { processEnvironment } from '#config/environment.ts'
+import { giftTopicsOf } from '#config/gift-topics.ts'
 import { loadConfig } from '#config/load.ts'
 import { type CliConfig, cliSchema, type RedisConfig } from '#config/schemas.ts'
 import type { Database } from '#database/database.ts'
@@ -11,6 +12,7 @@ import type { ChargeSource } from '#promotion/audit/charges.ts'
 import { createRepair } from '#promotion/audit/messages/repair.ts'
 import type { RetryJobs } from '#promotion/payment/retry-jobs.ts'
 import { assertNoStranger } from '#promotion/redis-owner.ts'
+import { byGiftType } from '#queues/gift-types.ts'
 import { promotionStreams } from '#queues/promotion-stream.ts'
 import { CodedError } from '#runtime/errors.ts'
 import { createLogger } from '#runtime/logger.ts'
@@ -70,12 +72,12 @@ function kafkaPartsOf(config: CliConfig): NonNullable<AuditSources['kafka']> {
   const brokers = config.KAFKA_BROKERS
   if (brokers === undefined)
     throw new CodedError('CONFIG', 'KAFKA_BROKERS is not set (--no-kafka leaves the messages out)')
-  const group = config.KAFKA_GROUP_ID
+  const topics = giftTopicsOf(config)
   return {
     kafka: kafkaOf({ ...config, KAFKA_BROKERS: brokers }, createLogger('audit', 'silent')),
-    topics: { VOUCHER: config.KAFKA_TOPIC_VOUCHER, POINT: config.KAFKA_TOPIC_POINT },
+    topics: byGiftType(type => topics[type].gifts.topic),
+    groupIds: byGiftType(type => topics[type].gifts.groupId),
     invalidTopic: config.KAFKA_TOPIC_INVALID,
-    groupIds: { VOUCHER: `${group}-voucher`, POINT: `${group}-point` },
   }
 }
 

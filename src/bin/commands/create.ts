@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { PROMOTION_TYPES, type PromotionType } from '#queues/promotion-type.ts'
+import { PROMOTION_TYPES, type PromotionType } from '#queues/gift-types.ts'
 import { parseId } from './arguments.ts'
 import { withChange } from './change.ts'
 import { withDatabase } from './context.ts'

@@ -1,10 +1,8 @@
 import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { type CsvError, parse } from 'csv-parse'
-import { parseMessage } from '#promotion/intake/gift-message.ts'
-import { pointMessage } from '#queues/point.queue.ts'
-import type { PromotionType } from '#queues/promotion-type.ts'
-import { voucherMessage } from '#queues/voucher.queue.ts'
+import { parseGift } from '#promotion/intake/gift-message.ts'
+import { GIFT_TYPES, type PromotionType } from '#queues/gift-types.ts'
 import { CodedError, errorLine } from '#runtime/errors.ts'
 import { parseExact } from '#runtime/exact-json.ts'
 
@@ -24,8 +22,6 @@ export type GiftRow = { line: number } & (
 )
 
 type Fields = Record<string, unknown>
-
-const TARGET_FIELDS = { VOUCHER: 'voucherTargetId', POINT: 'pointTargetId' } as const
 
 export function formatOf(path: string): GiftFileFormat | undefined {
   const extension = /\.(csv|jsonl|ndjson)$/i.exec(path)?.[1]?.toLowerCase()
@@ -91,7 +87,7 @@ type Gift = Omit<Extract<GiftRow, { ok: true }>, 'line'> | Omit<Extract<GiftRow,
 
 function toGift(given: Fields | string, { type, promotionId, promotionSummaryId }: GiftDefaults): Gift {
   if (typeof given === 'string') return { ok: false, reason: given }
-  const targetField = TARGET_FIELDS[type]
+  const { targetField } = GIFT_TYPES[type]
   const { targetId, ...others } = given
   const fields: Fields = {
     ...(promotionId === undefined ? {} : { promotionId }),
@@ -101,13 +97,12 @@ function toGift(given: Fields | string, { type, promotionId, promotionSummaryId 
   }
   fields.partitionKey ??= textOf(fields.memberId)
   const json = JSON.stringify(fields)
-  const parsed = parseMessage(type === 'VOUCHER' ? voucherMessage : pointMessage, json)
+  const parsed = parseGift(type, json)
   if (!parsed.ok) return { ok: false, reason: parsed.reason }
-  const message = parsed.message as typeof parsed.message & Record<string, string>
-  if (promotionId !== undefined && message.promotionId !== promotionId)
-    return { ok: false, reason: `promotionId is ${message.promotionId}, not ${promotionId}` }
-  const key = message.partitionKey
-  return { ok: true, promotionId: message.promotionId, targetId: message[targetField] as string, key, json }
+  const gift = parsed.message
+  if (promotionId !== undefined && gift.promotionId !== promotionId)
+    return { ok: false, reason: `promotionId is ${gift.promotionId}, not ${promotionId}` }
+  return { ok: true, promotionId: gift.promotionId, targetId: gift.targetId, key: gift.partitionKey, json }
 }
 
 /** Members' gifts stay in their order when nobody says otherwise. */

@@ -3,13 +3,14 @@ import { createReadStream } from 'node:fs'
 import { basename } from 'node:path'
 import { databaseOf, kafkaOf } from '#bin/connections.ts'
 import { processEnvironment } from '#config/environment.ts'
+import { giftTopicsOf } from '#config/gift-topics.ts'
 import { loadConfig } from '#config/load.ts'
 import { type PublishConfig, publishSchema } from '#config/schemas.ts'
 import type { Database } from '#database/database.ts'
 import { createPromotionRepository } from '#database/promotions/promotions.ts'
 import { createEventProvider, type EventProviderService } from '#kafka/event-provider.ts'
 import { ensureTopics } from '#kafka/topics.ts'
-import type { PromotionType } from '#queues/promotion-type.ts'
+import type { PromotionType } from '#queues/gift-types.ts'
 import { CodedError, errorLine } from '#runtime/errors.ts'
 import { createLogger } from '#runtime/logger.ts'
 import { withChange } from './change.ts'
@@ -151,7 +152,7 @@ async function publishFile(file: GiftFile, checked: PublishReport, context: Publ
   const { config, progress, isRestart } = context
   const { KAFKA_BROKERS: brokers } = config
   if (brokers === undefined) throw new CodedError('CONFIG', 'KAFKA_BROKERS is not set')
-  const topic = file.defaults.type === 'VOUCHER' ? config.KAFKA_TOPIC_VOUCHER : config.KAFKA_TOPIC_POINT
+  const { topic } = giftTopicsOf(config)[file.defaults.type].gifts
   const fingerprint = await fingerprintOf(file, topic, brokers)
   const mark = isRestart ? undefined : await readMark(file.path, fingerprint)
   const before = mark?.published ?? 0

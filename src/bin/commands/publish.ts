@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander'
-import { PROMOTION_TYPES } from '#queues/promotion-type.ts'
+import { PROMOTION_TYPES } from '#queues/gift-types.ts'
 import { parseId } from './arguments.ts'
 import { print } from './output.ts'
 import type { PublishOptions, PublishReport } from './publish-run.ts'

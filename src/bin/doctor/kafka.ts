@@ -1,3 +1,4 @@
+import { giftTopicsOf } from '#config/gift-topics.ts'
 import type { KafkaConfig } from '#config/schemas.ts'
 import {
   findBrokenCodecs,
@@ -31,9 +32,8 @@ export async function examineKafka(config: KafkaConfig): Promise<Finding[]> {
       const { brokers } = await admin.describeCluster()
       const health = await readTopicHealth(admin, topics.all)
       const groups: Finding[] = []
-      for (const [suffix, topic] of topics.read) {
+      for (const { groupId, topic } of topics.read) {
         if (!health.has(topic)) continue
-        const groupId = `${config.KAFKA_GROUP_ID}-${suffix}`
         groups.push(...groupFindings(groupId, topic, await readGroupHealth(admin, groupId, topic)))
       }
       return [
@@ -53,13 +53,9 @@ export async function examineKafka(config: KafkaConfig): Promise<Finding[]> {
 }
 
 function topicsOf(config: KafkaConfig) {
-  const read = [
-    ['voucher', config.KAFKA_TOPIC_VOUCHER],
-    ['point', config.KAFKA_TOPIC_POINT],
-    ['voucher-retry', config.KAFKA_TOPIC_VOUCHER_RETRY],
-    ['point-retry', config.KAFKA_TOPIC_POINT_RETRY],
-  ] as const
-  const kept = new Set<string>([...read.map(([, topic]) => topic), config.KAFKA_TOPIC_INVALID])
+  const topics = Object.values(giftTopicsOf(config))
+  const read = [...topics.map(({ gifts }) => gifts), ...topics.map(({ retries }) => retries)]
+  const kept = new Set([...read.map(({ topic }) => topic), config.KAFKA_TOPIC_INVALID])
   return { read, kept, all: [...new Set([...kept, config.KAFKA_TOPIC_STARTED, config.KAFKA_TOPIC_COMPLETED])] }
 }
 

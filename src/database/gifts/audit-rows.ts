@@ -1,9 +1,9 @@
 import { type Kysely, type RawBuilder, sql } from 'kysely'
 import { inRowOrder, ofPromotion } from '#database/promotions/promotion-rows.ts'
 import type { PromotionStatus } from '#database/promotions/promotion-status.ts'
-import type { PromotionType } from '#queues/promotion-type.ts'
+import type { PromotionType } from '#queues/gift-types.ts'
 import type { ProcessStatus } from './process-status.ts'
-import { RESULT_TABLES } from './result-table.ts'
+import { RESULT_TABLES, type ResultTable } from './result-table.ts'
 
 /** Everything here only reads: an audit may run against a replica. An empty list of promotions means all of them. */
 
@@ -162,15 +162,15 @@ async function compareSummaries(
   ofSummaries: RawBuilder<unknown>,
   limit: number,
 ): Promise<WrongSummaries> {
-  const counted = (table: string) => sql`
+  const counted = ({ name }: ResultTable) => sql`
     select promotion_summary_id as id, min(promotion_id) as promotion_id,
       count(*) filter (where process_status = 'SUCCESS') as success,
       count(*) filter (where process_status = 'FAILED') as failed
-    from ${sql.table(table)} where ${ofRows} group by promotion_summary_id`
+    from ${sql.table(name)} where ${ofRows} group by promotion_summary_id`
   const { rows } = await sql<WrongSummary & { count: number }>`
     with counted as materialized (
       select id, min(promotion_id) as promotion_id, sum(success) as success, sum(failed) as failed
-      from (${counted(RESULT_TABLES.VOUCHER.name)} union all ${counted(RESULT_TABLES.POINT.name)}) c group by id
+      from (${sql.join(Object.values(RESULT_TABLES).map(counted), sql` union all `)}) c group by id
     ), compared as (
       select coalesce(c.id, s.id) as id, coalesce(s.promotion_id, c.promotion_id) as promotion_id,
         coalesce(s.success_count, 0) as success_count, coalesce(s.failed_count, 0) as failed_count,

@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely'
-import type { PromotionType } from '#queues/promotion-type.ts'
+import type { PromotionType } from '#queues/gift-types.ts'
 import { RESULT_TABLES } from './result-table.ts'
 
 /** Those of the targets whose gift is SUCCESS or FAILED, which no gift ever leaves. */

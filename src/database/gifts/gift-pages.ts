@@ -2,7 +2,7 @@ import { type Kysely, type RawBuilder, sql } from 'kysely'
 import { isoTime } from '#database/iso-time.ts'
 import { inRowOrder, ofPromotion } from '#database/promotions/promotion-rows.ts'
 import type { Promotion } from '#database/promotions/promotions.ts'
-import type { PromotionType } from '#queues/promotion-type.ts'
+import type { PromotionType } from '#queues/gift-types.ts'
 import type { ProcessStatus } from './process-status.ts'
 import { RESULT_TABLES } from './result-table.ts'
 

@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely'
-import { PROMOTION_TYPES, type PromotionType } from '#queues/promotion-type.ts'
+import { PROMOTION_TYPES, type PromotionType } from '#queues/gift-types.ts'
 import { RESULT_TABLES } from './result-table.ts'
 
 /** Promotions that are looked at, and rows of each: a key is at hand, or not worth a search. */

@@ -1,7 +1,7 @@
 import { type Kysely, type RawBuilder, sql } from 'kysely'
 import { lineOfInserts } from '#database/promotions/promotion-lock.ts'
 import { ACCEPTING_STATUSES, type PromotionStatus } from '#database/promotions/promotion-status.ts'
-import type { PromotionType } from '#queues/promotion-type.ts'
+import type { PromotionType } from '#queues/gift-types.ts'
 import type { InsertOutcome, NewGift, SkipReason } from './gift.ts'
 import type { ResultTable } from './result-table.ts'
 

@@ -1,4 +1,4 @@
-import type { PromotionType } from '#queues/promotion-type.ts'
+import { byGiftType, GIFT_TYPES, type PromotionType } from '#queues/gift-types.ts'
 
 /** Where the gifts of one type stand. */
 export interface ResultTable {
@@ -7,7 +7,7 @@ export interface ResultTable {
   targetColumn: string
 }
 
-export const RESULT_TABLES: Readonly<Record<PromotionType, ResultTable>> = {
-  VOUCHER: { type: 'VOUCHER', name: 'campaign_promotion_voucher_result', targetColumn: 'voucher_target_id' },
-  POINT: { type: 'POINT', name: 'campaign_promotion_point_result', targetColumn: 'point_target_id' },
-}
+export const RESULT_TABLES: Readonly<Record<PromotionType, ResultTable>> = byGiftType(type => {
+  const { resultTable: name, targetColumn } = GIFT_TYPES[type]
+  return { type, name, targetColumn }
+})

@@ -1,7 +1,7 @@
 import { type Kysely, sql } from 'kysely'
 import { isContentError } from '#database/sql-errors.ts'
 import { isAskFirst } from '#database/switches.ts'
-import { PROMOTION_TYPES, type PromotionType } from '#queues/promotion-type.ts'
+import { PROMOTION_TYPES, type PromotionType } from '#queues/gift-types.ts'
 import { Batcher } from '#runtime/batcher.ts'
 import type { GiftRow, InsertOutcome, NewGift, Transition, TransitionOutcome } from './gift.ts'
 import { type InsertLimits, insertGifts, NO_LIMITS } from './result-insert.ts'

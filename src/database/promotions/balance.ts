@@ -1,7 +1,7 @@
 import { type Kysely, sql } from 'kysely'
 import type { ProcessStatus } from '#database/gifts/process-status.ts'
 import { RESULT_TABLES } from '#database/gifts/result-table.ts'
-import type { PromotionType } from '#queues/promotion-type.ts'
+import type { PromotionType } from '#queues/gift-types.ts'
 import { finalCountsOf } from './final-counts.ts'
 
 /** A promotion's rows by state, and what its summaries say, in one snapshot. */

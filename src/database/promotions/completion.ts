@@ -1,7 +1,7 @@
 import { type Kysely, sql } from 'kysely'
 import { RESULT_TABLES } from '#database/gifts/result-table.ts'
 import { isoTime } from '#database/iso-time.ts'
-import type { PromotionType } from '#queues/promotion-type.ts'
+import type { PromotionType } from '#queues/gift-types.ts'
 import { finalCountsOf } from './final-counts.ts'
 import { lineOfChanges } from './promotion-lock.ts'
 import { inRowOrder, ofPromotion } from './promotion-rows.ts'

@@ -1,10 +1,9 @@
 import { defineConfig } from '@mikro-orm/postgresql'
 import { parseDatabaseUrl } from '#config/database-url.ts'
 import { CampaignPromotionEntity } from '#database/schema/entities/campaign-promotion.entity.ts'
-import { CampaignPromotionPointResultEntity } from '#database/schema/entities/campaign-promotion-point-result.entity.ts'
 import { CampaignPromotionSkippedEntity } from '#database/schema/entities/campaign-promotion-skipped.entity.ts'
 import { CampaignPromotionSummaryEntity } from '#database/schema/entities/campaign-promotion-summary.entity.ts'
-import { CampaignPromotionVoucherResultEntity } from '#database/schema/entities/campaign-promotion-voucher-result.entity.ts'
+import { giftResultEntities } from '#database/schema/entities/gift-results.entities.ts'
 import { MIGRATIONS } from '#database/schema/migrations/migrations.ts'
 import { Migrator } from './migrator.ts'
 
@@ -82,8 +81,7 @@ export function ormOptions({ url, poolMax, timeoutMs, lockTimeoutMs }: DatabaseO
     entities: [
       CampaignPromotionEntity,
       CampaignPromotionSummaryEntity,
-      CampaignPromotionVoucherResultEntity,
-      CampaignPromotionPointResultEntity,
+      ...giftResultEntities,
       CampaignPromotionSkippedEntity,
     ],
     pool: { min: 0, max: poolMax },

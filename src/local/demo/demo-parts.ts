@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { EventProviderService } from '#kafka/event-provider.ts'
+import type { PromotionType } from '#queues/gift-types.ts'
 
 /** What a demo works with. */
 export interface DemoParts {
@@ -17,6 +18,5 @@ export interface DemoParts {
 
 export interface DemoTopics {
   started: string
-  voucher: string
-  point: string
+  gifts: Readonly<Record<PromotionType, string>>
 }

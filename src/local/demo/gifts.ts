@@ -1,5 +1,5 @@
 import type { EventProviderService } from '#kafka/event-provider.ts'
-import type { PromotionType } from '#queues/promotion-type.ts'
+import { GIFT_TYPES, type PromotionType } from '#queues/gift-types.ts'
 
 /** One promotion of the demo and the gifts it is to give. Its target ids lie beyond 2^53, where a number would round. */
 export interface DemoPromotion {
@@ -33,11 +33,11 @@ export async function publishGifts(events: EventProviderService, promotion: Demo
 
 function toEvent({ id, type, topic, firstTargetId }: DemoPromotion, index: number) {
   const memberId = ((index * 7919) % MEMBERS) + 1
-  const target = type === 'VOUCHER' ? 'voucherTargetId' : 'pointTargetId'
+  const { targetField } = GIFT_TYPES[type]
   const message = {
     promotionId: id,
     promotionSummaryId: String(BigInt(id) * 10n + BigInt(index % SUMMARIES)),
-    [target]: String(firstTargetId + BigInt(index)),
+    [targetField]: String(firstTargetId + BigInt(index)),
     partitionKey: `member-${memberId}`,
     memberId: String(memberId),
     amount: String(100 + (index % 50) * 10),

@@ -41,7 +41,7 @@ export async function leaveRunning({ kysely, events, topics, say }: DemoParts): 
   const promotion: DemoPromotion = {
     id,
     type: 'VOUCHER',
-    topic: topics.voucher,
+    topic: topics.gifts.VOUCHER,
     gifts: GIFTS_LEFT,
     firstTargetId: BigInt(id) * 10_000_000n,
   }

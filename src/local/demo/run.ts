@@ -2,6 +2,7 @@ import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createPromotionRepository } from '#database/promotions/promotions.ts'
+import { PROMOTION_TYPES } from '#queues/gift-types.ts'
 import { startProgress } from '#runtime/progress-bar.ts'
 import { type Account, takeAccount } from './account.ts'
 import { type Child, startChild } from './children.ts'
@@ -19,15 +20,15 @@ export interface DemoResult {
   admin: DemoAdmin | undefined
 }
 
-/** Half vouchers, half points; ids that no other run has used. */
+/** As many gifts of each type; ids that no other run has used. */
 export function planPromotions(messages: number, topics: DemoTopics): DemoPromotion[] {
-  const vouchers = Math.ceil(messages / 2)
   const base = Math.floor(Date.now() / 1000) * 10
   const firstTargetId = BigInt(base) * 10_000_000n
-  const plan: DemoPromotion[] = [
-    { id: String(base), type: 'VOUCHER', topic: topics.voucher, gifts: vouchers, firstTargetId },
-    { id: String(base + 1), type: 'POINT', topic: topics.point, gifts: messages - vouchers, firstTargetId },
-  ]
+  const share = messages / PROMOTION_TYPES.length
+  const plan = PROMOTION_TYPES.map((type, index): DemoPromotion => {
+    const gifts = Math.ceil(share * (index + 1)) - Math.ceil(share * index)
+    return { id: String(base + index), type, topic: topics.gifts[type], gifts, firstTargetId }
+  })
   return plan.filter(({ gifts }) => gifts > 0)
 }
 

@@ -1,3 +1,5 @@
+import { PROMOTION_TYPES } from '#queues/gift-types.ts'
+
 /** Body of a charge: all strings, in the order they are written. */
 export interface Charge {
   type: string
@@ -7,7 +9,6 @@ export interface Charge {
   amount: string
 }
 
-const TYPES = new Set(['VOUCHER', 'POINT'])
 const NUMBERS = ['promotionId', 'targetId', 'memberId', 'amount'] as const
 const LARGEST = '9223372036854775807'
 
@@ -21,7 +22,8 @@ export function parseCharge(body: string): Charge | string {
   }
   if (typeof value !== 'object' || value === null) return 'the body is not an object'
   const fields = value as Record<string, unknown>
-  if (typeof fields.type !== 'string' || !TYPES.has(fields.type)) return 'type must be "VOUCHER" or "POINT"'
+  if (!PROMOTION_TYPES.some(type => type === fields.type))
+    return `type must be ${PROMOTION_TYPES.map(type => `"${type}"`).join(' or ')}`
   for (const name of NUMBERS)
     if (!isPositiveInteger(fields[name])) return `${name} must be a string of digits, 1 … 2^63-1`
   return fields as unknown as Charge

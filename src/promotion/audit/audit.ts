@@ -4,7 +4,7 @@ import { auditCharges, type ChargeSource } from './charges.ts'
 import { auditMessages, type MessageCounts, type MessageSources } from './messages/messages.ts'
 import { Offenders } from './offenders.ts'
 import type { AuditReport } from './report.ts'
-import { loadRows } from './rows.ts'
+import { loadRows, rowCountOf } from './rows.ts'
 import { auditUnfinished, type UnfinishedSources } from './unfinished.ts'
 
 type Shared = 'kysely' | 'promotionIds' | 'tables' | 'offenders' | 'progress'
@@ -47,7 +47,7 @@ export async function audit(sources: AuditSources): Promise<AuditReport> {
   return {
     ok: total === 0 && unanswered === 0,
     ...(messages ?? { ...NO_MESSAGES, messages: null }),
-    rows: tables.VOUCHER.size + tables.POINT.size,
+    rows: rowCountOf(tables),
     states,
     attempts,
     chargedOnce: charges?.chargedOnce ?? null,

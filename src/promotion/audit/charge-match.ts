@@ -1,14 +1,14 @@
 import { idempotencyKey } from '#money/charge.ts'
 import { exactInteger } from '#queues/gift-message.ts'
-import type { PromotionType } from '#queues/promotion-type.ts'
+import { findGiftType, type PromotionType } from '#queues/gift-types.ts'
 import type { Offender, Offenders } from './offenders.ts'
 import { MARK, type RowTable } from './row-table.ts'
 
 /** The target that an idempotency key names; undefined for a key that the contract does not know. */
 export function targetOfKey(key: string): { type: PromotionType; targetId: string } | undefined {
-  const match = /^(VOUCHER|POINT):(\d+)$/.exec(key)
-  const targetId = exactInteger.safeParse(match?.[2])
-  return match === null || !targetId.success ? undefined : { type: match[1] as PromotionType, targetId: targetId.data }
+  const [, name, digits] = /^([A-Z]+):(\d+)$/.exec(key) ?? []
+  const [type, targetId] = [findGiftType(name), exactInteger.safeParse(digits)]
+  return type === undefined || !targetId.success ? undefined : { type, targetId: targetId.data }
 }
 
 /** What identifies a row in a report. */

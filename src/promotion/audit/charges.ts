@@ -2,12 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Kysely } from 'kysely'
 import { findAuditRows } from '#database/gifts/audit-rows.ts'
 import type { MoneyCampaignChargeApi } from '#money/charge-api.ts'
-import { PROMOTION_TYPES, type PromotionType } from '#queues/promotion-type.ts'
+import { PROMOTION_TYPES, type PromotionType } from '#queues/gift-types.ts'
 import { CodedError } from '#runtime/errors.ts'
 import { judgeCharges, rowIdentity, targetOfKey } from './charge-match.ts'
 import type { Offenders } from './offenders.ts'
 import type { AuditProgress } from './report.ts'
 import { MARK, type RowTable } from './row-table.ts'
+import { rowCountOf } from './rows.ts'
 import { readSettlement, type SettledCharge } from './settlement-file.ts'
 
 /** Where charges are learnt from. */
@@ -118,7 +119,7 @@ async function askForCharges(source: ChargeSource & { from: 'api' }, sources: Ch
   const { tables, progress } = sources
   const pace = createPace(source.perSecond)
   const unanswered = new Unanswered()
-  progress.begin('charges', tables.VOUCHER.size + tables.POINT.size)
+  progress.begin('charges', rowCountOf(tables))
   for (const type of PROMOTION_TYPES) {
     const table = tables[type]
     let next = 0

@@ -1,5 +1,5 @@
 import type { ProcessStatus } from '#database/gifts/process-status.ts'
-import type { PromotionType } from '#queues/promotion-type.ts'
+import type { PromotionType } from '#queues/gift-types.ts'
 
 /** What can be wrong between Kafka, rows, stream, retry jobs, charges and counters. */
 export const OFFENDER_KINDS = {

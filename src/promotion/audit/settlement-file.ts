@@ -7,7 +7,7 @@ import { CodedError, errorLine } from '#runtime/errors.ts'
 
 /** One charge of the Money API's settlement. */
 export interface SettledCharge {
-  /** The idempotency key, `VOUCHER:{id}` or `POINT:{id}`. */
+  /** The idempotency key, `{type}:{targetId}`. */
   key: string
   transactionKey: string
   /** Minor units, exact digits. */

@@ -1,5 +1,5 @@
+import type { PromotionType } from '#queues/gift-types.ts'
 import type { PromotionEntry } from '#queues/promotion-stream.ts'
-import type { PromotionType } from '#queues/promotion-type.ts'
 import { errorLine, toError } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
 import type { StreamQueue, StreamWorker } from '#stream/index.ts'

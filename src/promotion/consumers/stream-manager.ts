@@ -1,5 +1,5 @@
+import type { PromotionType } from '#queues/gift-types.ts'
 import type { PromotionEntry, PromotionStream } from '#queues/promotion-stream.ts'
-import type { PromotionType } from '#queues/promotion-type.ts'
 import { errorLine } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
 import { type StreamConnection, StreamError, type StreamPool, StreamQueue, StreamWorker } from '#stream/index.ts'

@@ -1,6 +1,6 @@
 import type { PromotionMetrics } from '#promotion/metrics.ts'
 import type { TopicOutcome } from '#promotion/payment/processing.ts'
-import type { PromotionType } from '#queues/promotion-type.ts'
+import type { PromotionType } from '#queues/gift-types.ts'
 import type { Logger } from '#runtime/logger.ts'
 import type { Metrics } from '#runtime/metrics.ts'
 

@@ -1,7 +1,6 @@
 import type { z } from 'zod'
-import { pointMessage } from '#queues/point.queue.ts'
-import type { PromotionType } from '#queues/promotion-type.ts'
-import { voucherMessage } from '#queues/voucher.queue.ts'
+import type { giftFields } from '#queues/gift-message.ts'
+import { GIFT_TYPES, type PromotionType } from '#queues/gift-types.ts'
 import { errorLine } from '#runtime/errors.ts'
 import { parseExact, rawNumber } from '#runtime/exact-json.ts'
 
@@ -24,14 +23,20 @@ export function parseMessage<Schema extends z.ZodType>(schema: Schema, json: str
   return { ok: false, reason: reasons.join('; ') }
 }
 
+/** A gift's message, whatever its type calls its target. */
+export type GiftMessage = z.infer<typeof giftFields> & { targetId: string }
+
+/** Reads a gift's message by the rules of its type. Never throws. */
+export function parseGift(type: PromotionType, json: string): ParsedMessage<GiftMessage> {
+  const { message: schema, targetField } = GIFT_TYPES[type]
+  const parsed = parseMessage<z.ZodType<z.infer<typeof giftFields> & Record<string, string>>>(schema, json)
+  return parsed.ok ? { ok: true, message: { ...parsed.message, targetId: parsed.message[targetField] ?? '' } } : parsed
+}
+
 /** Which target an entry's message speaks of; undefined when it cannot be read. */
 export function targetIdOf(type: PromotionType, json: string): string | undefined {
-  if (type === 'VOUCHER') {
-    const parsed = parseMessage(voucherMessage, json)
-    return parsed.ok ? parsed.message.voucherTargetId : undefined
-  }
-  const parsed = parseMessage(pointMessage, json)
-  return parsed.ok ? parsed.message.pointTargetId : undefined
+  const parsed = parseGift(type, json)
+  return parsed.ok ? parsed.message.targetId : undefined
 }
 
 /**

@@ -1,21 +1,17 @@
-import type { z } from 'zod'
 import type { GiftRow, InsertOutcome } from '#database/gifts/gift.ts'
 import { isContentError } from '#database/sql-errors.ts'
 import { isKeyOld } from '#money/charge.ts'
 import type { ChargeOutcome } from '#money/charge-api.ts'
 import { toChargeRequest } from '#money/charge-request-mapper.ts'
-import type { ParsedMessage } from '#promotion/intake/gift-message.ts'
+import { type GiftMessage, parseGift } from '#promotion/intake/gift-message.ts'
 import type { MessageOrigin } from '#promotion/intake/invalid-messages.ts'
-import type { giftFields } from '#queues/gift-message.ts'
+import { GIFT_TYPES, type PromotionType } from '#queues/gift-types.ts'
 import type { PromotionStream } from '#queues/promotion-stream.ts'
-import type { PromotionType } from '#queues/promotion-type.ts'
 import { CodedError, errorLine } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
 import { type ProcessorDeps, type StreamOutcome, type TopicOutcome, UnfinishedGiftError } from './processing.ts'
 import type { CampaignPromotionResultUpdateService } from './result-update.ts'
 import { publishRetryMessage } from './retry-message.ts'
-
-export type GiftMessage = z.infer<typeof giftFields>
 
 /** How long an entry waits that must not be paid now: its promotion is paused, or the Money API is not to be called. */
 const NOT_NOW_DELAY_MS = 1000
@@ -25,7 +21,7 @@ const NOT_NOW_DELAY_MS = 1000
  * `processStreamMessage` on the worker's, `executeMoneyApi` for both. Written one message at a time; the layers below
  * batch.
  */
-export abstract class AbstractCampaignPromotionProcessor<Message extends GiftMessage> {
+export abstract class AbstractCampaignPromotionProcessor {
   protected readonly deps: ProcessorDeps
 
   constructor(deps: ProcessorDeps) {
@@ -33,10 +29,6 @@ export abstract class AbstractCampaignPromotionProcessor<Message extends GiftMes
   }
 
   protected abstract readonly type: PromotionType
-  protected abstract parseMessage(json: string): ParsedMessage<Message>
-  protected abstract getTargetId(message: Message): string
-  /** The name of the target's field in messages. */
-  protected abstract readonly targetField: string
 
   getPromotionTypeEnum(): PromotionType {
     return this.type
@@ -46,7 +38,7 @@ export abstract class AbstractCampaignPromotionProcessor<Message extends GiftMes
     return this.deps.streams[this.type]
   }
 
-  protected getPartitionKey(message: Message): string {
+  protected getPartitionKey(message: GiftMessage): string {
     return message.partitionKey
   }
 
@@ -55,11 +47,11 @@ export abstract class AbstractCampaignPromotionProcessor<Message extends GiftMes
    * trying again may help, with an {@link UnfinishedGiftError} once the row is saved.
    */
   async processTopicMessage(json: string, origin: MessageOrigin): Promise<TopicOutcome> {
-    const parsed = this.parseMessage(json)
+    const parsed = parseGift(this.type, json)
     return parsed.ok ? this.#accept(parsed.message, json, origin) : this.#reject(origin, parsed.reason)
   }
 
-  async #accept(message: Message, json: string, origin: MessageOrigin): Promise<TopicOutcome> {
+  async #accept(message: GiftMessage, json: string, origin: MessageOrigin): Promise<TopicOutcome> {
     const streamKey = this.stream.streamKey(message.promotionId)
     const isAdmitted = !this.deps.settings.streamEnabled || (await this.deps.streamProducer.admit(streamKey))
     let saved: InsertOutcome | undefined
@@ -86,7 +78,7 @@ export abstract class AbstractCampaignPromotionProcessor<Message extends GiftMes
     }
   }
 
-  async #forward(message: Message, json: string): Promise<void> {
+  async #forward(message: GiftMessage, json: string): Promise<void> {
     if (this.deps.settings.streamEnabled) return this.enqueueToStream(message, json)
     const row = await this.findResult(message)
     if (row === undefined) throw new CodedError('RESULT_NOT_FOUND', 'the row just saved is gone', { canRetry: true })
@@ -114,7 +106,7 @@ export abstract class AbstractCampaignPromotionProcessor<Message extends GiftMes
   }
 
   async #skip(
-    message: Message,
+    message: GiftMessage,
     json: string,
     { topic, partition, offset }: MessageOrigin,
     reason: (InsertOutcome & { kind: 'skipped' })['reason'],
@@ -125,7 +117,7 @@ export abstract class AbstractCampaignPromotionProcessor<Message extends GiftMes
       partition,
       offset,
       promotionId,
-      targetId: this.getTargetId(message),
+      targetId: message.targetId,
       reason,
       message: json,
     })
@@ -138,7 +130,7 @@ export abstract class AbstractCampaignPromotionProcessor<Message extends GiftMes
    * Rejects for whatever may pass (database, Kafka): the entry must then stay pending.
    */
   async processStreamMessage(json: string, signal?: AbortSignal): Promise<StreamOutcome> {
-    const parsed = this.parseMessage(json)
+    const parsed = parseGift(this.type, json)
     if (!parsed.ok) return { kind: 'dead', reason: `unreadable: ${parsed.reason}` }
     const { message } = parsed
     const row = await this.findResult(message)
@@ -160,10 +152,10 @@ export abstract class AbstractCampaignPromotionProcessor<Message extends GiftMes
 
   /** An entry whose deliveries killed their processes: nobody may put it back, a person has to look. */
   async markPoison(json: string, deliveries: number): Promise<void> {
-    const parsed = this.parseMessage(json)
+    const parsed = parseGift(this.type, json)
     if (!parsed.ok) return
     await this.updateError(
-      { targetId: this.getTargetId(parsed.message), promotionId: parsed.message.promotionId },
+      { targetId: parsed.message.targetId, promotionId: parsed.message.promotionId },
       { status: 'UNKNOWN', code: 'POISON', message: `delivered ${deliveries} times, never finished`, posts: 0 },
     )
   }
@@ -214,13 +206,13 @@ export abstract class AbstractCampaignPromotionProcessor<Message extends GiftMes
     await this.publishRetry(json, row, { attempt, lastError: `${code}: ${message}`, retryAfterMs })
   }
 
-  protected async enqueueToStream(message: Message, json: string): Promise<void> {
+  protected async enqueueToStream(message: GiftMessage, json: string): Promise<void> {
     const streamKey = this.stream.streamKey(message.promotionId)
     await this.deps.streamProducer.enqueue(streamKey, this.getPartitionKey(message), json)
   }
 
   protected saveResult(
-    message: Message,
+    message: GiftMessage,
     json: string,
     origin: MessageOrigin,
     wantsEntry: boolean,
@@ -229,7 +221,7 @@ export abstract class AbstractCampaignPromotionProcessor<Message extends GiftMes
     return this.deps.results[this.getPromotionTypeEnum()].insert({
       promotionId,
       promotionSummaryId,
-      targetId: this.getTargetId(message),
+      targetId: message.targetId,
       partitionKey,
       memberId,
       amount,
@@ -241,8 +233,8 @@ export abstract class AbstractCampaignPromotionProcessor<Message extends GiftMes
     })
   }
 
-  protected findResult(message: Message): Promise<GiftRow | undefined> {
-    return this.deps.results[this.getPromotionTypeEnum()].find(this.getTargetId(message))
+  protected findResult(message: GiftMessage): Promise<GiftRow | undefined> {
+    return this.deps.results[this.getPromotionTypeEnum()].find(message.targetId)
   }
 
   protected isAlreadyProcessed(row: GiftRow): boolean {
@@ -278,18 +270,25 @@ export abstract class AbstractCampaignPromotionProcessor<Message extends GiftMes
     retry: { attempt: number; lastError: string; retryAfterMs?: number | undefined },
   ): Promise<void> {
     const { promotionId, promotionSummaryId, memberId, amount, targetId, partitionKey } = row
-    const ids = { promotionId, promotionSummaryId, [this.targetField]: targetId, partitionKey, memberId, amount }
+    const ids = {
+      promotionId,
+      promotionSummaryId,
+      [GIFT_TYPES[this.type].targetField]: targetId,
+      partitionKey,
+      memberId,
+      amount,
+    }
     const topic = this.deps.settings.retryTopics[this.getPromotionTypeEnum()]
     return publishRetryMessage(this.deps.eventProviderService, { topic, json, ids, ...retry })
   }
 
-  #log(message: Message): Logger {
+  #log(message: GiftMessage): Logger {
     const { promotionId, promotionSummaryId } = message
     const bindings = {
       type: this.getPromotionTypeEnum(),
       promotionId,
       promotionSummaryId,
-      targetId: this.getTargetId(message),
+      targetId: message.targetId,
     }
     return this.deps.logger.child(bindings)
   }

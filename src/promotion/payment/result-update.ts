@@ -1,7 +1,7 @@
 import type { GiftRow, TransitionOutcome } from '#database/gifts/gift.ts'
 import type { GiftResultRepositories } from '#database/gifts/results.ts'
 import type { PromotionMetrics } from '#promotion/metrics.ts'
-import type { PromotionType } from '#queues/promotion-type.ts'
+import type { PromotionType } from '#queues/gift-types.ts'
 import type { Logger } from '#runtime/logger.ts'
 
 /** Why a gift is not paid yet, or never will be. `posts` = POSTs sent since the row was read. */

@@ -1,6 +1,6 @@
 import { type ConnectionOptions, Queue } from 'bullmq'
 import { MAX_RETRY_AFTER_MS } from '#money/charge.ts'
-import type { PromotionType } from '#queues/promotion-type.ts'
+import type { PromotionType } from '#queues/gift-types.ts'
 import type { RetryJobData } from '#queues/retry.queue.ts'
 import { parseRetryJobId, RETRY_QUEUE_NAME, retryDelayMs, retryJobId } from '#queues/retry.queue.ts'
 import { type Service, service } from '#runtime/service.ts'

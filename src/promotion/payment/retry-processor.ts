@@ -4,7 +4,7 @@ import { isKeyOld } from '#money/charge.ts'
 import type { ChargeOutcome, MoneyCampaignChargeApi } from '#money/charge-api.ts'
 import { toChargeRequest } from '#money/charge-request-mapper.ts'
 import type { CampaignPromotionStatusCacheService } from '#promotion/consumers/status-cache.ts'
-import type { PromotionType } from '#queues/promotion-type.ts'
+import type { PromotionType } from '#queues/gift-types.ts'
 import type { Logger } from '#runtime/logger.ts'
 import type { ProcessorSettings } from './processing.ts'
 import type { CampaignPromotionResultUpdateService } from './result-update.ts'
@@ -41,7 +41,11 @@ export abstract class AbstractCampaignPromotionRetryProcessor {
     this.#deps = deps
   }
 
-  protected abstract getPromotionTypeEnum(): PromotionType
+  protected abstract readonly type: PromotionType
+
+  getPromotionTypeEnum(): PromotionType {
+    return this.type
+  }
 
   /** Rejects for whatever may pass (database); the job must then be tried again without costing an attempt. */
   async process(targetId: string, signal?: AbortSignal): Promise<RetryOutcome> {
@@ -104,17 +108,5 @@ export abstract class AbstractCampaignPromotionRetryProcessor {
     // The job's own count would end it: beyond its attempts it comes round without one.
     if (isOver && isOutage) return { kind: 'not-now', reason: code }
     return isExhausted ? { kind: 'exhausted', reason: code } : { kind: 'later', reason: code, retryAfterMs }
-  }
-}
-
-export class CampaignPromotionVoucherRetryProcessor extends AbstractCampaignPromotionRetryProcessor {
-  protected override getPromotionTypeEnum(): PromotionType {
-    return 'VOUCHER'
-  }
-}
-
-export class CampaignPromotionPointRetryProcessor extends AbstractCampaignPromotionRetryProcessor {
-  protected override getPromotionTypeEnum(): PromotionType {
-    return 'POINT'
   }
 }

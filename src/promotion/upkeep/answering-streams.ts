@@ -1,7 +1,7 @@
 import type { Promotion } from '#database/promotions/promotions.ts'
 import type { PromotionStreamProducer } from '#promotion/intake/stream-producer.ts'
+import type { PromotionType } from '#queues/gift-types.ts'
 import type { PromotionStream } from '#queues/promotion-stream.ts'
-import type { PromotionType } from '#queues/promotion-type.ts'
 
 export interface AnsweringStreamsDeps {
   producer: Pick<PromotionStreamProducer, 'room'>

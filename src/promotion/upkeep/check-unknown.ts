@@ -4,7 +4,7 @@ import type { Promotion } from '#database/promotions/promotions.ts'
 import type { MoneyCampaignChargeApi } from '#money/charge-api.ts'
 import type { CampaignPromotionResultUpdateService } from '#promotion/payment/result-update.ts'
 import type { RetryJobs } from '#promotion/payment/retry-jobs.ts'
-import type { PromotionType } from '#queues/promotion-type.ts'
+import type { PromotionType } from '#queues/gift-types.ts'
 import { CodedError, errorLine, toError } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
 

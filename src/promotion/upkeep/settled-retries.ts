@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import { finalTargets } from '#database/gifts/final-gifts.ts'
 import type { GiftRef, RetryJobs } from '#promotion/payment/retry-jobs.ts'
-import { PROMOTION_TYPES } from '#queues/promotion-type.ts'
+import { PROMOTION_TYPES } from '#queues/gift-types.ts'
 
 export interface SettledRetriesDeps {
   kysely: Kysely<unknown>

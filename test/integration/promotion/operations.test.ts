@@ -5,8 +5,7 @@ import { createPromotionRepository, type PromotionRepository } from '#database/p
 import { PromotionStreamProducer } from '#promotion/intake/stream-producer.ts'
 import { createSteering, type Steering } from '#promotion/operations.ts'
 import { refill } from '#promotion/upkeep/refill.ts'
-import { pointQueue } from '#queues/point.queue.ts'
-import { voucherQueue } from '#queues/voucher.queue.ts'
+import { GIFT_TYPES } from '#queues/gift-types.ts'
 import { createLogger } from '#runtime/logger.ts'
 import { createStreamConnection, type StreamConnection } from '#stream/index.ts'
 import { startTestRedis, type TestRedis } from '#test/support/redis.ts'
@@ -37,7 +36,7 @@ afterAll(async () => {
 beforeEach(() => {
   revived = []
   asked = []
-  const streams = { VOUCHER: voucherQueue, POINT: pointQueue }
+  const streams = GIFT_TYPES
   steering = createSteering({
     kysely,
     promotions,
@@ -161,14 +160,14 @@ describe('refill', () => {
   const stateOf = async (id: string) => {
     const { rows } = await sql<{ left: number }>`select count(*)::float8 as left from campaign_promotion_voucher_result
       where promotion_id = ${id}::bigint and not enqueued`.execute(kysely)
-    return { onStream: await redis.probe.xlen(voucherQueue.streamKey(id)), left: rows[0]?.left }
+    return { onStream: await redis.probe.xlen(GIFT_TYPES.VOUCHER.streamKey(id)), left: rows[0]?.left }
   }
 
   test('leaves a promotion to the session that is at it', async () => {
     const id = await promotion()
     await gifts(id, 'PENDING', 5, false)
     const producer = new PromotionStreamProducer({ connection, maxLen: 1000 })
-    const work = () => refill({ id, type: 'VOUCHER' }, voucherQueue, { kysely, producer })
+    const work = () => refill({ id, type: 'VOUCHER' }, GIFT_TYPES.VOUCHER, { kysely, producer })
     await kysely.transaction().execute(async transaction => {
       await sql`select pg_advisory_xact_lock(hashtextextended(${`promostream refill ${id}`}, 0))`.execute(transaction)
       expect(await work()).toEqual({ moved: 0, isMoreLeft: true })
@@ -182,13 +181,15 @@ describe('refill', () => {
     const id = await promotion()
     await gifts(id, 'PENDING', 150, false)
     const producer = new PromotionStreamProducer({ connection, maxLen: 100 })
-    expect(await refill({ id, type: 'VOUCHER' }, voucherQueue, { kysely, producer })).toEqual({
+    expect(await refill({ id, type: 'VOUCHER' }, GIFT_TYPES.VOUCHER, { kysely, producer })).toEqual({
       moved: 80,
       isMoreLeft: true,
     })
     expect(await stateOf(id)).toEqual({ onStream: 80, left: 70 })
-    expect(await producer.admit(voucherQueue.streamKey(id))).toBe(false)
-    await redis.probe.xtrim(voucherQueue.streamKey(id), 'MAXLEN', 60)
-    expect(await new PromotionStreamProducer({ connection, maxLen: 100 }).admit(voucherQueue.streamKey(id))).toBe(true)
+    expect(await producer.admit(GIFT_TYPES.VOUCHER.streamKey(id))).toBe(false)
+    await redis.probe.xtrim(GIFT_TYPES.VOUCHER.streamKey(id), 'MAXLEN', 60)
+    expect(await new PromotionStreamProducer({ connection, maxLen: 100 }).admit(GIFT_TYPES.VOUCHER.streamKey(id))).toBe(
+      true,
+    )
   })
 })

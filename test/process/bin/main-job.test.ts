@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { sql } from 'kysely'
-import type { PromotionType } from '#queues/promotion-type.ts'
+import type { PromotionType } from '#queues/gift-types.ts'
 import { kafkaMissing, uniqueId } from '#test/support/stack-env.ts'
 import { giftJson, TestSystem } from '#test/support/system.ts'
 

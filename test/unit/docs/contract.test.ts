@@ -9,9 +9,8 @@ import { createMoneyCampaignChargeApi } from '#money/charge-api.ts'
 import { parseMessage } from '#promotion/intake/gift-message.ts'
 import { InvalidMessageReporter } from '#promotion/intake/invalid-messages.ts'
 import { publishRetryMessage } from '#promotion/payment/retry-message.ts'
-import { pointMessage, pointQueue } from '#queues/point.queue.ts'
+import { GIFT_TYPES, PROMOTION_TYPES } from '#queues/gift-types.ts'
 import { promotionStartedMessage } from '#queues/started.message.ts'
-import { voucherMessage, voucherQueue } from '#queues/voucher.queue.ts'
 import { parseExact } from '#runtime/exact-json.ts'
 import { codeIn, DocPage } from '#test/support/doc-page.ts'
 
@@ -48,8 +47,14 @@ describe('docs/contract.md: examples', () => {
   })
 
   test('gifts, their ids exact', () => {
-    expect(read(voucherMessage, 'voucher')).toMatchObject({ promotionId: '42', voucherTargetId: '9007199254740993' })
-    expect(read(pointMessage, 'point')).toMatchObject({ promotionId: '43', pointTargetId: '9223372036854775807' })
+    expect(read(GIFT_TYPES.VOUCHER.message, 'voucher')).toMatchObject({
+      promotionId: '42',
+      voucherTargetId: '9007199254740993',
+    })
+    expect(read(GIFT_TYPES.POINT.message, 'point')).toMatchObject({
+      promotionId: '43',
+      pointTargetId: '9223372036854775807',
+    })
   })
 
   test('started', () => {
@@ -73,7 +78,7 @@ describe('docs/contract.md: examples', () => {
     )
     expect(keysOf(written[0]!)).toEqual(keysOf(example))
     const jobs: unknown[] = []
-    const handle = retryBatchHandler('VOUCHER', 'voucherTargetId', {
+    const handle = retryBatchHandler('VOUCHER', {
       retryJobs: { add: async added => void jobs.push(...added) },
       invalidMessages: undefined as never,
       retryer: work => work(),
@@ -162,7 +167,8 @@ describe('docs/contract.md: Money API', () => {
 describe('docs/contract.md: Redis', () => {
   const redis = contract.section('Redis')
 
-  test.each([voucherQueue, pointQueue])('names the stream and the group of $type', stream => {
+  test.each(PROMOTION_TYPES)('names the stream and the group of %s', type => {
+    const stream = GIFT_TYPES[type]
     expect(redis).toContain(`\`${stream.streamKey('42')}\``)
     expect(redis).toContain(`\`${stream.groupName('42')}\``)
   })

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { campaignVoucherPromotionRetryListener } from '#listeners/campaign-voucher-promotion-retry-listener.ts'
+import { campaignVoucherPromotionRetryListener } from '#listeners/campaign-listeners.ts'
 import type { RetryRequest } from '#promotion/payment/retry-jobs.ts'
 import { createLogger } from '#runtime/logger.ts'
 import { createRetryer } from '#runtime/retryer.ts'

@@ -1,6 +1,6 @@
 import { defineEntity, p } from '@mikro-orm/core'
 import { PROMOTION_STATUSES } from '#database/promotions/promotion-status.ts'
-import { PROMOTION_TYPES } from '#queues/promotion-type.ts'
+import { PROMOTION_TYPES } from '#queues/gift-types.ts'
 
 const schema = defineEntity({
   name: 'CampaignPromotion',

@@ -1,10 +1,8 @@
 import { z } from 'zod'
 import type { GiftFields } from '#promotion/audit/row-table.ts'
-import { parseMessage } from '#promotion/intake/gift-message.ts'
+import { parseGift, parseMessage } from '#promotion/intake/gift-message.ts'
 import { exactInteger } from '#queues/gift-message.ts'
-import { pointMessage } from '#queues/point.queue.ts'
-import type { PromotionType } from '#queues/promotion-type.ts'
-import { voucherMessage } from '#queues/voucher.queue.ts'
+import type { PromotionType } from '#queues/gift-types.ts'
 
 /** A gift's message, as far as the audit compares it. */
 export interface AuditedGift extends GiftFields {
@@ -19,12 +17,8 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 export function readGift(type: PromotionType, message: string | Buffer | null): AuditedGift | undefined {
   const json = typeof message === 'string' ? message : textOf(message)
   if (json === undefined) return undefined
-  if (type === 'VOUCHER') {
-    const parsed = parseMessage(voucherMessage, json)
-    return parsed.ok ? { ...parsed.message, targetId: parsed.message.voucherTargetId } : undefined
-  }
-  const parsed = parseMessage(pointMessage, json)
-  return parsed.ok ? { ...parsed.message, targetId: parsed.message.pointTargetId } : undefined
+  const parsed = parseGift(type, json)
+  return parsed.ok ? parsed.message : undefined
 }
 
 /** The promotion that a message names, though it may be no gift; undefined where it names none. */

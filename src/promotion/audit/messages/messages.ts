@@ -8,7 +8,7 @@ import type { Offenders } from '#promotion/audit/offenders.ts'
 import type { AuditProgress } from '#promotion/audit/report.ts'
 import { MARK, type RowTable } from '#promotion/audit/row-table.ts'
 import { MAX_VALUE_BYTES, type MessageOrigin } from '#promotion/intake/invalid-messages.ts'
-import { PROMOTION_TYPES, type PromotionType } from '#queues/promotion-type.ts'
+import { byGiftType, PROMOTION_TYPES, type PromotionType } from '#queues/gift-types.ts'
 import { CodedError } from '#runtime/errors.ts'
 import { promotionIdOf, readGift } from './gift-reader.ts'
 import { type AuditedMessage, type Explained, isExpired, type MessageVerdict, matchMessage } from './message-match.ts'
@@ -48,7 +48,8 @@ export async function auditMessages(sources: MessageSources): Promise<MessageCou
   }
   const committedOf = (type: PromotionType) =>
     ranges.has(topics[type]) ? fetchCommitted(kafka, sources.groupIds[type], topics[type]) : new Map<number, bigint>()
-  const committed = { VOUCHER: await committedOf('VOUCHER'), POINT: await committedOf('POINT') }
+  const committed = byGiftType(() => new Map<number, bigint>())
+  for (const type of PROMOTION_TYPES) committed[type] = await committedOf(type)
   const explained = await loadExplained(sources, ranges)
   const audit = new MessageAudit(sources, explained, committed)
   const gifts = new Map([...ranges].filter(([topic]) => topic !== invalidTopic))
@@ -99,7 +100,7 @@ class MessageAudit {
   readonly #promotionIds: ReadonlySet<string>
   readonly #typeOf: ReadonlyMap<string, PromotionType>
   /** Messages that nothing accounts for, until they have been looked up again. */
-  readonly #lost: Record<PromotionType, AuditedMessage[]> = { VOUCHER: [], POINT: [] }
+  readonly #lost: Record<PromotionType, AuditedMessage[]> = byGiftType(() => [])
 
   constructor(
     sources: MessageSources,

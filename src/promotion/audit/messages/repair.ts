@@ -2,7 +2,7 @@ import type { InsertOutcome } from '#database/gifts/gift.ts'
 import type { GiftResultRepositories } from '#database/gifts/results.ts'
 import type { SkippedRepository } from '#database/gifts/skipped.ts'
 import { isContentError } from '#database/sql-errors.ts'
-import type { PromotionType } from '#queues/promotion-type.ts'
+import type { PromotionType } from '#queues/gift-types.ts'
 import { type AuditedGift, textOf } from './gift-reader.ts'
 
 /** A message that listeners have passed, and of which nothing is left: PostgreSQL lost it, or somebody deleted it. */

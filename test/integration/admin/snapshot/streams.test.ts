@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { createStreamCounter } from '#admin/snapshot/streams.ts'
 import type { PromotionProgress } from '#database/promotions/progress.ts'
-import { pointQueue } from '#queues/point.queue.ts'
-import { voucherQueue } from '#queues/voucher.queue.ts'
+import { GIFT_TYPES } from '#queues/gift-types.ts'
 import { createStreamConnection, type StreamConnection } from '#stream/index.ts'
 import { startTestRedis, type TestRedis } from '#test/support/redis.ts'
 
@@ -20,11 +19,11 @@ afterAll(async () => {
 })
 
 const promotion = { id: '7', type: 'VOUCHER', status: 'IN_PROGRESS', gifts: { PENDING: 9 } } as PromotionProgress
-const [stream, group] = [voucherQueue.streamKey('7'), voucherQueue.groupName('7')]
+const [stream, group] = [GIFT_TYPES.VOUCHER.streamKey('7'), GIFT_TYPES.VOUCHER.groupName('7')]
 const take = (count: number) => redis.probe.xreadgroup('GROUP', group, 'c', 'COUNT', count, 'STREAMS', stream, '>')
 
 test('an entry is held since it was seen in hand, however long it waited before; another one begins anew', async () => {
-  const counter = createStreamCounter({ connection, streams: { VOUCHER: voucherQueue, POINT: pointQueue } })
+  const counter = createStreamCounter({ connection, streams: GIFT_TYPES })
   const look = async () => (await counter.read([promotion])).get('7')
   expect(await look()).toMatchObject({ pending: 0, oldestHeldMs: 0 })
 

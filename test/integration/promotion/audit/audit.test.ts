@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import { sql } from 'kysely'
 import type { Offender } from '#promotion/audit/offenders.ts'
 import type { AuditReport } from '#promotion/audit/report.ts'
-import type { PromotionType } from '#queues/promotion-type.ts'
+import type { PromotionType } from '#queues/gift-types.ts'
 import { kafkaMissing, uniqueId } from '#test/support/stack-env.ts'
 import { giftJson, TestSystem } from '#test/support/system.ts'
 

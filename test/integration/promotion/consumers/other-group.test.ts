@@ -1,8 +1,8 @@
 import { expect, jest, test } from '@jest/globals'
 import { PromotionConsumerRegistry } from '#promotion/consumers/consumer-registry.ts'
 import { PromotionStreamManager } from '#promotion/consumers/stream-manager.ts'
-import type { PromotionType } from '#queues/promotion-type.ts'
-import { voucherQueue } from '#queues/voucher.queue.ts'
+import type { PromotionType } from '#queues/gift-types.ts'
+import { GIFT_TYPES } from '#queues/gift-types.ts'
 import { createLogger } from '#runtime/logger.ts'
 import { createStreamConnection, StreamPool } from '#stream/index.ts'
 import { startTestRedis, until } from '#test/support/redis.ts'
@@ -16,7 +16,7 @@ test('a second consumer group on a promotion’s stream is counted', async () =>
   const registry = new PromotionConsumerRegistry(logger)
   const onOtherGroup = jest.fn<(type: PromotionType) => void>()
   const none = () => Promise.reject(new Error('there are no entries'))
-  const handler = { stream: voucherQueue, processor: { processStreamMessage: none, markPoison: none } }
+  const handler = { stream: GIFT_TYPES.VOUCHER, processor: { processStreamMessage: none, markPoison: none } }
   const manager = new PromotionStreamManager({
     connection,
     pool,
@@ -35,7 +35,7 @@ test('a second consumer group on a promotion’s stream is counted', async () =>
     onOtherGroup,
   })
   try {
-    await redis.probe.xgroup('CREATE', voucherQueue.streamKey('1'), 'somebody-else', '0', 'MKSTREAM')
+    await redis.probe.xgroup('CREATE', GIFT_TYPES.VOUCHER.streamKey('1'), 'somebody-else', '0', 'MKSTREAM')
     await manager.startConsumers('1', 10, 'VOUCHER')
     await until('it is counted', () => onOtherGroup.mock.calls.length > 0)
     expect(onOtherGroup.mock.calls).toEqual([['VOUCHER']])

@@ -10,9 +10,8 @@ import { createRetryJobs, type RetryJobs, type RetryRequest } from '#promotion/p
 import { requeueOrphans } from '#promotion/upkeep/orphans.ts'
 import { SettledRetries } from '#promotion/upkeep/settled-retries.ts'
 import { completionRound, reconciliationRound, sweepRound, type UpkeepDeps } from '#promotion/upkeep/upkeep.ts'
-import { pointQueue } from '#queues/point.queue.ts'
+import { GIFT_TYPES } from '#queues/gift-types.ts'
 import { RETRY_QUEUE_NAME } from '#queues/retry.queue.ts'
-import { voucherQueue } from '#queues/voucher.queue.ts'
 import { createLogger } from '#runtime/logger.ts'
 import { createStreamConnection, type StreamConnection } from '#stream/index.ts'
 import { startTestRedis, type TestRedis, until } from '#test/support/redis.ts'
@@ -55,7 +54,7 @@ function depsOf(overrides: Partial<UpkeepDeps> = {}): UpkeepDeps {
     promotions,
     registry: new PromotionConsumerRegistry(logger),
     producer: new PromotionStreamProducer({ connection, maxLen: 100_000 }),
-    streams: { VOUCHER: voucherQueue, POINT: pointQueue },
+    streams: GIFT_TYPES,
     events: { publish: async () => undefined } as unknown as UpkeepDeps['events'],
     topic: 'completed',
     quietMs: 0,
@@ -245,8 +244,8 @@ test('a promotion that fails, and a step that fails, keep no completed event fro
 })
 
 describe('entries of a STOPPED promotion', () => {
-  const add = (id: string) => redis.probe.xadd(voucherQueue.streamKey(id), '*', 'key', 'k', 'message', '{}')
-  const length = (id: string) => redis.probe.xlen(voucherQueue.streamKey(id))
+  const add = (id: string) => redis.probe.xadd(GIFT_TYPES.VOUCHER.streamKey(id), '*', 'key', 'k', 'message', '{}')
+  const length = (id: string) => redis.probe.xlen(GIFT_TYPES.VOUCHER.streamKey(id))
 
   test('are removed also when another program set the status, which dates nothing', async () => {
     const id = await promotion('STOPPED')
@@ -353,7 +352,7 @@ test('a full stream is not walked through for rows that would not fit', async ()
     yield* []
   }
   const full = { queue: () => ({ length: async () => 0, entries }), room: async () => 0 }
-  const deps = { kysely, producer: full as never, stream: voucherQueue, ageMs: 0 }
+  const deps = { kysely, producer: full as never, stream: GIFT_TYPES.VOUCHER, ageMs: 0 }
   expect(await requeueOrphans({ id, type: 'VOUCHER' } as never, deps)).toBe(0)
   expect(walks).toBe(0)
   await endAll()

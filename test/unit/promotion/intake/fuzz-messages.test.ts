@@ -3,8 +3,7 @@ import fc from 'fast-check'
 import { retryBatchHandler } from '#listeners/retry-listener.ts'
 import { handlePromotionStarted, type StartedDeps } from '#promotion/consumers/started.ts'
 import { extendMessage, parseMessage, targetIdOf } from '#promotion/intake/gift-message.ts'
-import { pointMessage } from '#queues/point.queue.ts'
-import { voucherMessage } from '#queues/voucher.queue.ts'
+import { GIFT_TYPES, PROMOTION_TYPES } from '#queues/gift-types.ts'
 import { createLogger } from '#runtime/logger.ts'
 import { createRetryer } from '#runtime/retryer.ts'
 import { FUZZ_LIMIT_MS, fuzz, recordLike } from '#test/support/fuzz.ts'
@@ -13,12 +12,10 @@ const logger = createLogger('test', 'silent')
 const ID = /^[1-9]\d{0,18}$/
 const ids = ['promotionId', 'promotionSummaryId', 'memberId', 'amount']
 
-test.each([
-  ['VOUCHER', voucherMessage, 'voucherTargetId'],
-  ['POINT', pointMessage, 'pointTargetId'],
-] as const)(
+test.each(PROMOTION_TYPES)(
   'a %s gift message is read or refused with one line, and what was read can be extended',
-  (type, schema, field) => {
+  type => {
+    const { message: schema, targetField: field } = GIFT_TYPES[type]
     fc.assert(
       fc.property(recordLike([...ids, field], { partitionKey: fc.string({ unit: 'binary' }) }), json => {
         const parsed = parseMessage(schema, json)
@@ -38,7 +35,7 @@ test(
   async () => {
     let jobs = 0
     let invalid = 0
-    const listener = retryBatchHandler('VOUCHER', 'voucherTargetId', {
+    const listener = retryBatchHandler('VOUCHER', {
       retryJobs: {
         add: async added => {
           jobs += added.length

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { extendMessage, parseMessage } from '#promotion/intake/gift-message.ts'
+import { GIFT_TYPES } from '#queues/gift-types.ts'
 import { promotionStartedMessage } from '#queues/started.message.ts'
-import { voucherMessage } from '#queues/voucher.queue.ts'
 
 const good = {
   promotionId: '1',
@@ -17,7 +17,7 @@ const withRaw = (field: string, source: string) => jsonOf({ [field]: '@' }).repl
 describe('a gift message', () => {
   test.each(['1', '9007199254740993', '9223372036854775807'])('%s is exact, as an integer and as digits', id => {
     for (const source of [id, `"${id}"`]) {
-      const parsed = parseMessage(voucherMessage, withRaw('voucherTargetId', source))
+      const parsed = parseMessage(GIFT_TYPES.VOUCHER.message, withRaw('voucherTargetId', source))
       expect(parsed).toMatchObject({ ok: true, message: { voucherTargetId: id } })
     }
   })
@@ -47,7 +47,7 @@ describe('a gift message', () => {
     '{"rawJSON":5}',
     '"１"',
   ])('%s is not an amount', source => {
-    expect(parseMessage(voucherMessage, withRaw('amount', source))).toMatchObject({
+    expect(parseMessage(GIFT_TYPES.VOUCHER.message, withRaw('amount', source))).toMatchObject({
       ok: false,
       reason: 'amount must be an integer from 1 to 2^63-1',
     })
@@ -56,25 +56,25 @@ describe('a gift message', () => {
   test.each(['', ' ', '{', '[]', 'null', '1', '"x"', '{"a":1}', '{"promotionId":1,}', '\u0000', '\ufeff{}'])(
     '%j is unreadable, with a reason of one line',
     json => {
-      const parsed = parseMessage(voucherMessage, json)
+      const parsed = parseMessage(GIFT_TYPES.VOUCHER.message, json)
       expect(parsed.ok).toBe(false)
       if (!parsed.ok) expect(parsed.reason).toMatch(/^.{3,}$/)
     },
   )
 
   test.each(['a\u0000b', '\ud800'])('a partition key that PostgreSQL cannot hold is named: %j', partitionKey => {
-    expect(parseMessage(voucherMessage, jsonOf({ partitionKey }))).toMatchObject({ ok: false })
+    expect(parseMessage(GIFT_TYPES.VOUCHER.message, jsonOf({ partitionKey }))).toMatchObject({ ok: false })
   })
 
   test('__proto__ is a field like any other', () => {
     const json = jsonOf({}).replace('{', '{"__proto__":{"amount":"1"},')
-    expect(parseMessage(voucherMessage, json)).toMatchObject({ ok: true, message: { amount: '5' } })
+    expect(parseMessage(GIFT_TYPES.VOUCHER.message, json)).toMatchObject({ ok: true, message: { amount: '5' } })
     expect(extendMessage(json, {}, {})).toContain('"__proto__":{"amount":"1"}')
   })
 
   test.each([10_000, 100_000])('an unknown field %i levels deep is legal, and ids stay exact', depth => {
     const json = withRaw('memberId', '77').replace('{', `{"deep":${'['.repeat(depth)}${']'.repeat(depth)},`)
-    expect(parseMessage(voucherMessage, json)).toMatchObject({ ok: true, message: { memberId: '77' } })
+    expect(parseMessage(GIFT_TYPES.VOUCHER.message, json)).toMatchObject({ ok: true, message: { memberId: '77' } })
     expect(JSON.parse(extendMessage(json, { memberId: '77' }, { attempt: 1 }))).toMatchObject({
       memberId: '77',
       attempt: 1,

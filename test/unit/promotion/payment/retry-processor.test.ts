@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { CampaignPromotionVoucherRetryProcessor } from '#promotion/payment/retry-processor.ts'
+import { CampaignPromotionVoucherRetryProcessor } from '#promotion/payment/processors.ts'
 import { createProcessorHarness, pendingRow } from '#test/support/processor-harness.ts'
 
 function create() {
