@@ -10,6 +10,8 @@ export class FaultDealer {
   /** When the last of them was over, in virtual ms. */
   overAtMs = 0
   struck: FaultKind[] = []
+  /** Processes that died of a gift. */
+  killed = 0
   readonly #world: World
   #next = 0
 
@@ -78,6 +80,15 @@ export class FaultDealer {
     this.#tell(`${process.name} is killed`)
     process.isDead = true
     this.#replace(number, life, backMs)
+  }
+
+  /** It dies of the gift that it is at, after a moment. */
+  killedByGift(worker: SimWorker): void {
+    const { scheduler } = this.#world
+    scheduler.after(worker.process, scheduler.random.between(0, 20), () => {
+      this.killed += 1
+      this.#crash(worker, scheduler.random.between(100, 1000))
+    })
   }
 
   #replace(number: number, life: number, backMs: number): void {

@@ -18,7 +18,17 @@ const TIMEOUT_MS = 1000
 const MOST_SPOILT = 4
 /** A pause reaches every process within this, in ms. */
 const FOLLOWS_WITHIN_MS = 5000
-const FAULTS = ['500', 'reset-before', 'reset-after', 'timeout-after', '429', 'cut', '503', 'conflict'] as const
+const FAULTS = [
+  '500',
+  'reset-before',
+  'reset-after',
+  'timeout-after',
+  '429',
+  'cut',
+  '503',
+  'conflict',
+  'refuses-paid',
+] as const
 type MoneyFault = (typeof FAULTS)[number]
 
 const reply = (status: number, body = '{}', retryAfter?: string): HttpAnswer => ({
@@ -94,7 +104,7 @@ export class MoneyModel {
     if (this.refusesCredentials || this.isDown) return this.#spoil(reply(this.isDown ? 503 : 401))
     const early = fault && WITHOUT_CHARGE[fault]
     if (early !== undefined) return early
-    const answer = this.#apply(key, call.body ?? '')
+    const answer = this.#apply(key, call.body ?? '', fault === 'refuses-paid')
     if (fault === 'reset-after') return silence('ECONNRESET')
     if (fault === 'timeout-after') return undefined
     return fault === 'cut' ? reply(200, '{"transac') : answer
@@ -120,9 +130,10 @@ export class MoneyModel {
     return answer
   }
 
-  #apply(key: string, body: string): HttpAnswer {
+  /** `refusesPaid`: a key that is paid already is refused, instead of answered as before. */
+  #apply(key: string, body: string, refusesPaid: boolean): HttpAnswer {
     const known = this.#byKey.get(key)
-    if (known !== undefined) return known.body === body ? charged(known) : reply(422)
+    if (known !== undefined) return known.body === body && !refusesPaid ? charged(known) : reply(422)
     const { targetId, amount } = JSON.parse(body) as { targetId: string; amount: string }
     if (this.#world.plan.refusedTargets.has(targetId)) return reply(422, '{"error":"no such member"}')
     const charge = { key, targetId, amount, transactionKey: `tx-${this.charges.length + 1}`, body }

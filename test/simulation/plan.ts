@@ -47,7 +47,7 @@ export interface Plan {
   promotions: number
   gifts: number
   minIdleMs: number
-  /** An entry may come this often before it counts as poison: as often as the faults can be to blame for. */
+  /** An entry may come this often before it counts as poison. */
   maxDeliveries: number
   /** After the last fault everything must be done within this, in virtual ms. */
   drainMs: number
@@ -55,9 +55,14 @@ export interface Plan {
   moneyFaultRate: number
   /** Gifts that the Money API will never pay. */
   refusedTargets: Set<string>
+  /** A gift at whose payment the process dies, each time. */
+  killer: string | undefined
   faults: Fault[]
   plants: ReadonlySet<Plant>
 }
+
+/** POSTs of one gift in all: few, so that gifts become UNKNOWN. */
+export const MAX_ATTEMPTS = 3
 
 const MOST_FAULTS = 4
 /** Faults after which nothing has to be taken from a dead process: what they disturb is found without waiting. */
@@ -70,6 +75,8 @@ const MENDED_AT_ONCE: readonly FaultKind[] = [
   'pause',
   'money-down',
 ]
+/** Beside a gift that kills, only what makes replies go astray: each other death would stand against its neighbours too. */
+const BESIDE_A_KILLER: readonly FaultKind[] = ['lost-reply', 'cut', 'silence']
 /** Longer than a world may take after such faults. */
 const LONG_IDLE_MS = 60_000
 
@@ -81,7 +88,8 @@ export function planOf(seed: number, plants: ReadonlySet<Plant> = new Set()): Pl
   const targets = Array.from({ length: gifts }, (_, index) => String(index + 1))
   const steps = 30 + gifts * 30
   const isQuick = random.chance(0.25)
-  const kinds = isQuick ? MENDED_AT_ONCE : FAULT_KINDS
+  const killer = !isQuick && random.chance(0.1) ? random.pick(targets) : undefined
+  const kinds = isQuick ? MENDED_AT_ONCE : killer === undefined ? FAULT_KINDS : BESIDE_A_KILLER
   const faults = Array.from({ length: random.whole(0, MOST_FAULTS) }, () => ({
     kind: random.pick(kinds),
     step: random.whole(1, steps),
@@ -96,12 +104,24 @@ export function planOf(seed: number, plants: ReadonlySet<Plant> = new Set()): Pl
     promotions,
     gifts,
     minIdleMs: isQuick ? LONG_IDLE_MS : random.pick([1500, 2500, 4000]),
-    maxDeliveries: Math.max(2, faults.length + 1),
+    maxDeliveries: mostDeliveries(isQuick, killer !== undefined, faults.length),
     drainMs: isQuick ? LONG_IDLE_MS / 2 : 120_000,
     hasAckDel: random.chance(0.5),
     moneyFaultRate: random.pick([0, 0, 0.1, 0.4]),
     refusedTargets: new Set(targets.filter(() => random.chance(0.05))),
+    killer,
     faults: faults.sort((left, right) => left.step - right.step),
     plants,
   }
+}
+
+/**
+ * An entry may come this often before it counts as poison. Nobody dies in a quick world: there nothing may count. Beside a
+ * killer one delivery is for dying in company, the last for being alone, and one for replies that went astray: what comes
+ * back then may have been claimed from a dead process, and is taken for it.
+ */
+function mostDeliveries(isQuick: boolean, isBesideKiller: boolean, faults: number): number {
+  if (isQuick) return 1
+  if (isBesideKiller) return faults > 0 ? 3 : 2
+  return Math.max(2, faults + 1)
 }

@@ -10,15 +10,13 @@ import { promotionStreams } from '#queues/promotion-stream.ts'
 import { createMetrics } from '#runtime/metrics.ts'
 import type { StreamConnection } from '#stream/index.ts'
 import { createMemoryConnection } from '#stream/memory/memory-connection.ts'
+import { MAX_ATTEMPTS } from './plan.ts'
 import { RedisLink } from './redis-link.ts'
 import type { SimProcess } from './scheduler.ts'
 import type { World } from './world.ts'
 
 /** Nobody asks for these here: one set for all worlds. */
 const metrics = createPromotionMetrics(createMetrics('simulation'))
-
-/** Few, so that gifts become UNKNOWN. */
-export const MAX_ATTEMPTS = 3
 
 export function connectionOf(world: World, process: SimProcess): { connection: StreamConnection; link: RedisLink } {
   const link = new RedisLink(world, process)

@@ -6,6 +6,7 @@ import type { SkippedGift } from '#database/gifts/skipped.ts'
 import type { PromotionStatus } from '#database/promotions/promotion-status.ts'
 import type { Promotion } from '#database/promotions/promotions.ts'
 import { Batcher } from '#runtime/batcher.ts'
+import { MAX_ATTEMPTS } from './plan.ts'
 import type { SimProcess } from './scheduler.ts'
 import type { World } from './world.ts'
 
@@ -48,15 +49,21 @@ export class RowsModel {
 
   /** The repository as one process has it; calls of one moment are one statement, as in the real one. */
   repositoryOf(process: SimProcess): GiftResultRepository {
-    const statement = <Item, Result>(run: (item: Item) => Result) => ({
+    const statement = <Item, Result>(run: (item: Item) => Result, postsOf: (item: Item) => number = () => 0) => ({
       ...BATCH,
       maxConcurrent: 2,
-      run: (items: readonly Item[]) => this.#world.database(process, () => items.map(run)),
+      run: (items: readonly Item[]) => {
+        const posts = items.reduce((sum, item) => sum + postsOf(item), 0)
+        return this.#world.database(process, () => items.map(run), posts)
+      },
     })
     const inserts = new Batcher(statement((gift: NewGift) => this.#insert(gift)))
     const finds = new Batcher(statement((targetId: string) => this.#find(targetId)))
     const moves = new Batcher({
-      ...statement((transition: Transition) => this.#move(process, transition)),
+      ...statement(
+        (transition: Transition) => this.#move(process, transition),
+        ({ posts }) => posts,
+      ),
       lingerMs: 5,
     })
     return {
@@ -115,6 +122,9 @@ export class RowsModel {
     row.moves.push(to)
     if (transition.to === 'SUCCESS') row.moneyKey = transition.moneyKey
     else row.errorCode = transition.errorCode
+    if (to === 'UNKNOWN' && row.errorCode !== 'POISON' && row.attempts < MAX_ATTEMPTS) {
+      this.wrong.push(`attempts: gift ${targetId} is given up after ${row.attempts} of ${MAX_ATTEMPTS}`)
+    }
     this.#world.tell('rows', () => `${process.name} commits: gift ${targetId} is ${to}`)
     return { changed, previous }
   }

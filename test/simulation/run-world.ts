@@ -69,7 +69,7 @@ async function end(world: World): Promise<string[]> {
   world.isEnding = true
   for (const id of world.promotionIds) rows.setStatus(id, 'COMPLETED')
   for (const worker of world.workers) worker.stop()
-  const endMs = scheduler.nowMs + CLOSE_MS
+  const endMs = Math.max(scheduler.nowMs, ...world.workers.map(({ process }) => process.frozenUntilMs)) + CLOSE_MS
   await scheduler.run(
     () =>
       world.workers.every(({ process }) => process.isDead) ||

@@ -23,7 +23,7 @@ export function storyOf({ story, plan, violations }: Verdict): string {
   const left = to.length - end.length
   const faults = plan.faults.map(({ kind, step }) => `${kind} at step ${step}`)
   return [
-    `seed ${plan.seed}: ${plan.gifts} gifts, ${plan.workers} workers with ${plan.slots} slots; ${faults.join(', ')}`,
+    `seed ${plan.seed}: ${plan.gifts} gifts, ${plan.workers} workers with ${plan.slots} slots; ${faults.join(', ')}${plan.killer === undefined ? '' : `; gift ${plan.killer} kills`}`,
     ...from,
     ...(left > 0 ? [`           … ${left} lines …`] : []),
     ...end,

@@ -1,5 +1,5 @@
 import { createRequire, registerHooks, syncBuiltinESMExports } from 'node:module'
-import type { Happening, Scheduler } from './scheduler.ts'
+import type { Happening, Scheduler, SimProcess } from './scheduler.ts'
 
 /**
  * Puts the clocks, timers and chances of this whole process on a scheduler, for as long as one is active. Imported before
@@ -14,6 +14,11 @@ let active: Scheduler | undefined
 
 export function useScheduler(scheduler: Scheduler | undefined): void {
   active = scheduler
+}
+
+/** Whose happening it is: what a real process has once, each of the simulated ones has by itself. */
+export function currentProcess(): SimProcess | undefined {
+  return active?.current
 }
 
 export function epochMs(): number {
@@ -135,10 +140,16 @@ require('node:timers/promises').setTimeout = virtualSleep
 require('node:crypto').randomBytes = virtualBytes
 syncBuiltinESMExports()
 
-const SMALL_CACHE = new URL('small-cache.ts', import.meta.url).href
+/** What the sources import, and what they get here. */
+const REPLACED: Readonly<Record<string, string>> = {
+  'lru-cache': new URL('small-cache.ts', import.meta.url).href,
+  './suspect-lane.ts': new URL('suspect-lanes.ts', import.meta.url).href,
+}
 registerHooks({
-  resolve: (name, context, next) =>
-    name === 'lru-cache' && context.parentURL !== SMALL_CACHE ? next(SMALL_CACHE, context) : next(name, context),
+  resolve: (name, context, next) => {
+    const ours = REPLACED[name]
+    return next(ours === undefined || context.parentURL === ours ? name : ours, context)
+  },
 })
 
 /** The time outside of the simulation, in ms. */

@@ -173,6 +173,10 @@ export class SimWorker {
           rows.wrong.push(`slots: entry ${entry} is in two slots of ${this.process.name}`)
         }
         this.#entries.add(entry)
+        if (plan.killer !== undefined && json.includes(`"voucherTargetId":"${plan.killer}"`)) {
+          this.#world.faults.killedByGift(this)
+          return new Promise<never>(() => undefined)
+        }
         try {
           return await processor.processStreamMessage(json, signal)
         } finally {
@@ -194,8 +198,10 @@ export class SimWorker {
       if (inFlight < 0 || inFlight > plan.slots) rows.wrong.push(`slots: ${inFlight} in flight in ${this.process.name}`)
     }
     if (all > plan.maxInFlight) rows.wrong.push(`slots: ${all} in flight in ${this.process.name}, of all promotions`)
-    const sinceMs = this.stoppingSinceMs === undefined ? 0 : scheduler.nowMs - this.stoppingSinceMs
-    if (sinceMs > STOP_DEADLINE_MS + STOP_SLACK_MS && scheduler.nowMs > this.process.frozenUntilMs + STOP_SLACK_MS) {
+    if (this.stoppingSinceMs === undefined) return
+    // Told to stop while it stood still, it hears of it afterwards.
+    const heardAtMs = Math.max(this.stoppingSinceMs, this.process.frozenUntilMs)
+    if (scheduler.nowMs - heardAtMs > STOP_DEADLINE_MS + STOP_SLACK_MS) {
       rows.wrong.push(`close: ${this.process.name} does not end`)
       this.process.isDead = true
     }

@@ -43,7 +43,8 @@ export class World {
   slowDiskUntilMs = 0
   /** So many statements fail, before or after their commit. */
   databaseErrors = 0
-  failedStatements = 0
+  /** POSTs whose outcome a failed statement was to write. */
+  unwrittenPosts = 0
   steps = 0
   readonly story: StoryLine[] | undefined
   readonly #random: Random
@@ -92,8 +93,11 @@ export class World {
     return this.#random.chance(0.04) ? this.#random.between(1, 30) : this.#random.between(0.05, 0.8)
   }
 
-  /** One statement and its commit, in one step; the answer comes back when it is written. */
-  database<Result>(process: SimProcess, run: () => Result): Promise<Result> {
+  /**
+   * One statement and its commit, in one step; the answer comes back when it is written. `posts`: calls whose outcome it
+   * writes down, which are made again when it fails.
+   */
+  database<Result>(process: SimProcess, run: () => Result, posts = 0): Promise<Result> {
     const { scheduler } = this
     if (process.isDead) return new Promise(() => undefined)
     this.step(process)
@@ -107,7 +111,7 @@ export class World {
         const fails = this.databaseErrors > 0
         if (fails) {
           this.databaseErrors -= 1
-          this.failedStatements += 1
+          this.unwrittenPosts += posts
         }
         if (fails && this.#random.chance(0.5)) return fail()
         const result = run()

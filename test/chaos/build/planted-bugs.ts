@@ -115,6 +115,68 @@ export const PLANTED_BUGS: Readonly<Record<string, PlantedBug>> = {
       ),
     ],
   },
+  'own-pending-not-drained': {
+    caughtBy: 'simulation',
+    edits: [
+      edit(
+        'src/stream/recovery.ts',
+        '    if (this.#mustScanOwn && mayClaim) await this.#takeOwn()\n',
+        '    if (this.#mustScanOwn && mayClaim) this.#mustScanOwn = false\n',
+      ),
+    ],
+  },
+  'lost-claim-reply': {
+    caughtBy: 'simulation',
+    edits: [
+      edit(
+        'src/stream/recovery.ts',
+        '      this.#mustScanOwn = true\n      this.#wasClaimLost = true\n      throw error\n',
+        '      throw error\n',
+      ),
+    ],
+  },
+  'poison-by-association': {
+    caughtBy: 'simulation',
+    edits: [edit('src/stream/suspect-lane.ts', 'return this.#running.size < most', 'return true')],
+  },
+  'failed-ack-forgotten': {
+    caughtBy: 'simulation',
+    edits: [edit('src/stream/acker.ts', '      this.#waiting.unshift(...items)\n', '')],
+  },
+  'deliveries-never-forgiven': {
+    caughtBy: 'simulation',
+    edits: [edit('src/stream/delivery-counter.ts', '    this.#toForgive.add(held.id)\n', '')],
+  },
+  'refused-without-its-get': {
+    caughtBy: 'simulation',
+    edits: [
+      edit(
+        'src/money/charge-api.ts',
+        'const found = await ask(key, posted, signal)',
+        "const found: LookupMeaning = posted.kind === 'refused' ? { kind: 'no-charge' } : await ask(key, posted, signal)",
+      ),
+    ],
+  },
+  'latch-never-lifted': {
+    caughtBy: 'simulation',
+    edits: [
+      edit(
+        'src/money/credentials-latch.ts',
+        '  #release(): void {\n    this.#refusal = undefined\n',
+        '  #release(): void {\n    if (this.#refusal !== undefined) return\n',
+      ),
+    ],
+  },
+  'retry-exhausted-after-one': {
+    caughtBy: 'simulation',
+    edits: [
+      edit(
+        'src/promotion/payment/retry-processor.ts',
+        'const isOver = row.attempts + posts >= this.#deps.settings.maxAttempts',
+        'const isOver = true',
+      ),
+    ],
+  },
   'one-refusal-latches-all': {
     caughtBy: 'forbidden',
     edits: [

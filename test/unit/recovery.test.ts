@@ -1,0 +1,64 @@
+import { expect, test } from '@jest/globals'
+import { DeliveryCounter } from '#stream/delivery-counter.ts'
+import type { FoundEntry } from '#stream/group.ts'
+import { HeldEntries } from '#stream/held.ts'
+import { Recovery } from '#stream/recovery.ts'
+
+const MIN_IDLE_MS = 1000
+const WITH_FREE_SLOTS = { mayClaim: true, freeSlots: 4, laneRoom: 4, isEmpty: false }
+
+/** A recovery whose server holds one entry of ours, and does what each test says. */
+function recoveryOf(claim: () => Promise<never>) {
+  const accepted: { id: string; mayHaveRun: boolean }[] = []
+  const forgiven: string[] = []
+  const group = {
+    renew: async () => new Set<string>(),
+    forgive: async (ids: readonly string[]) => void forgiven.push(...ids),
+    ownPending: async () => [{ id: '5-0', deliveries: 1 }],
+    bodies: async () => [['5-0', ['key', 'k']]],
+    claim,
+    hasStale: async () => false,
+    removeDeadConsumers: async () => undefined,
+  } as never
+  const held = new HeldEntries<Record<string, string>>()
+  const counter = new DeliveryCounter({ group, onError: () => undefined })
+  const recovery = new Recovery({
+    group,
+    held,
+    counter,
+    minIdleMs: MIN_IDLE_MS,
+    mayInherit: false,
+    accept: (entries: readonly FoundEntry[], mayHaveRun) => {
+      accepted.push(...entries.map(({ id }) => ({ id, mayHaveRun: mayHaveRun(id) })))
+    },
+    settleDeleted: () => undefined,
+    regain: () => undefined,
+    onStalled: () => undefined,
+  })
+  return { recovery, held, accepted, forgiven }
+}
+
+test('what a claim took whose reply was lost is looked for at once, as one of whom its process may have died', async () => {
+  const { recovery, accepted } = recoveryOf(() => Promise.reject(new Error('Command timed out')))
+  await expect(recovery.maintain(performance.now(), WITH_FREE_SLOTS)).rejects.toThrow('Command timed out')
+  expect(recovery.mustScanOwn).toBe(true)
+  await recovery.maintain(performance.now(), { ...WITH_FREE_SLOTS, freeSlots: 0, laneRoom: 0 })
+  expect(accepted).toEqual([{ id: '5-0', mayHaveRun: true }])
+})
+
+test('what a lost read brought has not run', async () => {
+  const { recovery, accepted } = recoveryOf(() => Promise.reject(new Error('not asked')))
+  recovery.scanOwn()
+  await recovery.maintain(performance.now(), { ...WITH_FREE_SLOTS, freeSlots: 0, laneRoom: 0 })
+  expect(accepted).toEqual([{ id: '5-0', mayHaveRun: false }])
+})
+
+test('the delivery of an entry that went past min-idle in our hands is forgiven: the process lives', async () => {
+  const { recovery, held, forgiven } = recoveryOf(() => Promise.reject(new Error('not asked')))
+  const entry = { id: '7-0', stream: 's', fields: {}, deliveries: 1 } as never
+  const one = held.add(entry, performance.now() - 2 * MIN_IDLE_MS, 'active')
+  await recovery.maintain(performance.now(), { ...WITH_FREE_SLOTS, mayClaim: false })
+  expect([one?.isLost, forgiven]).toEqual([true, ['7-0']])
+  await recovery.maintain(performance.now(), { ...WITH_FREE_SLOTS, mayClaim: false })
+  expect(forgiven).toEqual(['7-0'])
+})
