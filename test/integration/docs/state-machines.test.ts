@@ -9,10 +9,10 @@ import { createErrorBudgetRepository } from '#database/promotions/error-budget.t
 import { PROMOTION_STATUSES, type PromotionStatus } from '#database/promotions/promotion-status.ts'
 import { createPromotionRepository, type PromotionRepository } from '#database/promotions/promotions.ts'
 import { createSteering, type Steering } from '#promotion/operations.ts'
-import { PROMOTION_TYPES } from '#queues/promotion-type.ts'
+import { PROMOTION_TYPES } from '#queues/gift-types.ts'
 import { createLogger } from '#runtime/logger.ts'
-import { createTestDatabase, type TestDatabase } from '../support/stack-env.ts'
-import { transitionsOf } from '../support/transitions.ts'
+import { createTestDatabase, type TestDatabase } from '../../support/stack-env.ts'
+import { transitionsOf } from '../../support/transitions.ts'
 
 let db: TestDatabase
 let kysely: Kysely<unknown>

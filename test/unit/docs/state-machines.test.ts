@@ -6,7 +6,7 @@ import { CredentialsLatch, type CredentialsRefusal, clearCredentialsLatch } from
 import { createLogger } from '#runtime/logger.ts'
 import { toEntry } from '#stream/entry.ts'
 import { type Held, HeldEntries, type HeldState } from '#stream/held.ts'
-import { arrow, transitionsOf } from '../support/transitions.ts'
+import { arrow, transitionsOf } from '../../support/transitions.ts'
 
 const HEADINGS = ['A gift', 'A promotion', 'An entry', 'The breaker', 'The latch']
 
