@@ -4,7 +4,7 @@ const MAX_ID = 2n ** 63n - 1n
 
 /**
  * A 64-bit id or an amount in minor units, 1 … 2^63-1, as a string of digits: it never passes through a JavaScript
- * number. Takes what an exact JSON parser makes of a JSON integer (`{ rawJSON: digits }`), or a string of digits.
+ * number. Takes what an exact JSON parser makes of a JSON integer (`JSON.rawJSON`), or a string of digits.
  */
 export const exactInteger = z.unknown().transform((value, context): string => {
   const digits = typeof value === 'string' ? value : sourceOf(value)
@@ -15,10 +15,14 @@ export const exactInteger = z.unknown().transform((value, context): string => {
   return z.NEVER
 })
 
-/** The text of a number as an exact JSON parser hands it over (`{ rawJSON: text }`); undefined for anything else. Never throws. */
+const { isRawJSON } = JSON as unknown as { isRawJSON(value: unknown): value is { rawJSON: string } }
+
+/**
+ * The text of a number as an exact JSON parser returns it (`JSON.rawJSON`); undefined for anything else, an object of a
+ * message that only looks like one included. Never throws.
+ */
 export function sourceOf(value: unknown): string | undefined {
-  const source = typeof value === 'object' && value !== null ? (value as { rawJSON?: unknown }).rawJSON : undefined
-  return typeof source === 'string' ? source : undefined
+  return isRawJSON(value) ? value.rawJSON : undefined
 }
 
 const partitionKey = z

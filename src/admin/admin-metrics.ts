@@ -15,6 +15,11 @@ export function registerAdminMetrics(metrics: Metrics, latest: () => Snapshot | 
   perPromotion('promostream_in_progress', '1 while a promotion is IN_PROGRESS, else 0', ({ status }) =>
     Number(status === 'IN_PROGRESS'),
   )
+  perPromotion(
+    'promostream_paused_by_itself',
+    '1 while a promotion is PAUSED because too many of its gifts FAILED (PROMOTION_MAX_FAILED_SHARE), else 0',
+    ({ status, pauseReason }) => Number(status === 'PAUSED' && Boolean(pauseReason)),
+  )
   perPromotion('promostream_backlog', 'PENDING gifts of a promotion that no worker holds', view => view.waiting)
   perPromotion('promostream_pending', 'PENDING gifts of a promotion in workers’ hands', view => view.active)
   perPromotion(

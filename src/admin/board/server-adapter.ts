@@ -54,7 +54,7 @@ function guarded(route: AppControllerRoute): AppControllerRoute {
   if (!ALLOWED_WRITES.has(path)) return { ...route, handler: refuse }
   if (path === RETRY_ALL) return { ...route, handler: retryAll }
   if (path === PAUSE_ALL) return { ...route, handler: forAll(queue => queue.pause()) }
-  if (path === RESUME_ALL) return { ...route, handler: forAll(queue => queue.resumeUnlessByItself()) }
+  if (path === RESUME_ALL) return { ...route, handler: resumeAll }
   return route
 }
 
@@ -85,6 +85,19 @@ function forAll(steer: (queue: PromotionStreamAdapter) => Promise<void>): AppCon
     if (failed !== undefined) throw (failed as PromiseRejectedResult).reason
     return { status: 200, body: {} } as ControllerHandlerReturnType<never>
   }
+}
+
+/** Names those that were paused by themselves and stay so: as a refusal, because the board shows no other answer. */
+const resumeAll: AppControllerRoute['handler'] = async request => {
+  const leftOut: string[] = []
+  const resume = async (queue: PromotionStreamAdapter) => {
+    const reason = await queue.resumeUnlessByItself()
+    if (reason !== undefined) leftOut.push(`promotion ${queue.promotionId} (${reason})`)
+  }
+  const result = await forAll(resume)(request)
+  if (leftOut.length === 0) return result
+  const message = `All others go on. Paused by itself, and left so until it is resumed alone: ${leftOut.join(', ')}`
+  return failure(409, message) as ControllerHandlerReturnType<never>
 }
 
 type Settled = PromiseSettledResult<void> & { reason?: unknown }

@@ -133,10 +133,15 @@ export class PromotionStreamAdapter extends BaseAdapter {
     await this.#deps.steps.resume(this.promotionId)
   }
 
-  /** Among all: one that was paused by itself waits for somebody who has looked at why. */
-  async resumeUnlessByItself(): Promise<void> {
+  /**
+   * Among all: one that was paused by itself waits for somebody who has looked at why.
+   * @returns its reason when it was left out.
+   */
+  async resumeUnlessByItself(): Promise<string | undefined> {
     const promotion = await this.#deps.promotions.find(this.promotionId)
-    if (!promotion?.pauseReason) await this.resume()
+    if (promotion?.pauseReason) return promotion.pauseReason
+    await this.resume()
+    return undefined
   }
 
   override async getGlobalConcurrency(): Promise<number | null> {

@@ -67,16 +67,15 @@ export async function runPublish(options: PublishOptions): Promise<PublishReport
   const report = await validate(file, progress)
   if (report.invalidCount > 0) return report
   if (report.rows === 0) throw new CodedError('EMPTY', `${path} holds no row`)
-  const publish = async () =>
-    options.dryRun === true
-      ? report
-      : await publishFile(file, report, { config, progress, isRestart: options.restart === true })
-  if (!options.check) return publish()
+  if (options.dryRun === true && !options.check) return report
   return await withDatabase(config, async database => {
-    await assertTaken(database, type, report.promotionIds)
+    if (options.check) await assertTaken(database, type, report.promotionIds)
     if (options.dryRun === true) return report
-    const detail = { file: basename(path), type, rows: report.rows }
-    return await withChange(database.kysely, { what: 'publish', target: told(report.promotionIds), detail }, publish)
+    const unchecked = options.check ? {} : { unchecked: true }
+    const detail = { file: basename(path), type, rows: report.rows, ...unchecked }
+    return await withChange(database.kysely, { what: 'publish', target: told(report.promotionIds), detail }, () =>
+      publishFile(file, report, { config, progress, isRestart: options.restart === true }),
+    )
   })
 }
 
@@ -119,7 +118,10 @@ async function validate(file: GiftFile, progress: Progress): Promise<PublishRepo
 async function withDatabase<T>(config: PublishConfig, work: (database: Database) => Promise<T>): Promise<T> {
   const { DATABASE_URL: url } = config
   if (url === undefined)
-    throw new CodedError('CONFIG', 'DATABASE_URL is not set (--no-check publishes without a look at the promotions)')
+    throw new CodedError(
+      'CONFIG',
+      'DATABASE_URL is not set: it holds the promotions, and the log of who published what',
+    )
   const database = await databaseOf({ ...config, DATABASE_URL: url })
   try {
     await database.start()

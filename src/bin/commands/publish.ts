@@ -23,7 +23,7 @@ export const publishCommand = new Command('publish')
   .addOption(new Option('--format <format>', 'when the name of the file does not say').choices(['csv', 'jsonl']))
   .option('--dry-run', 'check the file, publish nothing')
   .option('--restart', 'begin at the first row, whatever was published before')
-  .option('--no-check', 'do not ask the database whether the promotions take gifts')
+  .option('--no-check', 'do not ask whether the promotions take gifts; the activity log has its row all the same')
   .option('--json', 'print one JSON object')
   .addHelpText('after', EXPLANATION)
   .action(async (options: PublishOptions & { json?: boolean }) => {

@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis'
 import { CodedError, errorLine, toError } from '#runtime/errors.ts'
 import { type Finding, findingsOf } from './finding.ts'
+import { examineMasters } from './redis-masters.ts'
 
 export interface RedisToExamine {
   /** `redis` or `streams`. */
@@ -17,30 +18,52 @@ const NEEDED_COMMANDS = ['XAUTOCLAIM', 'XADD', 'XREADGROUP'] as const
 const MEMORY_WARNING_SHARE = 0.9
 
 /** Is Redis there, one that may be written, that deletes nothing by itself, and keeps what it has through a restart? */
-export async function examineRedis(target: RedisToExamine): Promise<Finding[]> {
-  const { failed, ok } = findingsOf(target.area)
+export function examineRedis(target: RedisToExamine): Promise<Finding[]> {
+  return withServer(target, async (client, info) => {
+    const mode = modeFindings(target, info)
+    const isCluster = target.cluster && info.get('cluster_enabled') === '1'
+    const servers = isCluster
+      ? await examineMasters(target.area, client, target.url, url =>
+          withServer({ ...target, url }, (master, its) => serverFindings(target, master, its)),
+        )
+      : await serverFindings(target, client, info)
+    return [...servers, ...mode]
+  })
+}
+
+async function withServer(
+  { area, url, setting }: RedisToExamine,
+  look: (client: Redis, info: ReadonlyMap<string, string>) => Promise<Finding[]>,
+): Promise<Finding[]> {
+  const { failed } = findingsOf(area)
   let client: Redis
   try {
-    client = await connect(target.url)
+    client = await connect(url)
   } catch (error) {
-    return [failed('connection', errorLine(error), todoOf(errorLine(error), target.setting))]
+    return [failed('connection', errorLine(error), todoOf(errorLine(error), setting))]
   }
   try {
     const info = await readInfo(client)
     if (info === undefined)
-      return [failed('connection', 'the user may not ask INFO', `allow +info to the user of ${target.setting}`)]
-    return [
-      ok(
-        'connection',
-        `${info.get('server_name') ?? 'Redis'} ${info.get('valkey_version') ?? info.get('redis_version')}`,
-      ),
-      ...modeFindings(target, info),
-      ...keepingFindings(target, info),
-      ...(await commandFindings(target, client)),
-    ]
+      return [failed('connection', 'the user may not ask INFO', `allow +info to the user of ${setting}`)]
+    return await look(client, info)
   } finally {
     client.disconnect()
   }
+}
+
+async function serverFindings(
+  target: RedisToExamine,
+  client: Redis,
+  info: ReadonlyMap<string, string>,
+): Promise<Finding[]> {
+  const version = info.get('valkey_version') ?? info.get('redis_version')
+  return [
+    findingsOf(target.area).ok('connection', `${info.get('server_name') ?? 'Redis'} ${version}`),
+    ...loadingFindings(target.area, info),
+    ...keepingFindings(target, info),
+    ...(await commandFindings(target, client)),
+  ]
 }
 
 /** Rejects with the server's own reason: ioredis says it in an event, and then that the connection is closed. */
@@ -95,8 +118,12 @@ function modeFindings({ area, cluster, setting }: RedisToExamine, info: Readonly
   }
   if (info.get('role') === 'slave' && !cluster)
     findings.push(failed('role', 'it is a replica, which takes no writes', `name the master in ${setting}`))
-  if (info.get('loading') === '1') findings.push(failed('loading', 'it is still reading its data', 'wait until it has'))
   return findings
+}
+
+function loadingFindings(area: string, info: ReadonlyMap<string, string>): Finding[] {
+  if (info.get('loading') !== '1') return []
+  return [findingsOf(area).failed('loading', 'it is still reading its data', 'wait until it has')]
 }
 
 function keepingFindings({ area }: RedisToExamine, info: ReadonlyMap<string, string>): Finding[] {

@@ -48,13 +48,13 @@ export async function statesOf(
 }
 
 /**
- * UNKNOWN → RETRYING, in the order of the target ids. They stay on reconciliation's list, which looks after their jobs:
+ * UNKNOWN → RETRYING, in the order of the target ids; of other promotions none. They stay on reconciliation's list, which looks after their jobs:
  * upkeep's search for lost retries leaves out promotions that have completed.
  * @returns those that moved.
  */
 export async function moveUnknownToRetrying(
   kysely: Kysely<unknown>,
-  { type }: PromotionRef,
+  { id, type }: PromotionRef,
   targetIds: readonly string[],
   recheckMs: number,
 ): Promise<string[]> {
@@ -63,7 +63,7 @@ export async function moveUnknownToRetrying(
   const { rows } = await sql<{ targetId: string }>`
     with locked as materialized (
       select r.id from ${results} r
-      where ${target} = any (${[...targetIds]}::bigint[]) and r.process_status = 'UNKNOWN'
+      where ${target} = any (${[...targetIds]}::bigint[]) and r.promotion_id = ${id}::bigint and r.process_status = 'UNKNOWN'
       order by ${target} for no key update
     ), changed as (
       update ${results} r set process_status = 'RETRYING', updated_at = now()

@@ -115,6 +115,34 @@ withKafka('the board', () => {
     expect((await system.promotions.find(promotionId))?.consumersPerInstance).toBe(3)
   })
 
+  test('«resume all» leaves alone what was paused by itself, and names it with its reason', async () => {
+    const [byItself, byHand] = [
+      await system.promotion('POINT', 'PAUSED', 1),
+      await system.promotion('POINT', 'PAUSED', 1),
+    ]
+    const reason = '120 of 130 gifts FAILED within a minute'
+    await sql`update campaign_promotion set pause_reason = ${reason} where id = ${byItself}::bigint`.execute(
+      system.kysely,
+    )
+    await system.until('the board knows both', async () => {
+      const names = (await queues(operator)).map(({ name }) => name)
+      return [byItself, byHand].every(id => names.includes(`campaign-promotion-${id}:point:stream`))
+    })
+    const resumeAll = () => operator('/board/api/queues/resume', { method: 'PUT', body: {} })
+    const answer = await resumeAll()
+    expect(answer.status).toBe(409)
+    // The board shows a message only beside an error.
+    expect(answer.json.error).toBeDefined()
+    expect(answer.json.message).toContain(`promotion ${byItself} (${reason})`)
+    expect(answer.json.message).not.toContain(byHand)
+    const statusOf = async (id: string) => (await system.promotions.find(id))?.status
+    expect([await statusOf(byItself), await statusOf(byHand)]).toEqual(['PAUSED', 'IN_PROGRESS'])
+    await sql`update campaign_promotion set status = 'STOPPED' where id in (${byItself}::bigint, ${byHand}::bigint)`.execute(
+      system.kysely,
+    )
+    expect((await resumeAll()).status).toBe(200)
+  })
+
   test('a job is retried when it is UNKNOWN; SUCCESS and FAILED refuse', async () => {
     const answers: Record<string, number> = {}
     for (const [offset, state] of [

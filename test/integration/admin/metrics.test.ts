@@ -55,4 +55,21 @@ withKafka('the admin’s metrics', () => {
     })
     expect(told).toEqual([1, 0])
   })
+  test('a promotion that was paused by itself is told apart from one that somebody paused', async () => {
+    const [byItself, byHand] = [
+      await system.promotion('POINT', 'PAUSED', 1),
+      await system.promotion('POINT', 'PAUSED', 1),
+    ]
+    await sql`update campaign_promotion set pause_reason = '120 of 130 gifts FAILED' where id = ${byItself}::bigint`.execute(
+      system.kysely,
+    )
+    const told = await system.until('both are told', async () => {
+      const values = [
+        await sampleOf('promostream_paused_by_itself', byItself),
+        await sampleOf('promostream_paused_by_itself', byHand),
+      ]
+      return !values.includes(undefined) && values
+    })
+    expect(told).toEqual([1, 0])
+  })
 })

@@ -357,3 +357,14 @@ test('a full stream is not walked through for rows that would not fit', async ()
   expect(walks).toBe(0)
   await endAll()
 })
+
+test('gifts of another promotion are not put back, whoever names them', async () => {
+  const [id, otherId] = [await promotion(), await promotion()]
+  const [own] = await gifts(id, 1, 'UNKNOWN')
+  const [other] = await gifts(otherId, 1, 'UNKNOWN')
+  expect(await moveUnknownToRetrying(kysely, { id, type: 'VOUCHER' }, [own!, other!], 60_000)).toEqual([own])
+  const { rows } = await sql<{ status: string }>`select process_status as status from campaign_promotion_voucher_result
+    where voucher_target_id = ${other}::bigint`.execute(kysely)
+  expect(rows).toEqual([{ status: 'UNKNOWN' }])
+  await endAll()
+})

@@ -107,6 +107,35 @@ withKafka('promostream publish', () => {
     expect(await refusal(points)).toBe(`promostream: promotion ${points} gives POINT, not VOUCHER\n`)
   })
 
+  test('unchecked, it leaves its row in the activity log all the same; a dry run leaves none', async () => {
+    const [targetId] = targetsOf(1)
+    const nobody = '404404'
+    const path = fileOf('csv', ['targetId,memberId,amount', `${targetId},1,5`])
+    const args = ['--promotion', nobody, '--summary', '1', '--no-check']
+    expect((await publish(path, ...args, '--dry-run')).code).toBe(0)
+    const logged = async () =>
+      (
+        await sql`select what, outcome, detail->'unchecked' as unchecked from admin_audit where target = ${nobody}`.execute(
+          system.kysely,
+        )
+      ).rows
+    expect(await logged()).toEqual([])
+    expect((await publish(path, ...args)).stdout).toBe('1 of 1 gifts published\n')
+    expect(await logged()).toEqual([{ what: 'publish', outcome: 'done', unchecked: true }])
+    const path2 = fileOf('csv', ['targetId,memberId,amount', `${targetId},1,5`])
+    const without = await runCli(
+      { ...system.env, DATABASE_URL: '' },
+      'publish',
+      '--file',
+      path2,
+      '--type',
+      'VOUCHER',
+      ...args,
+    )
+    expect([without.code, without.stdout]).toEqual([1, ''])
+    expect(without.stderr).toMatch(/^promostream: DATABASE_URL .*\n$/)
+  })
+
   test('after a kill the same command goes on; no gift is missing, and few are sent twice', async () => {
     const promotionId = await system.promotion('VOUCHER', 'READY')
     const rows = 30_000

@@ -45,6 +45,8 @@ describe('a gift message', () => {
     '{}',
     '[1]',
     '{"rawJSON":5}',
+    '{"rawJSON":"5"}',
+    '{"rawJSON":"5","x":1}',
     '"１"',
   ])('%s is not an amount', source => {
     expect(parseMessage(GIFT_TYPES.VOUCHER.message, withRaw('amount', source))).toMatchObject({

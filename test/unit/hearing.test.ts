@@ -1,0 +1,49 @@
+import { expect, test } from '@jest/globals'
+import { Belief } from '#money/belief.ts'
+import { type HttpAnswer, sampleOf } from '#money/charge.ts'
+import { Hearing } from '#money/hearing.ts'
+import { createLogger } from '#runtime/logger.ts'
+
+const reply = (status: number, body = '{}'): HttpAnswer => ({ kind: 'reply', status, body, retryAfter: undefined })
+const PAID = reply(200, '{"transactionKey":"tx"}')
+
+/** A Money API that gives each call this answer, and the GET of a key that we know as paid the other. */
+function hearing(answer: HttpAnswer, paid: HttpAnswer) {
+  const refusals: HttpAnswer[] = []
+  const belief = new Belief({ ask: async () => paid, findPaid: async () => 'VOUCHER:1' })
+  const heard = new Hearing({
+    http: { exchange: async () => answer },
+    belief,
+    logger: createLogger('test', 'silent'),
+    onFirstPostsRefused: refused => refusals.push(refused),
+  })
+  return { heard, refusals }
+}
+
+test.each([401, 403])(
+  'a GET that is refused with %d is our credentials only when a paid key is refused too',
+  async status => {
+    const call = { method: 'GET', path: '/' } as const
+    const gift = await hearing(reply(status), PAID).heard.exchange('VOUCHER:2', call, {})
+    expect(gift).toMatchObject({ isDoubted: true })
+    expect(sampleOf('GET', gift)).toBe('none')
+    const ours = await hearing(reply(status), reply(status)).heard.exchange('VOUCHER:2', call, {})
+    expect(sampleOf('GET', ours)).toBe('refused')
+  },
+)
+
+test.each([401, 403])(
+  'a POST that is refused with %d says nothing yet; more than 80 % of 20 first ones do',
+  async status => {
+    const { heard, refusals } = hearing(reply(status), PAID)
+    const call = { method: 'POST', path: '/', body: '{}' } as const
+    for (let gift = 1; gift <= 19; gift++) {
+      const answer = await heard.exchange(`VOUCHER:${gift}`, call, { isFirst: true })
+      expect(sampleOf('POST', answer)).toBe('none')
+    }
+    await heard.exchange('VOUCHER:1', call, { isFirst: false })
+    expect(refusals).toEqual([])
+    await heard.exchange('VOUCHER:20', call, { isFirst: true })
+    expect(refusals).toHaveLength(1)
+  },
+)
