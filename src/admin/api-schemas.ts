@@ -3,7 +3,7 @@ import { PROCESS_STATUSES } from '#database/gifts/process-status.ts'
 import { PROMOTION_STATUSES } from '#database/promotions/promotion-status.ts'
 import { sourceOf } from '#queues/gift-message.ts'
 import { PROMOTION_TYPES } from '#queues/gift-types.ts'
-import { HOLD_UP_CODES } from './snapshot/hold-up.ts'
+import { BOTTLENECK_CODES } from './snapshot/bottleneck.ts'
 
 const MAX_ID = 2n ** 63n - 1n
 
@@ -98,7 +98,9 @@ export const promotionSchema = z.object({
   slotsInUse: count,
   perSecond: count,
   eta: z.object({ likely: count, soonest: count, latest: count }).nullable(),
-  holdUps: z.array(z.object({ code: z.enum(HOLD_UP_CODES), level: z.enum(['good', 'wait', 'bad']), text: z.string() })),
+  bottlenecks: z.array(
+    z.object({ code: z.enum(BOTTLENECK_CODES), level: z.enum(['good', 'wait', 'bad']), text: z.string() }),
+  ),
 })
 
 export const giftSchema = z.object({

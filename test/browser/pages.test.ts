@@ -94,7 +94,7 @@ withKafka('the pages in a browser', () => {
       const publishing = publish(promotionId, gifts)
       await page.locator('[data-field="success"]', { hasNotText: /^0$/ }).waitFor()
       await page.getByRole('button', { name: 'Pause' }).click()
-      await page.locator('.hold-ups li[data-code="paused"]').waitFor()
+      await page.locator('.bottlenecks li[data-code="paused"]').waitFor()
       await publishing
       await system.until('nothing moves', async () => {
         const before = (await system.countByStatus(promotionId, 'VOUCHER')).SUCCESS

@@ -47,12 +47,12 @@ function setText(element, text) {
   if (element !== null && element.textContent !== text) element.textContent = text
 }
 
-function showHoldUps(list, holdUps) {
-  const seen = JSON.stringify(holdUps)
+function showBottlenecks(list, bottlenecks) {
+  const seen = JSON.stringify(bottlenecks)
   if (list === null || list.dataset.seen === seen) return
   list.dataset.seen = seen
   list.replaceChildren(
-    ...holdUps.map(({ level, code, text }) => {
+    ...bottlenecks.map(({ level, code, text }) => {
       const item = document.createElement('li')
       item.dataset.level = level
       item.dataset.code = code
@@ -62,14 +62,14 @@ function showHoldUps(list, holdUps) {
   )
 }
 
-function showPromotion(root, { status, percent, text, holdUps, actions }) {
+function showPromotion(root, { status, percent, text, bottlenecks, actions }) {
   for (const element of root.querySelectorAll('[data-field]')) setText(element, text[element.dataset.field])
   const badge = root.querySelector('[data-field="status"]')
   badge.dataset.status = status
   const bar = root.querySelector('progress')
   if (percent === null) bar.removeAttribute('value')
   else bar.value = percent
-  showHoldUps(root.querySelector('.hold-ups'), holdUps)
+  showBottlenecks(root.querySelector('.bottlenecks'), bottlenecks)
   for (const button of root.querySelectorAll('[data-action]')) {
     const isAllowed = actions.includes(button.dataset.action)
     if (!isAllowed && document.activeElement === button) notice.focus()

@@ -1,4 +1,4 @@
-import type { HoldUp } from '#admin/snapshot/hold-up.ts'
+import type { Bottleneck } from '#admin/snapshot/bottleneck.ts'
 import type { PromotionView } from '#admin/snapshot/sampler.ts'
 import type { PromotionStatus } from '#database/promotions/promotion-status.ts'
 
@@ -9,7 +9,7 @@ export interface PromotionFields {
   /** Done of expected, in percent; null while nobody knows how many there will be. */
   percent: number | null
   text: Readonly<Record<string, string>>
-  holdUps: HoldUp[]
+  bottlenecks: Bottleneck[]
   /** Operations that its state allows. */
   actions: string[]
 }
@@ -31,7 +31,7 @@ export function toFields(view: PromotionView): PromotionFields {
     id,
     status,
     percent,
-    holdUps: view.holdUps,
+    bottlenecks: view.bottlenecks,
     actions: [...allowedActions(view), ...moneyActions(view)],
     text: {
       status: STATUS_TEXT[status],
@@ -69,8 +69,8 @@ export function duration(seconds: number): string {
 }
 
 /** Lifts what holds every promotion up, not this one alone. */
-function moneyActions({ holdUps }: PromotionView): string[] {
-  return holdUps.some(({ code }) => code === 'credentials-refused') ? ['resume-calls'] : []
+function moneyActions({ bottlenecks }: PromotionView): string[] {
+  return bottlenecks.some(({ code }) => code === 'credentials-refused') ? ['resume-calls'] : []
 }
 
 function allowedActions({ status, gifts }: PromotionView): string[] {

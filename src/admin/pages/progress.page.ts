@@ -3,7 +3,7 @@ import type { Snapshot } from '#admin/snapshot/sampler.ts'
 import { PROMOTION_TYPES } from '#queues/gift-types.ts'
 import { type PromotionFields, toFields } from './fields.ts'
 import { layout, type PageContext } from './layout.ts'
-import { figures, holdUpList, progressBar, statusBadge } from './promotion-parts.ts'
+import { bottleneckList, figures, progressBar, statusBadge } from './promotion-parts.ts'
 
 export function progressPage({ promotions, around }: Snapshot, context: PageContext): string {
   const isOperator = context.identity?.role === 'operator'
@@ -36,7 +36,7 @@ function card(fields: PromotionFields, name: string, type: string): string {
       !${statusBadge(fields)}
       <small>${type} ${fields.id}</small>
     </div>
-    !${progressBar(fields)} !${figures(fields)} !${holdUpList(fields.holdUps)}
+    !${progressBar(fields)} !${figures(fields)} !${bottleneckList(fields.bottlenecks)}
   </li>`
 }
 

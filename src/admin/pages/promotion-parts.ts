@@ -1,5 +1,5 @@
 import { html } from 'ghtml'
-import type { HoldUp } from '#admin/snapshot/hold-up.ts'
+import type { Bottleneck } from '#admin/snapshot/bottleneck.ts'
 import type { PromotionFields } from './fields.ts'
 
 /** Pieces that the list and a promotion's own page share; `data-field` marks what the script keeps live. */
@@ -36,8 +36,8 @@ export function figures({ text }: PromotionFields, more: readonly (readonly [str
   </dl>`
 }
 
-export function holdUpList(holdUps: readonly HoldUp[]): string {
-  return html`<ul class="hold-ups" aria-label="What is holding it up">
-    !${holdUps.map(({ level, code, text }) => html`<li data-level="${level}" data-code="${code}">${text}</li>`)}
+export function bottleneckList(bottlenecks: readonly Bottleneck[]): string {
+  return html`<ul class="bottlenecks" aria-label="What slows it down">
+    !${bottlenecks.map(({ level, code, text }) => html`<li data-level="${level}" data-code="${code}">${text}</li>`)}
   </ul>`
 }

@@ -5,7 +5,7 @@ import { dataTable } from './data-table.ts'
 import { toFields } from './fields.ts'
 import { giftTable } from './gift-table.ts'
 import { layout, type PageContext } from './layout.ts'
-import { figures, holdUpList, progressBar, statusBadge } from './promotion-parts.ts'
+import { bottleneckList, figures, progressBar, statusBadge } from './promotion-parts.ts'
 
 export interface PromotionInstanceView {
   instance: string
@@ -53,7 +53,7 @@ export function promotionPage({ promotion, instances, failures }: PromotionPageV
       </div>
       <p id="notice" role="status" class="notice" tabindex="-1" hidden></p>
       <section class="card" aria-label="Progress">
-        !${progressBar(fields)} !${figures(fields, MORE_FIGURES)} <div role="status">!${holdUpList(fields.holdUps)}</div>
+        !${progressBar(fields)} !${figures(fields, MORE_FIGURES)} <div role="status">!${bottleneckList(fields.bottlenecks)}</div>
       </section>
       !${isOperator ? steering(promotion, fields.actions) : ''}
       <section class="card" aria-labelledby="plots-title">

@@ -6,8 +6,8 @@ import { byGiftType, PROMOTION_TYPES, type PromotionType } from '#queues/gift-ty
 import { errorLine, toError } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
 import { type Service, service } from '#runtime/service.ts'
+import { type Bottleneck, bottlenecks, type Surroundings, slotsOf } from './bottleneck.ts'
 import { createPromotionHistory, type HistoryPoint } from './history.ts'
-import { type HoldUp, holdUps, type Surroundings, slotsOf } from './hold-up.ts'
 import type { Estimate } from './rate.ts'
 import { remembered } from './remembered.ts'
 import type { StreamCount, StreamCounter } from './streams.ts'
@@ -25,7 +25,7 @@ export interface PromotionView extends PromotionProgress, Estimate {
   oldestHeldS: number
   slots: number
   slotsInUse: number
-  holdUps: HoldUp[]
+  bottlenecks: Bottleneck[]
 }
 
 export interface Snapshot {
@@ -208,6 +208,6 @@ function viewOf(
     oldestHeldS: (entries?.oldestHeldMs ?? 0) / 1000,
     slots,
     slotsInUse,
-    holdUps: holdUps(progress, around),
+    bottlenecks: bottlenecks(progress, around),
   }
 }

@@ -60,7 +60,7 @@ export abstract class AbstractCampaignPromotionRetryProcessor {
     return this.#attempt(type, row, signal)
   }
 
-  /** UNKNOWN gifts do not hold a promotion up; a person may settle one after it has completed. */
+  /** UNKNOWN gifts do not keep a promotion from completing; a person may settle one after it has completed. */
   async #mayTry({ promotionId }: GiftRow): Promise<boolean> {
     const status = await this.#deps.promotionStatusCacheService.status(promotionId)
     return status === 'IN_PROGRESS' || status === 'COMPLETED'

@@ -28,7 +28,7 @@ withKafka('an admin whose Redis hangs', () => {
     const id = await system.promotion('VOUCHER', 'IN_PROGRESS', 10)
     const codes = async () => {
       const { json } = await client.ask(`/api/promotions/${id}`, { headers: { cookie } })
-      return (json.holdUps as { code: string }[]).map(({ code }) => code)
+      return (json.bottlenecks as { code: string }[]).map(({ code }) => code)
     }
     expect(await codes()).toEqual(['no-worker'])
     const pid = Number(/process_id:(\d+)/.exec(await redis.probe.info('server'))?.[1])
@@ -58,7 +58,7 @@ withKafka('an admin whose Redis hangs', () => {
         partition_key, member_id, amount, message)
       values (${id}::bigint, 1, ${id}::bigint, 'k', 1, 100, '{}')`.execute(system.kysely)
     const codes = async () =>
-      ((await ask(`/api/promotions/${id}`)).json.holdUps as { code: string }[]).map(({ code }) => code)
+      ((await ask(`/api/promotions/${id}`)).json.bottlenecks as { code: string }[]).map(({ code }) => code)
     expect(await codes()).toEqual(['no-worker'])
     const pid = Number(/process_id:(\d+)/.exec(await redis.probe.info('server'))?.[1])
     process.kill(pid, 'SIGSTOP')

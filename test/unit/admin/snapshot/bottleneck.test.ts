@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { holdUps, type Surroundings } from '#admin/snapshot/hold-up.ts'
+import { bottlenecks, type Surroundings } from '#admin/snapshot/bottleneck.ts'
 import type { PromotionProgress } from '#database/promotions/progress.ts'
 import type { InstanceRecord } from '#promotion/consumers/instances.ts'
 
@@ -41,9 +41,9 @@ const around = (more: Partial<Surroundings> = {}): Surroundings => ({
   ...more,
 })
 const codes = (promotion: PromotionProgress, surroundings: Surroundings) =>
-  holdUps(promotion, surroundings).map(({ code }) => code)
+  bottlenecks(promotion, surroundings).map(({ code }) => code)
 
-describe('what is holding it up, told apart', () => {
+describe('bottlenecks, told apart', () => {
   test.each([
     ['nothing: it runs at its limit', running(), around(), ['none']],
     ['not started', running({ status: 'READY' }), around(), ['not-started']],

@@ -2,7 +2,7 @@ import type { PromotionProgress } from '#database/promotions/progress.ts'
 import type { InstanceRecord } from '#promotion/consumers/instances.ts'
 
 /** Why a promotion is not done yet, told apart. `none`: it runs at the limit of its slots. */
-export const HOLD_UP_CODES = [
+export const BOTTLENECK_CODES = [
   'not-started',
   'paused',
   'stopped',
@@ -23,10 +23,10 @@ export const HOLD_UP_CODES = [
   'none',
 ] as const
 
-export type HoldUpCode = (typeof HOLD_UP_CODES)[number]
+export type BottleneckCode = (typeof BOTTLENECK_CODES)[number]
 
-export interface HoldUp {
-  code: HoldUpCode
+export interface Bottleneck {
+  code: BottleneckCode
   /** `bad` asks for a person, `wait` passes by itself, `good` is as it should be. */
   level: 'good' | 'wait' | 'bad'
   text: string
@@ -50,8 +50,8 @@ export const SLOW_DATABASE_MS = 500
 const MUCH_LAG = 1000
 const { format } = new Intl.NumberFormat('en')
 
-/** Everything that holds a promotion up, the worst first; never empty. */
-export function holdUps(promotion: PromotionProgress, around: Surroundings): HoldUp[] {
+/** Everything that slows a promotion down, the worst first; never empty. */
+export function bottlenecks(promotion: PromotionProgress, around: Surroundings): Bottleneck[] {
   const still = stateOf(promotion)
   if (around.databaseMs === undefined) return [bad('database-away', 'PostgreSQL does not answer: nothing can be paid')]
   if (still !== undefined) return [still]
@@ -66,7 +66,7 @@ export function holdUps(promotion: PromotionProgress, around: Surroundings): Hol
   return found.length > 0 ? found : [runningOf(promotion, around)]
 }
 
-function stateOf({ status, gifts, pauseReason }: PromotionProgress): HoldUp | undefined {
+function stateOf({ status, gifts, pauseReason }: PromotionProgress): Bottleneck | undefined {
   switch (status) {
     case 'READY':
       return wait('not-started', 'Not started yet; gifts are taken and wait as rows')
@@ -85,7 +85,7 @@ function stateOf({ status, gifts, pauseReason }: PromotionProgress): HoldUp | un
   }
 }
 
-function workersOf({ id }: PromotionProgress, { instances, streamsAnswer }: Surroundings): HoldUp[] {
+function workersOf({ id }: PromotionProgress, { instances, streamsAnswer }: Surroundings): Bottleneck[] {
   if (instances === undefined || !streamsAnswer)
     return [bad('redis-away', 'Redis does not answer: workers get no work')]
   if (instances.length === 0) return [bad('no-worker', 'No worker is alive')]
@@ -94,7 +94,7 @@ function workersOf({ id }: PromotionProgress, { instances, streamsAnswer }: Surr
   const refused = count(instance => instance.credentialsRefused)
   const open = count(instance => instance.breaker !== 'closed')
   const limited = count(instance => instance.rateLimited)
-  const found: HoldUp[] = []
+  const found: Bottleneck[] = []
   if (refused > 0) found.push(bad('credentials-refused', 'The Money API refuses our credentials (MONEY_API_TOKEN)'))
   if (open > 0)
     found.push(
@@ -114,8 +114,8 @@ function reasonOf(instances: readonly InstanceRecord[]): string {
   return reason ? ` (${reason})` : ''
 }
 
-function serversOf({ type }: PromotionProgress, { databaseMs, kafkaLag }: Surroundings): HoldUp[] {
-  const found: HoldUp[] = []
+function serversOf({ type }: PromotionProgress, { databaseMs, kafkaLag }: Surroundings): Bottleneck[] {
+  const found: Bottleneck[] = []
   if ((databaseMs ?? 0) > SLOW_DATABASE_MS) {
     found.push(bad('database-slow', `PostgreSQL is slow: ${Math.round(databaseMs ?? 0)} ms for a small question`))
   }
@@ -125,7 +125,7 @@ function serversOf({ type }: PromotionProgress, { databaseMs, kafkaLag }: Surrou
   return found
 }
 
-function emptyOf({ totalCount, rows }: PromotionProgress, unknown: number): HoldUp {
+function emptyOf({ totalCount, rows }: PromotionProgress, unknown: number): Bottleneck {
   if (totalCount > 0 && rows >= totalCount) {
     return unknown > 0
       ? wait('unsettled', `All are done; ${format(unknown)} are UNKNOWN and do not hold its completion up`)
@@ -135,7 +135,7 @@ function emptyOf({ totalCount, rows }: PromotionProgress, unknown: number): Hold
   return wait('waiting-for-gifts', `Everything that came is done; more gifts have to come through Kafka${missing}`)
 }
 
-function runningOf({ id }: PromotionProgress, { instances = [] }: Surroundings): HoldUp {
+function runningOf({ id }: PromotionProgress, { instances = [] }: Surroundings): Bottleneck {
   const { slots, slotsInUse } = slotsOf(id, instances)
   if (slotsInUse === 0) return wait('starting', 'Its gifts are on their way to a worker')
   const isFull = slotsInUse >= 0.9 * slots
@@ -159,6 +159,6 @@ export function slotsOf(
   return { slots, slotsInUse }
 }
 
-const good = (code: HoldUpCode, text: string): HoldUp => ({ code, level: 'good', text })
-const wait = (code: HoldUpCode, text: string): HoldUp => ({ code, level: 'wait', text })
-const bad = (code: HoldUpCode, text: string): HoldUp => ({ code, level: 'bad', text })
+const good = (code: BottleneckCode, text: string): Bottleneck => ({ code, level: 'good', text })
+const wait = (code: BottleneckCode, text: string): Bottleneck => ({ code, level: 'wait', text })
+const bad = (code: BottleneckCode, text: string): Bottleneck => ({ code, level: 'bad', text })
