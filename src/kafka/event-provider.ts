@@ -20,7 +20,7 @@ export function createEventProvider(kafka: Kafka): EventProviderService {
   const sends = new Batcher<KafkaEvent, undefined>({
     maxSize: 1000,
     maxConcurrent: 4,
-    lingerMs: 2,
+    paceMs: 2,
     isItemError: isTooLarge,
     run: async events => {
       await producer.sendBatch({ acks: -1, topicMessages: byTopic(events) })

@@ -8,8 +8,11 @@ export interface BatcherOptions<Item, Result> {
   maxSize: number
   /** Batches under way at once; while they are, items gather. */
   maxConcurrent: number
-  /** How long the first item of a batch waits for company, in ms; 0 = to the end of this turn of the event loop. */
-  lingerMs?: number
+  /**
+   * Least time between the begins of two batches that are not full, in ms: under load items gather, and what comes after a
+   * quiet time goes at the end of this turn of the event loop.
+   */
+  paceMs?: number
   /** Is one of the items to blame? Then the batch is halved until only the culprit fails. Else all fail together. */
   isItemError(error: Error): boolean
 }
@@ -29,6 +32,7 @@ export class Batcher<Item, Result> {
   #waiting: Waiting<Item, Result>[] = []
   #running = 0
   #scheduled = false
+  #begunAtMs = Number.NEGATIVE_INFINITY
 
   constructor(options: BatcherOptions<Item, Result>) {
     this.#options = options
@@ -55,7 +59,9 @@ export class Batcher<Item, Result> {
       this.#scheduled = false
       this.#flush()
     }
-    if (this.#options.lingerMs) setTimeout(flush, this.#options.lingerMs)
+    const { paceMs = 0 } = this.#options
+    const waitMs = paceMs === 0 ? 0 : this.#begunAtMs + paceMs - performance.now()
+    if (waitMs > 0) setTimeout(flush, waitMs)
     else setImmediate(flush)
   }
 
@@ -64,9 +70,11 @@ export class Batcher<Item, Result> {
     while (this.#running < maxConcurrent && this.#waiting.length > 0) {
       const batch = this.#waiting.splice(0, maxSize)
       this.#running += 1
+      if (this.#options.paceMs !== undefined) this.#begunAtMs = performance.now()
       void this.#settle(batch).finally(() => {
         this.#running -= 1
-        this.#flush()
+        if (this.#waiting.length >= maxSize || this.#options.paceMs === undefined) this.#flush()
+        else if (this.#waiting.length > 0) this.#schedule()
       })
     }
   }

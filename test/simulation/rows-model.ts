@@ -64,7 +64,7 @@ export class RowsModel {
         (transition: Transition) => this.#move(process, transition),
         ({ posts }) => posts,
       ),
-      lingerMs: 5,
+      paceMs: 10,
     })
     return {
       table: RESULT_TABLES.VOUCHER,

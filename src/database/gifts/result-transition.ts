@@ -1,4 +1,5 @@
 import { type Kysely, sql } from 'kysely'
+import { PREPARED } from '#database/prepared.ts'
 import type { Transition, TransitionOutcome } from './gift.ts'
 import type { ProcessStatus } from './process-status.ts'
 import type { ResultTable } from './result-table.ts'
@@ -58,25 +59,26 @@ async function runMove(
 ): Promise<TransitionAnswer[]> {
   const target = sql.ref(`r.${table.targetColumn}`)
   const results = sql.table(table.name)
-  const { rows } = await sql<TransitionAnswer>`
-    with input as (
-      select * from unnest(
+  // Whether a row moves is decided under its lock, once. No CTE is joined with another: a plan for any number of rows.
+  const { rows } = await sql<TransitionAnswer>`${PREPARED}
+    with locked as materialized (
+      select r.id, ${target} as target_id, r.process_status as was, r.money_key as had,
+        i.status, i.money_key, i.error_code, i.error_message, i.posts,
+        r.process_status in ('PENDING', 'RETRYING')
+          or (r.process_status = 'UNKNOWN' and i.status in ('SUCCESS', 'FAILED')) as moves
+      from unnest(
         ${moves.map(move => move.targetId)}::bigint[], ${moves.map(move => move.to)}::text[],
         ${moves.map(move => (move.to === 'SUCCESS' ? move.moneyKey : null))}::text[],
         ${moves.map(move => (move.to === 'SUCCESS' ? null : move.errorCode))}::text[],
         ${moves.map(move => (move.to === 'SUCCESS' ? null : move.errorMessage))}::text[],
         ${moves.map(move => move.posts)}::int[]
       ) as i (target_id, status, money_key, error_code, error_message, posts)
-    ), locked as materialized (
-      select r.id, ${target} as target_id, r.process_status, r.money_key
-      from ${results} r join input i on ${target} = i.target_id
+      join ${results} r on ${target} = i.target_id
       order by ${target} for no key update of r
     ), changed as (
-      update ${results} r set process_status = i.status, money_key = coalesce(i.money_key, r.money_key),
-        attempts = r.attempts + i.posts, error_code = i.error_code, error_message = i.error_message, updated_at = now()
-      from locked l join input i on i.target_id = l.target_id
-      where r.id = l.id and (r.process_status in ('PENDING', 'RETRYING')
-        or (r.process_status = 'UNKNOWN' and i.status in ('SUCCESS', 'FAILED')))
+      update ${results} r set process_status = l.status, money_key = coalesce(l.money_key, r.money_key),
+        attempts = r.attempts + l.posts, error_code = l.error_code, error_message = l.error_message, updated_at = now()
+      from locked l where r.id = l.id and l.moves
       returning l.target_id, r.promotion_id, r.promotion_summary_id, r.process_status
     ), counted as (
       insert into campaign_promotion_summary as s (id, promotion_id, success_count, failed_count)
@@ -101,8 +103,8 @@ async function runMove(
       select ${table.type}, target_id, promotion_id from changed where process_status = 'UNKNOWN' order by target_id
       on conflict (type, target_id) do update set checks = 0, next_check_at = now()
     )
-    select l.target_id as "targetId", l.process_status as "processStatus", l.money_key as "moneyKey",
-      c.target_id is not null as changed
-    from locked l left join changed c on c.target_id = l.target_id`.execute(kysely)
+    select target_id as "targetId", was as "processStatus", had as "moneyKey", moves as changed from locked`.execute(
+    kysely,
+  )
   return rows
 }

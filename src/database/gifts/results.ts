@@ -1,4 +1,5 @@
 import { type Kysely, sql } from 'kysely'
+import { PREPARED } from '#database/prepared.ts'
 import { isContentError } from '#database/sql-errors.ts'
 import { isAskFirst } from '#database/switches.ts'
 import { PROMOTION_TYPES, type PromotionType } from '#queues/gift-types.ts'
@@ -43,7 +44,7 @@ export function createGiftResultRepository(
   const moves = new Batcher<Transition, TransitionOutcome>({
     ...BATCH,
     maxConcurrent: 2,
-    lingerMs: 5,
+    paceMs: 10,
     run: transitions => moveGifts(kysely, table, transitions),
   })
   return {
@@ -71,7 +72,7 @@ async function findGifts(
   targetIds: readonly string[],
 ): Promise<(GiftRow | undefined)[]> {
   const target = sql.ref(table.targetColumn)
-  const { rows } = await sql<GiftRow>`
+  const { rows } = await sql<GiftRow>`${PREPARED}
     select promotion_id as "promotionId", promotion_summary_id as "promotionSummaryId", ${target} as "targetId",
       partition_key as "partitionKey", member_id as "memberId", amount, process_status as "processStatus",
       money_key as "moneyKey", attempts, ask_first or ${isAskFirst} as "askFirst",

@@ -1,5 +1,6 @@
 import { defineConfig } from '@mikro-orm/postgresql'
 import { parseDatabaseUrl } from '#config/database-url.ts'
+import { preparedNameOf } from '#database/prepared.ts'
 import { CampaignPromotionEntity } from '#database/schema/entities/campaign-promotion.entity.ts'
 import { CampaignPromotionSkippedEntity } from '#database/schema/entities/campaign-promotion-skipped.entity.ts'
 import { CampaignPromotionSummaryEntity } from '#database/schema/entities/campaign-promotion-summary.entity.ts'
@@ -28,13 +29,15 @@ function limitsOf(timeoutMs: number) {
 
 /**
  * A client whose server no longer answers (a host that is gone says nothing) fails its query and would go back to the
- * pool, where the next ones queue behind it until TCP gives up: a quarter of an hour. It is ended instead.
+ * pool, where the next ones queue behind it until TCP gives up: a quarter of an hour. It is ended instead. Statements that
+ * are marked so are prepared.
  */
-function dropSilentClients(pool: PoolOfClients): void {
+function watchClients(pool: PoolOfClients): void {
   pool.on('connect', client => {
     const query = client.query.bind(client)
-    client.query = (...args: unknown[]) => {
-      const result = query(...args)
+    client.query = (text: unknown, ...args: unknown[]) => {
+      const name = preparedNameOf(text)
+      const result = name === undefined ? query(text, ...args) : query({ name, text, values: args[0] })
       if (result instanceof Promise) {
         result.catch((error: Error) => {
           // The pool keeps no client that is ending.
@@ -89,7 +92,7 @@ export function ormOptions({ url, poolMax, timeoutMs, lockTimeoutMs }: DatabaseO
       ...driverOptions,
       ...(lockTimeoutMs === undefined ? limitsOf(timeoutMs) : { lock_timeout: lockTimeoutMs }),
       keepAlive: true,
-      onPoolCreated: dropSilentClients,
+      onPoolCreated: watchClients,
     },
     ensureDatabase: false,
     extensions: [Migrator],

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, jest, test } from '@jest/globals'
 import { Batcher } from '#runtime/batcher.ts'
 
 function recording(options: Partial<ConstructorParameters<typeof Batcher<number, number>>[0]> = {}) {
@@ -76,5 +76,27 @@ describe('Batcher', () => {
   test('a batch that answers too little is an error, not a wrong answer', async () => {
     const { batcher } = recording({ run: async () => [] })
     await expect(batcher.add(1)).rejects.toThrow('got 0 results')
+  })
+
+  test('paced: the first goes at once, what comes within the pace gathers, a full batch does not wait', async () => {
+    jest.useFakeTimers()
+    try {
+      const { batcher, batches } = recording({ paceMs: 60, maxSize: 3 })
+      const turn = (ms: number) => jest.advanceTimersByTimeAsync(ms)
+      void batcher.add(1)
+      await turn(1)
+      expect(batches).toEqual([[1]])
+      void batcher.add(2)
+      await turn(50)
+      void batcher.add(3)
+      expect(batches).toEqual([[1]])
+      await turn(10)
+      expect(batches).toEqual([[1], [2, 3]])
+      for (const item of [4, 5, 6]) void batcher.add(item)
+      await turn(0)
+      expect(batches).toEqual([[1], [2, 3], [4, 5, 6]])
+    } finally {
+      jest.useRealTimers()
+    }
   })
 })
