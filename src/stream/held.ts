@@ -9,6 +9,16 @@ import type { StreamEntry } from './entry.ts'
  */
 export type HeldState = 'ready' | 'suspect' | 'active' | 'delayed' | 'acking' | 'gone'
 
+/** Where each state may lead (docs/state-machines.md «An entry»). */
+const NEXT: Readonly<Record<HeldState, readonly HeldState[]>> = {
+  ready: ['active', 'delayed', 'gone'],
+  suspect: ['active', 'delayed', 'gone'],
+  active: ['acking', 'delayed', 'gone'],
+  delayed: ['ready', 'suspect', 'gone'],
+  acking: ['gone'],
+  gone: [],
+}
+
 export interface Held<Fields extends Record<string, string>> {
   readonly id: string
   /** Its `deliveries` are those that ended badly, and the one that runs or comes next. */
@@ -94,9 +104,9 @@ export class HeldEntries<Fields extends Record<string, string>> {
     return held
   }
 
-  /** The only way a state changes. False, and nothing changes, for one that is gone or has that state already. */
+  /** The only way a state changes. False, and nothing changes, where its state does not lead there. */
   move(held: Held<Fields>, state: Exclude<HeldState, 'gone'>): boolean {
-    if (held.state === 'gone' || held.state === state) return false
+    if (!NEXT[held.state].includes(state)) return false
     this.#counts[held.state] -= 1
     this.#counts[state] += 1
     held.state = state

@@ -1,7 +1,9 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { PLANTED_BUGS } from './build/planted-bugs.ts'
+import { ProjectCopy } from '../mutants/project-copy.ts'
+import { type NamedTest, PLANTED_BUGS, type PlantedBug } from './build/planted-bugs.ts'
+import { edited, sourceOf } from './build/source-edits.ts'
 
 /**
  * Plants each known bug, one at a time, and runs what has to notice it, first without the bug: `npm run chaos:mutants --
@@ -12,7 +14,8 @@ const { values } = parseArgs({
   options: { only: { type: 'string' }, seed: { type: 'string', default: '1' } },
 })
 
-const WORLDS = 400
+const WORLDS = 1000
+const TEST_LIMIT_MS = 300_000
 /** Enough gifts that the scenario can show the bug. */
 const MESSAGES: Readonly<Record<string, number>> = {
   bare: 2000,
@@ -34,19 +37,39 @@ const bugs = Object.entries(PLANTED_BUGS).filter(
 const clean = new Map<string, boolean>()
 const survivors: string[] = []
 for (const [name, { caughtBy }] of bugs) {
-  if (!clean.has(caughtBy)) clean.set(caughtBy, (await runCatcher(caughtBy)).isGreen)
+  const catcher = typeof caughtBy === 'string' ? caughtBy : `${caughtBy.path} «${caughtBy.title}»`
+  if (!clean.has(catcher)) clean.set(catcher, (await runCatcher(caughtBy)).isGreen)
   const { isGreen, why } = await runCatcher(caughtBy, name)
-  const isCaught = clean.get(caughtBy) === true && !isGreen
+  const isCaught = clean.get(catcher) === true && !isGreen
   if (!isCaught) survivors.push(name)
-  const verdict = isCaught ? 'caught' : clean.get(caughtBy) ? 'SURVIVES' : 'NOT GREEN WITHOUT IT'
-  process.stderr.write(`${name}: ${verdict} by ${caughtBy}${isGreen ? '' : `: ${why}`}\n`)
+  const verdict = isCaught ? 'caught' : clean.get(catcher) ? 'SURVIVES' : 'NOT GREEN WITHOUT IT'
+  process.stderr.write(`${name}: ${verdict} by ${catcher}${isGreen ? '' : `: ${why}`}\n`)
 }
 const caught = bugs.length - survivors.length
 const ok = survivors.length === 0
 process.stdout.write(`${JSON.stringify({ seed: Number(values.seed), bugs: bugs.length, caught, ok, survivors })}\n`)
 process.exit(ok ? 0 : 1)
 
-function runCatcher(caughtBy: string, bug?: string): Promise<Ending> {
+function runCatcher(caughtBy: PlantedBug['caughtBy'], bug?: string): Promise<Ending> {
+  return typeof caughtBy === 'string' ? runFaults(caughtBy, bug) : runTest(caughtBy, bug)
+}
+
+/** In a copy of the project: Jest loads sources by itself. */
+async function runTest({ project, path, title }: NamedTest, bug?: string): Promise<Ending> {
+  const copy = new ProjectCopy(TEST_LIMIT_MS)
+  const texts: Record<string, string> = {}
+  for (const edit of bug === undefined ? [] : (PLANTED_BUGS[bug] as PlantedBug).edits)
+    texts[edit.file] = edited(texts[edit.file] ?? sourceOf(edit), edit)
+  try {
+    const args = ['--selectProjects', project, '--runTestsByPath', path, '--testNamePattern', title]
+    const ending = await copy.planted(texts, () => copy.jest(args, process.env))
+    return { isGreen: ending === 'passed', why: `the test ${ending}` }
+  } finally {
+    copy.remove()
+  }
+}
+
+function runFaults(caughtBy: string, bug?: string): Promise<Ending> {
   const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
   const { seed } = values
   const args =

@@ -20,9 +20,9 @@ export class DocPage {
     return lines.slice(from + 1, to < 0 ? undefined : to).join('\n')
   }
 
-  /** The rows of the table that has this header; cells as they are written. */
-  table(header: string): string[][] {
-    const lines = this.text.split('\n')
+  /** The rows of the first table that has this header, on the page or below a heading; cells as they are written. */
+  table(header: string, heading?: string): string[][] {
+    const lines = (heading === undefined ? this.text : this.section(heading)).split('\n')
     const from = lines.indexOf(header)
     if (from < 0) throw new Error(`${this.path} has no table «${header}»`)
     const end = lines.findIndex((line, index) => index > from && !line.startsWith('|'))

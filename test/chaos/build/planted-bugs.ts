@@ -3,8 +3,14 @@ import type { SourceEdit } from './source-edits.ts'
 /** A bug that somebody could write, and who has to notice it. */
 export interface PlantedBug {
   edits: readonly SourceEdit[]
-  /** `simulation`, or the name of a scenario. */
-  caughtBy: string
+  /** `simulation`, the name of a scenario, or a test: of what is neither simulated nor broken by faults to processes. */
+  caughtBy: string | NamedTest
+}
+
+export interface NamedTest {
+  project: 'unit' | 'integration'
+  path: string
+  title: string
 }
 
 /**
@@ -126,7 +132,11 @@ export const PLANTED_BUGS: Readonly<Record<string, PlantedBug>> = {
     ],
   },
   'lost-claim-reply': {
-    caughtBy: 'simulation',
+    caughtBy: {
+      project: 'unit',
+      path: 'test/unit/stream/recovery.test.ts',
+      title: 'what a claim took whose reply was lost',
+    },
     edits: [
       edit(
         'src/stream/recovery.ts',
@@ -144,7 +154,11 @@ export const PLANTED_BUGS: Readonly<Record<string, PlantedBug>> = {
     edits: [edit('src/stream/acker.ts', '      this.#waiting.unshift(...items)\n', '')],
   },
   'deliveries-never-forgiven': {
-    caughtBy: 'simulation',
+    caughtBy: {
+      project: 'unit',
+      path: 'test/unit/stream/recovery.test.ts',
+      title: 'the delivery of an entry that went past min-idle',
+    },
     edits: [edit('src/stream/delivery-counter.ts', '    this.#toForgive.add(held.id)\n', '')],
   },
   'refused-without-its-get': {
@@ -176,6 +190,93 @@ export const PLANTED_BUGS: Readonly<Record<string, PlantedBug>> = {
         'const isOver = true',
       ),
     ],
+  },
+  'offset-before-insert': {
+    caughtBy: 'insert-kills',
+    edits: [
+      edit(
+        'src/kafka/topic-consumer.ts',
+        '    if (readable.length > 0) {\n',
+        '    await this.#committer.commit({ topic, partition, offset: next(batch.lastOffset()) })\n    if (readable.length > 0) {\n',
+      ),
+    ],
+  },
+  'commit-not-repeated': {
+    caughtBy: {
+      project: 'integration',
+      path: 'test/integration/kafka/topic-consumer.test.ts',
+      title: 'an offset whose commit is cut',
+    },
+    edits: [
+      edit(
+        'src/kafka/offset-committer.ts',
+        '      ended.abort()\n    }\n    this.#tryLater()\n',
+        '      ended.abort()\n    }\n',
+      ),
+    ],
+  },
+  'admission-not-asked-again': {
+    caughtBy: {
+      project: 'integration',
+      path: 'test/integration/promotion/intake/stream-producer.test.ts',
+      title: 'a further try asks for its place anew',
+    },
+    edits: [
+      edit(
+        'src/promotion/intake/stream-producer.ts',
+        '    if (!this.#hasPlace(streamKey) && !(await this.#admitWithin(streamKey, 1, LENGTH_MIN_AGE_MS))) return false\n',
+        '',
+      ),
+    ],
+  },
+  'one-stream-spoils-the-batch': {
+    caughtBy: {
+      project: 'integration',
+      path: 'test/integration/promotion/intake/stream-producer.test.ts',
+      title: 'a stream that cannot be written is nobody else’s trouble',
+    },
+    edits: [
+      edit(
+        'src/promotion/intake/stream-producer.ts',
+        '    if (troubles.failed(streamKey, error)) return true\n    if (!troubles.hasFailedLong(streamKey)) return false\n',
+        "    if (troubles.failed(streamKey, error) && streamKey === '') return true\n    if (streamKey !== '') return false\n",
+      ),
+    ],
+  },
+  'skipped-by-place-alone': {
+    caughtBy: {
+      project: 'integration',
+      path: 'test/integration/database/gifts/guard-rails.test.ts',
+      title: 'two messages skipped at one place are two rows',
+    },
+    edits: [
+      edit(
+        'src/database/schema/migrations/migration-20261127-skipped-content.ts',
+        'on campaign_promotion_skipped (topic, partition, "offset", content_hash)',
+        'on campaign_promotion_skipped (topic, partition, "offset")',
+      ),
+    ],
+  },
+  'refill-without-cursor': {
+    caughtBy: {
+      project: 'integration',
+      path: 'test/integration/database/rows-read.test.ts',
+      title: 'refill beside a transaction that stays open',
+    },
+    edits: [
+      edit('src/database/gifts/refill-rows.ts', ' and id > ${afterId}::bigint and not enqueued', ' and not enqueued'),
+    ],
+  },
+  'readonly-never-replaced': {
+    caughtBy: 'redis-silent',
+    edits: [
+      edit('src/runtime/redis-watch.ts', '(?:READONLY|LOADING|', '(?:LOADING|'),
+      edit('src/runtime/redis-watch.ts', "    replace('the server is a replica')\n", ''),
+    ],
+  },
+  'ready-blind': {
+    caughtBy: 'redis-silent',
+    edits: [edit('src/runtime/readiness.ts', 'ready: answers.every(({ reason }) => reason === OK),', 'ready: true,')],
   },
   'one-refusal-latches-all': {
     caughtBy: 'forbidden',

@@ -1,6 +1,11 @@
 import { type ChaosSystem, say } from '../../support/chaos.ts'
 import type { Scenario } from '../scenario.ts'
 
+const MAX_BYTES = 64 * 2 ** 20
+const BALLAST_BYTES = 45 * 2 ** 20
+/** An entry with its message, and what is kept beside it. */
+const BYTES_A_GIFT = 200
+
 /**
  * Redis out of memory under `noeviction`. What it refuses is tried again; the rows are safe meanwhile,
  * and when there is memory again everything is as it was.
@@ -20,9 +25,11 @@ export const redisMemory: Scenario = {
     ])
     const promotion = await system.plan(messages)
     await system.run(promotion)
-    // What is not ours fills most of it, so that the gifts meet the end of it.
-    for (let part = 0; part < 50; part++) await system.redis.append('ballast', 'x'.repeat(1_000_000))
-    await system.redis.config('SET', 'maxmemory', '64mb')
+    // What is not ours fills most of it: there is room for a part of the gifts, whatever the server itself needs.
+    await system.redis.set('ballast', 'x'.repeat(BALLAST_BYTES))
+    const used = Number(/used_memory:(\d+)/.exec(await system.redis.info('memory'))?.[1])
+    const roomBytes = Math.min(MAX_BYTES - BALLAST_BYTES, (messages / 4) * BYTES_A_GIFT)
+    await system.redis.config('SET', 'maxmemory', Math.min(MAX_BYTES, used + roomBytes))
     const publishing = system.publish(promotion)
     await system.until('refusals', async () => (await refusals(system)) >= refusalsWanted, 300_000)
     await publishing

@@ -1,0 +1,78 @@
+import { spawn } from 'node:child_process'
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+const COPIED = ['src', 'queues', 'workers', 'test', 'examples', 'docs', 'docker', 'mikro-orm.config.ts']
+const SETTINGS = ['package.json', 'tsconfig.json', 'jest.config.mjs', 'README.md', '.env.example']
+const FLAGS = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning']
+
+/** How a program of the copy ended. `timed-out`: it was killed at the limit. */
+export type Ending = 'passed' | 'failed' | 'timed-out'
+
+/** A copy of the project to plant bugs in: whoever works in the project itself notices nothing. */
+export class ProjectCopy {
+  readonly folder = mkdtempSync(join(tmpdir(), 'promostream-planted-'))
+  readonly #limitMs: number
+
+  constructor(limitMs: number) {
+    this.#limitMs = limitMs
+    for (const name of [...COPIED, ...SETTINGS]) cpSync(name, join(this.folder, name), { recursive: true })
+    symlinkSync(join(process.cwd(), 'node_modules'), join(this.folder, 'node_modules'))
+  }
+
+  /** Does `work` while these files have other texts. */
+  async planted<Result>(texts: Readonly<Record<string, string>>, work: () => Promise<Result>): Promise<Result> {
+    const originals = Object.keys(texts).map(file => [file, readFileSync(join(this.folder, file), 'utf8')] as const)
+    try {
+      for (const [file, text] of Object.entries(texts)) writeFileSync(join(this.folder, file), text)
+      return await work()
+    } finally {
+      for (const [file, text] of originals) writeFileSync(join(this.folder, file), text)
+    }
+  }
+
+  /** Test files that failed are told to `onFailed`, by their paths below the project. */
+  jest(args: readonly string[], env: NodeJS.ProcessEnv, onFailed: (file: string) => void = () => undefined) {
+    const jest = [...FLAGS, join('node_modules', 'jest', 'bin', 'jest.js'), ...args, '--passWithNoTests', '--forceExit']
+    return this.#run(jest, env, line => {
+      const [, file] = /^FAIL \S+ (\S+)/.exec(line) ?? []
+      if (file !== undefined) onFailed(file)
+    })
+  }
+
+  /** The type checker, which reads only what has changed since the last time. */
+  typeCheck(): Promise<Ending> {
+    const info = join(this.folder, 'tsbuildinfo')
+    const tsc = join('node_modules', 'typescript', 'bin', 'tsc')
+    return this.#run([tsc, '--noEmit', '--incremental', '--tsBuildInfoFile', info], process.env)
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true })
+  }
+
+  async #run(
+    args: readonly string[],
+    env: NodeJS.ProcessEnv,
+    onLine: (line: string) => void = () => undefined,
+  ): Promise<Ending> {
+    const stdio = ['ignore', 'ignore', 'pipe'] as const
+    const child = spawn(process.execPath, args, { cwd: this.folder, env, stdio: [...stdio], detached: true })
+    let isOver = false
+    const timer = setTimeout(() => {
+      isOver = true
+      process.kill(-(child.pid as number), 'SIGKILL')
+    }, this.#limitMs)
+    let said = ''
+    child.stderr?.on('data', chunk => {
+      const lines = `${said}${chunk}`.split('\n')
+      said = lines.pop() ?? ''
+      for (const line of lines) onLine(line)
+    })
+    const code = await new Promise<number | null>(resolve => child.once('exit', resolve))
+    clearTimeout(timer)
+    if (isOver) return 'timed-out'
+    return code === 0 ? 'passed' : 'failed'
+  }
+}
