@@ -22,6 +22,7 @@ const projects = [
   { ...common, ...stack, displayName: 'integration', testMatch: ['<rootDir>/test/{integration,process}/**/*.test.ts'] },
   { ...common, displayName: 'stream', testMatch: ['<rootDir>/test/stream/**/*.test.ts'] },
   { ...common, displayName: 'local', testMatch: ['<rootDir>/test/local/**/*.test.ts'] },
+  { ...common, displayName: 'package', testMatch: ['<rootDir>/test/package/**/*.test.ts'] },
 ]
 
 /** Every test: see jest.all.config.mjs. */

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import '#runtime/node-version.cjs'
+import { createRequire } from 'node:module'
 import { Command, CommanderError } from 'commander'
 import { errorLine } from '#runtime/errors.ts'
 
@@ -27,6 +28,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
 /** Exit codes: 0 done, 1 not done (one line on stderr says why), 2 wrong usage; `audit` has a 3 of its own. */
 const program = new Command('promostream')
   .description('steer and look at promotions; settings come from the environment (DATABASE_URL, KAFKA_BROKERS, …)')
+  .version((createRequire(import.meta.url)('../../package.json') as { version: string }).version)
   .showHelpAfterError('(see --help)')
 
 const asked = COMMANDS[process.argv[2] ?? '']

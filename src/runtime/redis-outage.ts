@@ -1,6 +1,6 @@
 import type { Cluster, Redis } from 'ioredis'
 import { errorLine } from './errors.ts'
-import type { Logger } from './logger.ts'
+import type { LineLogger } from './line-logger.ts'
 
 const REPEAT_MS = 60_000
 
@@ -8,7 +8,7 @@ const REPEAT_MS = 60_000
  * Tells an outage once when it begins, at most once a minute while it lasts, and when it is over. `setting` is the name
  * of what the URL came from; nothing of the URL itself is logged.
  */
-export function logOutages(client: Redis | Cluster, setting: string, logger: Logger): void {
+export function logOutages(client: Redis | Cluster, setting: string, logger: LineLogger): void {
   let reason = ''
   let awaySince: Date | undefined
   let saidAtMs = Number.NEGATIVE_INFINITY

@@ -1,6 +1,6 @@
 import type { ConnectionOptions } from 'node:tls'
 import { errorLine } from '#runtime/errors.ts'
-import type { Logger } from '#runtime/logger.ts'
+import type { LineLogger } from '#runtime/line-logger.ts'
 import { parseRedisUrl } from '#runtime/redis-url.ts'
 import { assertBoolean, assertMs, assertName, assertObject } from './option-checks.ts'
 
@@ -15,7 +15,7 @@ export interface StreamConnectionOptions {
   name?: string
   /** The setting that the URL comes from: errors and log lines say it. Default `streams`. */
   setting?: string
-  logger?: Logger
+  logger?: LineLogger
   /** Only warn about an eviction policy that may delete a whole stream. */
   allowEviction?: boolean
   /** A command that has no answer by then rejects, in ms; one that was sent may still run. Default 5,000, in a cluster 8,000. */

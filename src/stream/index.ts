@@ -1,4 +1,5 @@
 /** The framework's only door: a BullMQ-shaped queue and worker on raw Redis Streams, for any job. */
+export type { LineLogger } from '#runtime/line-logger.ts'
 export { createStreamConnection, type StreamCapabilities, StreamConnection } from './connection.ts'
 export type { StreamConnectionOptions } from './connection-options.ts'
 export { type DeadLetterRecord, parseDeadLetter } from './dead-letter.ts'

@@ -1,6 +1,6 @@
 import { captureRejectionSymbol, EventEmitter } from 'node:events'
 import { errorLine, toError } from '#runtime/errors.ts'
-import type { Logger } from '#runtime/logger.ts'
+import type { LineLogger } from '#runtime/line-logger.ts'
 import type { StreamEntry } from './entry.ts'
 import { StreamError } from './errors.ts'
 
@@ -34,9 +34,9 @@ export type Announce<Fields extends Record<string, string>> = <Name extends keyo
 
 /** An emitter whose listeners cannot harm the worker: one that throws is an `error` event. */
 export class SafeEmitter<Fields extends Record<string, string>> extends EventEmitter<StreamWorkerEvents<Fields>> {
-  protected readonly logger: Logger | undefined
+  protected readonly logger: LineLogger | undefined
 
-  constructor(logger: Logger | undefined) {
+  constructor(logger: LineLogger | undefined) {
     super({ captureRejections: true })
     this.logger = logger
   }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
-import type { Logger } from '#runtime/logger.ts'
+import type { LineLogger } from '#runtime/line-logger.ts'
 import { assertConnection } from './assert-connection.ts'
 import type { StreamConnection } from './connection.ts'
 import type { StreamEntry } from './entry.ts'
@@ -46,7 +46,7 @@ export interface StreamWorkerOptions<Fields extends Record<string, string>> {
   limiter?: LimiterOptions
   /** Where dead letters go. Default `{name}:dead-letter`. */
   deadLetterStream?: string
-  logger?: Logger
+  logger?: LineLogger
 }
 
 export type ResolvedWorkerOptions<Fields extends Record<string, string>> = Required<

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
-import { createStreamConnection, StreamWorker } from 'promostream/stream'
+import { createStreamConnection, StreamWorker } from '#stream/index.ts'
 
 /** Ways to arrange `slots` handlers at once on connections. */
 export const VARIANTS = ['one', 'pool', 'pollers', 'pollers-own'] as const

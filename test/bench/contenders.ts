@@ -1,7 +1,7 @@
 import { Queue as BullQueue, Worker as BullWorker } from 'bullmq'
 import { Queue as GroupQueue, Worker as GroupWorker } from 'groupmq'
 import { Redis } from 'ioredis'
-import { createStreamConnection, StreamQueue, StreamWorker } from 'promostream/stream'
+import { createStreamConnection, StreamQueue, StreamWorker } from '#stream/index.ts'
 
 /** One way to queue jobs on Redis, as its own documentation uses it, with nothing kept of jobs that are done. */
 export interface Contender {

@@ -3,6 +3,9 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { startTestRedis, type TestRedis } from '../support/redis.ts'
 
+/** `promostream/stream` is what `npm run build` made; with this, the sources. */
+const SOURCES = '--conditions=promostream-source'
+
 let redis: TestRedis
 
 beforeAll(async () => {
@@ -11,7 +14,7 @@ beforeAll(async () => {
 afterAll(() => redis.stop())
 
 test('examples/mails.ts does what docs/stream.md says of it', async () => {
-  const { stdout } = await promisify(execFile)(process.execPath, ['examples/mails.ts', redis.url])
+  const { stdout } = await promisify(execFile)(process.execPath, [SOURCES, 'examples/mails.ts', redis.url])
   expect(stdout.split('\n').filter(Boolean).sort()).toEqual([
     'to ada@example.org: hello',
     'to grace@example.org: hello',
@@ -24,7 +27,7 @@ test('examples/mails.ts does what docs/stream.md says of it', async () => {
 })
 
 test('examples/many-streams.ts: a shared pool, a rate limit, producers that wait', async () => {
-  const { stdout } = await promisify(execFile)(process.execPath, ['examples/many-streams.ts', redis.url])
+  const { stdout } = await promisify(execFile)(process.execPath, [SOURCES, 'examples/many-streams.ts', redis.url])
   expect(stdout).toBe('150 pictures of 3 customers\n')
   for (const customer of ['ada', 'grace', 'linus']) {
     expect(await redis.probe.xlen(`example:resize:${customer}`)).toBe(0)
