@@ -1,5 +1,7 @@
 import type { Kysely } from 'kysely'
+import { headerToken } from '#config/fields.ts'
 import { giftTopicsOf } from '#config/gift-topics.ts'
+import { moneyTlsOf } from '#config/money-tls.ts'
 import type { ListenerConfig, WorkerConfig } from '#config/schemas.ts'
 import { findPaidGift, hasPaidGifts } from '#database/gifts/paid-gift.ts'
 import { createGiftResultRepositories } from '#database/gifts/results.ts'
@@ -11,6 +13,7 @@ import { idempotencyKey } from '#money/charge.ts'
 import { type ChargeApiOptions, createMoneyCampaignChargeApi, lookupPath } from '#money/charge-api.ts'
 import { MoneyGate } from '#money/gate.ts'
 import { HttpPool } from '#money/http.ts'
+import { createTokenFile } from '#money/token-file.ts'
 import { CampaignPromotionStatusCacheService } from '#promotion/consumers/status-cache.ts'
 import { InvalidMessageReporter } from '#promotion/intake/invalid-messages.ts'
 import { PromotionStreamProducer } from '#promotion/intake/stream-producer.ts'
@@ -54,6 +57,10 @@ type MoneySettings = Pick<
   GiftConfig,
   | 'MONEY_API_URL'
   | 'MONEY_API_TOKEN'
+  | 'MONEY_API_TOKEN_FILE'
+  | 'MONEY_API_CA_FILE'
+  | 'MONEY_API_CERT_FILE'
+  | 'MONEY_API_KEY_FILE'
   | 'MONEY_API_TIMEOUT_MS'
   | 'MONEY_API_RATE_LIMIT'
   | 'WORKER_MAX_IN_FLIGHT'
@@ -86,6 +93,7 @@ export function moneyPartsOf(
     token: config.MONEY_API_TOKEN,
     timeoutMs: config.MONEY_API_TIMEOUT_MS,
     connections: config.WORKER_MAX_IN_FLIGHT,
+    tls: moneyTlsOf(config),
   })
   const cache = createFailFastRedisClient({
     url: config.REDIS_URL,
@@ -111,9 +119,18 @@ export function moneyPartsOf(
     // It goes on trying by itself; `redis` says when there is none at all.
     service('cache', { start: () => cache.connect().catch(() => undefined), stop: async () => cache.disconnect() }),
     service('money-api', { start: async () => undefined, stop: () => http.close() }),
+    ...tokenFilesOf(config, http, logger),
     gate.service,
   ]
   return { cache, gate, moneyCampaignChargeApi, services }
+}
+
+/** A token that came from a file may be another one tomorrow. */
+function tokenFilesOf(config: MoneySettings, http: HttpPool, logger: Logger): Service[] {
+  const { MONEY_API_TOKEN: token, MONEY_API_TOKEN_FILE: path } = config
+  if (path === undefined) return []
+  const complaintOf = (next: string) => headerToken.safeParse(next).error?.issues[0]?.message
+  return [createTokenFile({ path, token, complaintOf, onToken: next => http.setToken(next), logger })]
 }
 
 async function findPaidKey(kysely: Kysely<unknown>): Promise<string | undefined> {

@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import type { Environment } from './environment.ts'
+import { withSecretFiles } from './secret-files.ts'
 
 /** A wrong setting. `message` is one line that names every variable that is wrong, never its value. */
 export class ConfigError extends Error {
@@ -14,14 +15,15 @@ export class ConfigError extends Error {
 
 /**
  * Reads one process's settings, once. Blanks and line ends around a value are no part of it (secrets come from files that
- * end with a line end); what is empty then counts as not set. The result is frozen.
+ * end with a line end); what is empty then counts as not set. A secret may come from a file (`secret-files.ts`). The result
+ * is frozen.
  */
 export function loadConfig<Schema extends z.ZodObject>(
   schema: Schema,
   environment: Environment,
 ): Readonly<z.infer<Schema>> {
   const given = new Map(
-    Object.entries(environment)
+    Object.entries(resolved(environment, schema))
       .map(([name, value]) => [name, value?.trim() ?? ''] as const)
       .filter(([name, value]) => value !== '' && name in schema.shape),
   )
@@ -30,6 +32,16 @@ export function loadConfig<Schema extends z.ZodObject>(
   const parsed = schema.safeParse(Object.fromEntries(given))
   if (!parsed.success) throw new ConfigError(parsed.error.issues.map(describe).join('; '))
   return Object.freeze(parsed.data)
+}
+
+/** Only what this process reads: the file of another's secret need not be there. */
+function resolved(environment: Environment, schema: z.ZodObject): Environment {
+  const own = Object.entries(environment).filter(([name]) => name in schema.shape)
+  try {
+    return withSecretFiles(Object.fromEntries(own))
+  } catch (error) {
+    throw new ConfigError((error as Error).message)
+  }
 }
 
 /** What no setting can hold; URL parsers would drop a line end in silence. */

@@ -23,18 +23,22 @@ import {
   url,
 } from './fields.ts'
 import { giftTopicFields } from './gift-topics.ts'
+import { moneyTlsOf } from './money-tls.ts'
 
 /** Every variable of the contract, by concern; a process's schema is the union of the concerns it needs. */
 
 const database = z.object({
   DATABASE_URL: databaseUrl,
+  DATABASE_URL_FILE: text.optional(),
   DATABASE_POOL_MAX: integer(1, 1000).prefault('10'),
   DATABASE_TIMEOUT_MS: durationMs.prefault('5000'),
 })
 
 const redis = z.object({
   REDIS_URL: url('redis', 'rediss'),
+  REDIS_URL_FILE: text.optional(),
   REDIS_STREAM_URL: url('redis', 'rediss').optional(),
+  REDIS_STREAM_URL_FILE: text.optional(),
   REDIS_CLUSTER: flag.prefault('false'),
   REDIS_KEY_PREFIX: keyPrefix.prefault(''),
 })
@@ -60,6 +64,7 @@ const kafka = z.object({
     .optional(),
   KAFKA_SASL_USERNAME: text.optional(),
   KAFKA_SASL_PASSWORD: text.optional(),
+  KAFKA_SASL_PASSWORD_FILE: text.optional(),
   KAFKA_TOPIC_STARTED: topicName.prefault('prepay-campaign-promotion-started'),
   ...giftTopicFields,
   KAFKA_TOPIC_INVALID: topicName.prefault('prepay-campaign-promotion-invalid'),
@@ -70,6 +75,10 @@ const kafka = z.object({
 const money = z.object({
   MONEY_API_URL: baseUrl,
   MONEY_API_TOKEN: headerToken.optional(),
+  MONEY_API_TOKEN_FILE: text.optional(),
+  MONEY_API_CA_FILE: text.optional(),
+  MONEY_API_CERT_FILE: text.optional(),
+  MONEY_API_KEY_FILE: text.optional(),
   MONEY_API_TIMEOUT_MS: durationMs.prefault('3000'),
   MONEY_API_RATE_LIMIT: countOrNone.prefault('0'),
   MONEY_API_KEY_TTL_MS: integer(1, Number.MAX_SAFE_INTEGER).prefault('86400000'),
@@ -102,11 +111,34 @@ const life = z.object({
 /** Four rounds of upkeep hold one each for their lock while they work on another, and three refills one each. */
 const WORKER_POOL_MIN = 8
 
+type Settings = Partial<z.infer<typeof everything>>
+
+function checkMoneyTls(settings: Settings, complain: (name: string, message: string) => void): void {
+  const { MONEY_API_CERT_FILE: cert, MONEY_API_KEY_FILE: key, MONEY_API_URL: moneyUrl = '' } = settings
+  if (cert === undefined && key !== undefined)
+    complain('MONEY_API_CERT_FILE', 'is not set: certificate and key belong together')
+  if (cert !== undefined && key === undefined)
+    complain('MONEY_API_KEY_FILE', 'is not set: certificate and key belong together')
+  const isInClear = moneyUrl.startsWith('http:')
+  for (const name of ['MONEY_API_CA_FILE', 'MONEY_API_CERT_FILE'] as const)
+    if (isInClear && settings[name] !== undefined) complain(name, 'is set, but MONEY_API_URL begins with http://')
+  if (!isInClear) checkMoneyFiles(settings, complain)
+}
+
+function checkMoneyFiles(settings: Settings, complain: (name: string, message: string) => void): void {
+  try {
+    moneyTlsOf(settings)
+  } catch (error) {
+    const [name = '', ...rest] = (error as Error).message.split(' ')
+    complain(name, rest.join(' '))
+  }
+}
+
 /** What only makes sense together. Issues name the variable to change. */
 function withCrossChecks<Schema extends z.ZodObject>(schema: Schema) {
   return schema.superRefine((value, context) => {
     const complain = (name: string, message: string) => context.addIssue({ code: 'custom', path: [name], message })
-    const settings = value as Partial<z.infer<typeof everything>>
+    const settings = value as Settings
     const { KAFKA_SASL_MECHANISM: mechanism, REDIS_STREAM_CLAIM_MIN_IDLE_MS: minIdleMs } = settings
     if (mechanism !== undefined && settings.KAFKA_SASL_USERNAME === undefined) {
       complain('KAFKA_SASL_USERNAME', 'is not set, but KAFKA_SASL_MECHANISM is')
@@ -114,6 +146,7 @@ function withCrossChecks<Schema extends z.ZodObject>(schema: Schema) {
     if (mechanism !== undefined && settings.KAFKA_SASL_PASSWORD === undefined) {
       complain('KAFKA_SASL_PASSWORD', 'is not set, but KAFKA_SASL_MECHANISM is')
     }
+    checkMoneyTls(settings, complain)
     if ('LISTENER_PORT' in value && settings.REDIS_STREAM_ENABLED === false && settings.MONEY_API_URL === undefined) {
       complain('MONEY_API_URL', 'is not set, but REDIS_STREAM_ENABLED is false: the listener pays by itself')
     }
@@ -163,8 +196,11 @@ export const adminSchema = withCrossChecks(
     ADMIN_HOST: host.prefault('127.0.0.1'),
     ADMIN_PORT: port.prefault('3000'),
     ADMIN_USERS: adminUsers.optional(),
+    ADMIN_USERS_FILE: text.optional(),
     ADMIN_HOOK_SECRET: text.optional(),
+    ADMIN_HOOK_SECRET_FILE: text.optional(),
     ADMIN_SESSION_SECRET: z.string().min(32, 'must have 32 characters or more').optional(),
+    ADMIN_SESSION_SECRET_FILE: text.optional(),
     ADMIN_TRUSTED_PROXIES: networks.optional(),
     ADMIN_BASE_PATH: basePath.prefault('/'),
   }),
@@ -206,6 +242,7 @@ export const publishSchema = withCrossChecks(
 /** Commands that need nothing but the Redis of all instances. */
 export const redisCliSchema = z.object({
   REDIS_URL: redis.shape.REDIS_URL,
+  REDIS_URL_FILE: redis.shape.REDIS_URL_FILE,
   REDIS_CLUSTER: redis.shape.REDIS_CLUSTER,
   REDIS_KEY_PREFIX: redis.shape.REDIS_KEY_PREFIX,
   ...life.shape,

@@ -1,3 +1,4 @@
+import type { ConnectionOptions } from 'node:tls'
 import { type Dispatcher, Pool } from 'undici'
 import { CodedError } from '#runtime/errors.ts'
 import type { HttpAnswer, HttpMethod } from './charge.ts'
@@ -10,6 +11,8 @@ export interface HttpOptions {
   timeoutMs: number
   /** Connections kept open; as many as there are calls at once. */
   connections: number
+  /** A CA and a certificate of one's own. */
+  tls?: Pick<ConnectionOptions, 'ca' | 'cert' | 'key'>
 }
 
 export interface HttpCall {
@@ -35,7 +38,7 @@ export class HttpPool {
   readonly #pool: Pool
   readonly #prefix: string
   readonly #timeoutMs: number
-  readonly #headers: Record<string, string>
+  #headers: Record<string, string>
   readonly #lateness = new LoopLateness()
   /** One listener a signal, however many calls it covers: an EventTarget finds a listener by walking them all. */
   readonly #bySignal = new WeakMap<AbortSignal, Set<Exchange>>()
@@ -44,16 +47,21 @@ export class HttpPool {
     const url = new URL(options.baseUrl)
     this.#prefix = url.pathname.replace(/\/+$/, '')
     this.#timeoutMs = options.timeoutMs
-    this.#headers = options.token === undefined ? {} : { authorization: `Bearer ${options.token}` }
+    this.#headers = headersOf(options.token)
     this.#pool = new Pool(url.origin, {
       connections: options.connections,
       pipelining: 1,
       keepAliveTimeout: 30_000,
-      connect: { timeout: options.timeoutMs },
+      connect: { timeout: options.timeoutMs, ...options.tls },
       // The timer of each exchange covers it whole; undici's own two have a resolution of about a second.
       headersTimeout: 0,
       bodyTimeout: 0,
     })
+  }
+
+  /** The calls from now on carry it; those under way were sent with the one before. */
+  setToken(token: string): void {
+    this.#headers = headersOf(token)
   }
 
   /** Never rejects: silence is an answer too. */
@@ -96,6 +104,10 @@ export class HttpPool {
     this.#lateness.stop()
     return this.#pool.destroy()
   }
+}
+
+function headersOf(token: string | undefined): Record<string, string> {
+  return token === undefined ? {} : { authorization: `Bearer ${token}` }
 }
 
 /**

@@ -1,8 +1,9 @@
-import { request } from 'undici'
+import { Agent, request } from 'undici'
+import { type MoneyTlsFiles, moneyTlsOf } from '#config/money-tls.ts'
 import { lookupPath } from '#money/charge-api.ts'
 import { type Finding, findingsOf } from './finding.ts'
 
-export interface MoneyToExamine {
+export interface MoneyToExamine extends MoneyTlsFiles {
   MONEY_API_URL: string
   MONEY_API_TOKEN?: string | undefined
   MONEY_API_TIMEOUT_MS: number
@@ -17,10 +18,12 @@ const MAX_SHOWN = 200
 export async function examineMoneyApi(config: MoneyToExamine): Promise<Finding[]> {
   const url = config.MONEY_API_URL.replace(/\/+$/, '') + lookupPath(NOBODYS_KEY)
   const { MONEY_API_TOKEN: token, MONEY_API_TIMEOUT_MS: timeoutMs } = config
+  const dispatcher = new Agent({ connect: moneyTlsOf(config) })
   try {
     const { statusCode, headers, body } = await request(url, {
       headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
       signal: AbortSignal.timeout(timeoutMs),
+      dispatcher,
     })
     const text = (await body.text()).slice(0, MAX_SHOWN)
     return [meaningOf(statusCode, text, headers.location)]
@@ -28,6 +31,8 @@ export async function examineMoneyApi(config: MoneyToExamine): Promise<Finding[]
     const isLate = (error as Error).name === 'TimeoutError'
     const todo = isLate ? 'is MONEY_API_TIMEOUT_MS too short?' : 'start the Money API, or correct MONEY_API_URL'
     return [unknown('answer', isLate ? new Error(`no answer within ${timeoutMs} ms`) : error, todo)]
+  } finally {
+    await dispatcher.destroy()
   }
 }
 
