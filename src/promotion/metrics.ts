@@ -76,9 +76,11 @@ function countersOf(metrics: Metrics) {
       "Times it was seen that a second consumer group reads a promotion's stream, at most one a minute for each",
       ['type'],
     ),
-    upkeepFound: metrics.counter('promostream_upkeep_found_total', 'What upkeep found left behind and put back', [
-      'what',
-    ]),
+    upkeepFound: metrics.counter(
+      'promostream_upkeep_found_total',
+      'Orphaned rows, lost retries and the like that upkeep has put back',
+      ['what'],
+    ),
     deadLetters: metrics.counter('promostream_dead_letters_total', 'Entries that had no row, or were poison', [
       'type',
       'reason',

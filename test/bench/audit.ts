@@ -105,7 +105,7 @@ async function measure(env: Record<string, string>, args: string[]): Promise<Run
   const code = await new Promise(resolve => child.once('close', resolve))
   clearInterval(watch)
   const report = JSON.parse(stdout) as Record<string, unknown>
-  say(`audit ${args.join(' ')}: exit code ${code}, ${JSON.stringify({ ...report, offenders: undefined })}`)
+  say(`audit ${args.join(' ')}: exit code ${code}, ${JSON.stringify({ ...report, discrepancies: undefined })}`)
   if (code !== 0 || report.rows !== rows || report.messages !== rows) throw new Error('the audit does not balance')
   return {
     seconds: Math.round((performance.now() - startedAt) / 100) / 10,

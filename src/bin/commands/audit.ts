@@ -5,7 +5,7 @@ import type { AuditOptions } from './audit-run.ts'
 import { print } from './output.ts'
 
 const CONCURRENCY = 32
-const EXIT_OFFENDERS = 3
+const EXIT_DISCREPANCIES = 3
 
 export const auditCommand = new Command('audit')
   .description(
@@ -24,11 +24,11 @@ export const auditCommand = new Command('audit')
   .option('--repair', 'insert again what listeners have passed and PostgreSQL lost, and ask first before it is paid')
   .option('--rate <count>', 'most calls of the Money API a second', parseCount)
   .option('--concurrency <count>', 'calls of the Money API at once', parseCount, CONCURRENCY)
-  .option('--limit <count>', 'most offenders that are listed; all are counted', parseCount, 100)
+  .option('--limit <count>', 'most discrepancies that are listed; all are counted', parseCount, 100)
   .option('--json', 'print one JSON object')
   .addHelpText(
     'after',
-    '\nExit codes: 0 all is accounted for, 3 offenders were found, 1 could not look, 2 wrong usage.',
+    '\nExit codes: 0 all is accounted for, 3 discrepancies were found, 1 could not look, 2 wrong usage.',
   )
   .addHelpText('after', '\nExample:\n  promostream audit 42 --settlement charges.csv')
   .action(async (ids: string[], options: AuditOptions, command: Command) => {
@@ -38,7 +38,7 @@ export const auditCommand = new Command('audit')
     const { describeReport, runAudit } = await import('./audit-run.ts')
     const report = await runAudit(ids, options)
     print(options, report, () => describeReport(report))
-    if (!report.ok) process.exitCode = report.offenders.length > 0 ? EXIT_OFFENDERS : 1
+    if (!report.ok) process.exitCode = report.discrepancies.length > 0 ? EXIT_DISCREPANCIES : 1
   })
 
 /**

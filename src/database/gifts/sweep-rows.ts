@@ -6,7 +6,7 @@ import { RESULT_TABLES } from './result-table.ts'
 
 type PromotionRef = Pick<Promotion, 'id' | 'type'>
 
-/** A row left behind, with its target. */
+/** An orphaned row, with its target. */
 export interface LeftRow extends RefillRow {
   targetId: string
   attempts: number

@@ -56,7 +56,7 @@ export class MoneyLedger {
   readonly #charges = new LineStore()
   readonly #file: number | undefined
   /** Charges of targets under keys that the contract does not know: only then is a target not a key. */
-  readonly #strayTargets = new Map<string, number>()
+  readonly #targetsOfOtherKeys = new Map<string, number>()
   readonly #byOutcome = new Map<Outcome, number>()
   readonly #recent: RequestRecord[] = []
   #allRequests: LineStore | undefined
@@ -146,11 +146,11 @@ export class MoneyLedger {
 
   #isFirstOfTarget(key: string, charge: Charge, ordinal: number): boolean {
     const target = contractKey(charge)
-    if (key === target) return ordinal === 1 && !this.#strayTargets.has(target)
-    const strays = (this.#strayTargets.get(target) ?? 0) + 1
-    this.#strayTargets.set(target, strays)
+    if (key === target) return ordinal === 1 && !this.#targetsOfOtherKeys.has(target)
+    const count = (this.#targetsOfOtherKeys.get(target) ?? 0) + 1
+    this.#targetsOfOtherKeys.set(target, count)
     const row = this.keys.find(target)
-    return strays === 1 && (row === undefined || this.keys.charges[row] === 0)
+    return count === 1 && (row === undefined || this.keys.charges[row] === 0)
   }
 
   #restore(text: string): void {

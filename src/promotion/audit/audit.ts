@@ -1,13 +1,13 @@
 import { findWrongSummaries, listAuditPromotions } from '#database/gifts/audit-rows.ts'
 import { CodedError } from '#runtime/errors.ts'
 import { auditCharges, type ChargeSource } from './charges.ts'
+import { Discrepancies } from './discrepancies.ts'
 import { auditMessages, type MessageCounts, type MessageSources } from './messages/messages.ts'
-import { Offenders } from './offenders.ts'
 import type { AuditReport } from './report.ts'
 import { loadRows, rowCountOf } from './rows.ts'
 import { auditUnfinished, type UnfinishedSources } from './unfinished.ts'
 
-type Shared = 'kysely' | 'promotionIds' | 'tables' | 'offenders' | 'progress'
+type Shared = 'kysely' | 'promotionIds' | 'tables' | 'discrepancies' | 'progress'
 
 /** What is joined with the rows; what is left out is not looked at. */
 export interface AuditSources extends Pick<MessageSources, 'kysely' | 'promotionIds' | 'progress'> {
@@ -15,7 +15,7 @@ export interface AuditSources extends Pick<MessageSources, 'kysely' | 'promotion
   redis?: Omit<UnfinishedSources, Shared | 'sweepAgeMs'>
   charges?: ChargeSource
   sweepAgeMs: number
-  /** Most offenders that are listed; all are counted. */
+  /** Most discrepancies that are listed; all are counted. */
   limit: number
 }
 
@@ -24,25 +24,25 @@ const NO_MESSAGES: MessageCounts = { messages: 0, duplicates: 0, skipped: 0, inv
 /**
  * Proves that messages, rows, entries, jobs, charges and counters say the same, or names what does not. Only reads, unless
  * it is given a `repair`. `PROMOTION_NOT_FOUND` when one that is named does not exist. Rows
- * are read first: what happens meanwhile is looked up again before it is called an offender.
+ * are read first: what happens meanwhile is looked up again before it is called a discrepancy.
  */
 export async function audit(sources: AuditSources): Promise<AuditReport> {
   const { kysely, sweepAgeMs, progress } = sources
   const promotionIds = [...new Set(sources.promotionIds)]
   await assertKnown(kysely, promotionIds)
-  const offenders = new Offenders(sources.limit)
+  const discrepancies = new Discrepancies(sources.limit)
   const { tables, states, attempts } = await loadRows(
     kysely,
     promotionIds,
     { ageMs: sweepAgeMs, withCharges: sources.charges !== undefined },
     progress,
   )
-  const shared = { kysely, promotionIds, tables, offenders, progress }
+  const shared = { kysely, promotionIds, tables, discrepancies, progress }
   const messages = sources.kafka && (await auditMessages({ ...sources.kafka, ...shared }))
   if (sources.redis !== undefined) await auditUnfinished({ ...sources.redis, ...shared, sweepAgeMs })
   const charges = sources.charges && (await auditCharges(sources.charges, shared))
-  await auditSummaries({ ...sources, promotionIds }, offenders)
-  const { listed, total } = offenders
+  await auditSummaries({ ...sources, promotionIds }, discrepancies)
+  const { listed, total } = discrepancies
   const unanswered = charges?.unanswered ?? 0
   return {
     ok: total === 0 && unanswered === 0,
@@ -51,11 +51,11 @@ export async function audit(sources: AuditSources): Promise<AuditReport> {
     states,
     attempts,
     chargedOnce: charges?.chargedOnce ?? null,
-    missing: offenders.count('message-without-row') + offenders.count('success-without-charge'),
-    double: charges === undefined ? null : offenders.count('double-charge'),
+    missing: discrepancies.count('message-without-row') + discrepancies.count('success-without-charge'),
+    double: charges === undefined ? null : discrepancies.count('double-charge'),
     unanswered,
-    counts: offenders.counts,
-    offenders: listed,
+    counts: discrepancies.counts,
+    discrepancies: listed,
     truncated: listed.length < total,
   }
 }
@@ -72,11 +72,14 @@ async function assertKnown(kysely: AuditSources['kysely'], promotionIds: readonl
   )
 }
 
-async function auditSummaries({ kysely, promotionIds, limit }: AuditSources, offenders: Offenders): Promise<void> {
+async function auditSummaries(
+  { kysely, promotionIds, limit }: AuditSources,
+  discrepancies: Discrepancies,
+): Promise<void> {
   const { count, summaries } = await findWrongSummaries(kysely, promotionIds, Math.max(1, limit))
   for (const { summaryId, promotionId, successCount, failedCount, successRows, failedRows } of summaries) {
     const detail = `counters ${successCount} SUCCESS, ${failedCount} FAILED; rows ${successRows} SUCCESS, ${failedRows} FAILED`
-    offenders.add({ kind: 'summary-counter-off', promotionId, summaryId, detail })
+    discrepancies.add({ kind: 'summary-counter-off', promotionId, summaryId, detail })
   }
-  offenders.addUnlisted('summary-counter-off', count - summaries.length)
+  discrepancies.addUnlisted('summary-counter-off', count - summaries.length)
 }

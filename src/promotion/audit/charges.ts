@@ -5,7 +5,7 @@ import type { MoneyCampaignChargeApi } from '#money/charge-api.ts'
 import { PROMOTION_TYPES, type PromotionType } from '#queues/gift-types.ts'
 import { CodedError } from '#runtime/errors.ts'
 import { judgeCharges, rowIdentity, targetOfKey } from './charge-match.ts'
-import type { Offenders } from './offenders.ts'
+import type { Discrepancies } from './discrepancies.ts'
 import type { AuditProgress } from './report.ts'
 import { MARK, type RowTable } from './row-table.ts'
 import { rowCountOf } from './rows.ts'
@@ -26,7 +26,7 @@ export interface ChargeSources {
   kysely: Kysely<unknown>
   promotionIds: readonly string[]
   tables: Readonly<Record<PromotionType, RowTable>>
-  offenders: Offenders
+  discrepancies: Discrepancies
   progress: AuditProgress
 }
 
@@ -45,13 +45,13 @@ export async function auditCharges(
   for (const type of PROMOTION_TYPES) {
     const table = sources.tables[type]
     const doubtful: number[] = []
-    chargedOnce += judgeCharges(type, table, sources.offenders, row => doubtful.push(row))
+    chargedOnce += judgeCharges(type, table, sources.discrepancies, row => doubtful.push(row))
     chargedOnce += await judgeDoubtful(type, doubtful, sources)
   }
   return { chargedOnce, unanswered }
 }
 
-/** Charged, and not final when the rows were read: accused if that is still so. @returns how many are SUCCESS by now. */
+/** Charged, and not final when the rows were read: reported if that is still so. @returns how many are SUCCESS by now. */
 async function judgeDoubtful(type: PromotionType, doubtful: readonly number[], sources: ChargeSources) {
   const table = sources.tables[type]
   let paidSince = 0
@@ -64,33 +64,33 @@ async function judgeDoubtful(type: PromotionType, doubtful: readonly number[], s
     for (const row of page) {
       const identity = rowIdentity(type, table, row)
       if (!paid.has(table.targetId(row)))
-        sources.offenders.add({ kind: 'charge-without-success', ...identity, key: `${type}:${identity.targetId}` })
+        sources.discrepancies.add({ kind: 'charge-without-success', ...identity, key: `${type}:${identity.targetId}` })
     }
   }
   return paidSince
 }
 
 async function readCharges(path: string, sources: ChargeSources): Promise<void> {
-  const strays: SettledCharge[] = []
+  const unmatched: SettledCharge[] = []
   sources.progress.begin('charges', 0)
   for await (const charge of readSettlement(path)) {
     sources.progress.advance(1)
     const target = targetOfKey(charge.key)
     const row = target === undefined ? -1 : sources.tables[target.type].find(target.targetId)
     if (target !== undefined && row >= 0) sources.tables[target.type].noteCharge(row, charge)
-    else strays.push(charge)
-    if (strays.length >= RECHECK_SIZE) await judgeStrays(strays.splice(0), sources)
+    else unmatched.push(charge)
+    if (unmatched.length >= RECHECK_SIZE) await judgeUnmatched(unmatched.splice(0), sources)
   }
-  await judgeStrays(strays, sources)
+  await judgeUnmatched(unmatched, sources)
   sources.progress.end()
 }
 
 /** Charges of no row that was read: of another promotion, of a row that came since, or of nothing. */
-async function judgeStrays(strays: readonly SettledCharge[], sources: ChargeSources): Promise<void> {
+async function judgeUnmatched(unmatched: readonly SettledCharge[], sources: ChargeSources): Promise<void> {
   const scope = new Set(sources.promotionIds)
   const rows = new Map<string, { promotionId: string; processStatus: string }>()
   for (const type of PROMOTION_TYPES) {
-    const targets = strays.flatMap(({ key }) => targetOfKey(key) ?? []).filter(target => target.type === type)
+    const targets = unmatched.flatMap(({ key }) => targetOfKey(key) ?? []).filter(target => target.type === type)
     if (targets.length === 0) continue
     const found = await findAuditRows(
       sources.kysely,
@@ -100,12 +100,12 @@ async function judgeStrays(strays: readonly SettledCharge[], sources: ChargeSour
     )
     for (const row of found) rows.set(`${type}:${row.targetId}`, row)
   }
-  for (const { key, transactionKey } of strays) {
+  for (const { key, transactionKey } of unmatched) {
     const row = rows.get(key)
     if (row !== undefined && (row.processStatus === 'SUCCESS' || (scope.size > 0 && !scope.has(row.promotionId))))
       continue
     const detail = targetOfKey(key) === undefined ? 'a key that is not ours' : 'there is no such row'
-    sources.offenders.add({
+    sources.discrepancies.add({
       kind: 'charge-without-success',
       key,
       transactionKey,

@@ -1,5 +1,5 @@
 import { PROCESS_STATUSES, type ProcessStatus } from '#database/gifts/process-status.ts'
-import { OFFENDER_KINDS, type Offender, type OffenderKind } from './offenders.ts'
+import { DISCREPANCY_KINDS, type Discrepancy, type DiscrepancyKind } from './discrepancies.ts'
 
 /** Told what the audit is at; a long one may show a bar. */
 export interface AuditProgress {
@@ -10,7 +10,7 @@ export interface AuditProgress {
 
 /** What the audit found. `null` = was not looked at. */
 export interface AuditReport {
-  /** No offender, and everything that was asked was answered. */
+  /** No discrepancy, and everything that was asked was answered. */
   ok: boolean
   /** Gift messages that Kafka holds. */
   messages: number | null
@@ -33,26 +33,26 @@ export interface AuditReport {
   double: number | null
   /** Keys that the Money API did not answer for. */
   unanswered: number
-  counts: Partial<Record<OffenderKind, number>>
-  offenders: readonly Offender[]
-  /** There are more offenders than are listed. */
+  counts: Partial<Record<DiscrepancyKind, number>>
+  discrepancies: readonly Discrepancy[]
+  /** There are more discrepancies than are listed. */
   truncated: boolean
 }
 
-/** The report as a person reads it: the offenders by kind, then the sum in one line. */
+/** The report as a person reads it: the discrepancies by kind, then the sum in one line. */
 export function describeReport(report: AuditReport): string[] {
   const lines: string[] = []
-  for (const [kind, count] of Object.entries(report.counts) as [OffenderKind, number][]) {
-    lines.push(`${kind}: ${count} ${OFFENDER_KINDS[kind]}`)
-    const listed = report.offenders.filter(offender => offender.kind === kind)
-    lines.push(...listed.map(offender => `  ${describeOffender(offender)}`))
+  for (const [kind, count] of Object.entries(report.counts) as [DiscrepancyKind, number][]) {
+    lines.push(`${kind}: ${count} ${DISCREPANCY_KINDS[kind]}`)
+    const listed = report.discrepancies.filter(discrepancy => discrepancy.kind === kind)
+    lines.push(...listed.map(discrepancy => `  ${describeDiscrepancy(discrepancy)}`))
     if (listed.length < count) lines.push(`  … and ${count - listed.length} more (--limit)`)
   }
   lines.push(describeSum(report))
   return lines
 }
 
-function describeOffender({ kind: _, detail, ...ids }: Offender): string {
+function describeDiscrepancy({ kind: _, detail, ...ids }: Discrepancy): string {
   const named = Object.entries(ids).map(([name, value]) => `${name} ${value}`)
   return [...named, ...(detail === undefined ? [] : [`(${detail})`])].join('  ')
 }

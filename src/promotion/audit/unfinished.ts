@@ -7,8 +7,8 @@ import { PROMOTION_TYPES, type PromotionType } from '#queues/gift-types.ts'
 import type { PromotionEntry, PromotionStream } from '#queues/promotion-stream.ts'
 import { type StreamConnection, StreamQueue } from '#stream/index.ts'
 import { rowIdentity } from './charge-match.ts'
+import type { Discrepancies } from './discrepancies.ts'
 import { readGift } from './messages/gift-reader.ts'
-import type { Offenders } from './offenders.ts'
 import { MARK, type RowTable } from './row-table.ts'
 
 export interface UnfinishedSources {
@@ -21,7 +21,7 @@ export interface UnfinishedSources {
   sweepAgeMs: number
   promotionIds: readonly string[]
   tables: Readonly<Record<PromotionType, RowTable>>
-  offenders: Offenders
+  discrepancies: Discrepancies
 }
 
 const PAGE_SIZE = 500
@@ -61,7 +61,7 @@ async function auditPending(
     if (!table.has(row, MARK.onStream) && !isWaiting) left.push(row)
   }
   await forEachStill('PENDING', type, left, sources, row =>
-    sources.offenders.add({ kind: 'pending-without-entry', ...rowIdentity(type, table, row) }),
+    sources.discrepancies.add({ kind: 'pending-without-entry', ...rowIdentity(type, table, row) }),
   )
 }
 
@@ -95,7 +95,7 @@ async function auditRetrying(
   await sleep(JOB_GRACE_MS)
   suspects = await withoutJob(type, suspects, sources)
   await forEachStill('RETRYING', type, suspects, sources, row =>
-    sources.offenders.add({ kind: 'retrying-without-job', ...rowIdentity(type, table, row) }),
+    sources.discrepancies.add({ kind: 'retrying-without-job', ...rowIdentity(type, table, row) }),
   )
 }
 
@@ -121,13 +121,13 @@ async function forEachStill(
   type: PromotionType,
   rows: readonly number[],
   { kysely, tables, sweepAgeMs }: UnfinishedSources,
-  accuse: (row: number) => void,
+  report: (row: number) => void,
 ): Promise<void> {
   for (const page of pagesOf(rows)) {
     const targetIds = page.map(row => tables[type].targetId(row))
     const now = await findAuditRows(kysely, type, targetIds, sweepAgeMs)
     const still = new Set(now.filter(row => row.processStatus === status).map(row => row.targetId))
-    for (const row of page) if (still.has(tables[type].targetId(row))) accuse(row)
+    for (const row of page) if (still.has(tables[type].targetId(row))) report(row)
   }
 }
 

@@ -18,10 +18,10 @@ export interface UpkeepDeps extends CompletionDeps {
   unknown: UnknownRoundDeps
   /** Failed jobs of gifts that became final. */
   settledRetries: Pick<SettledRetries, 'round'>
-  /** Something that was left behind was put back. */
+  /** Something orphaned was put back. */
   onFound?(what: UpkeepFind, count: number): void
   onLock?: OnLock
-  /** When a row left behind is put back, in ms. */
+  /** When an orphaned row is put back, in ms. */
   sweepAgeMs: number
 }
 

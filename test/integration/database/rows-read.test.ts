@@ -146,7 +146,7 @@ describe.each(CASES)('no query walks through other promotions’ rows ($type, $s
     },
   )
 
-  test.each<'PENDING' | 'RETRYING'>(['PENDING', 'RETRYING'])('rows left behind, %s', async status => {
+  test.each<'PENDING' | 'RETRYING'>(['PENDING', 'RETRYING'])('orphaned rows, %s', async status => {
     const page = { status, ageMs: 0, afterId: '0', limit: PAGE }
     await expectFewRead(async connection => (await listLeftRows(connection, promotion, page)).length)
   })

@@ -4,7 +4,7 @@ import type { KafkaClient } from '#kafka/client.ts'
 import type { TopicMessage } from '#kafka/topic-consumer.ts'
 import { fetchCommitted, fetchRanges, readRanges, type TopicRanges } from '#kafka/topic-reader.ts'
 import { rowIdentity } from '#promotion/audit/charge-match.ts'
-import type { Offenders } from '#promotion/audit/offenders.ts'
+import type { Discrepancies } from '#promotion/audit/discrepancies.ts'
 import type { AuditProgress } from '#promotion/audit/report.ts'
 import { MARK, type RowTable } from '#promotion/audit/row-table.ts'
 import { MAX_VALUE_BYTES, type MessageOrigin } from '#promotion/intake/invalid-messages.ts'
@@ -24,7 +24,7 @@ export interface MessageSources {
   groupIds: Readonly<Record<PromotionType, string>>
   promotionIds: readonly string[]
   tables: Readonly<Record<PromotionType, RowTable>>
-  offenders: Offenders
+  discrepancies: Discrepancies
   progress: AuditProgress
   /** Puts back what is missing; without it, it is named. */
   repair?: Repair
@@ -37,7 +37,7 @@ const RECHECK_SIZE = 500
 
 /**
  * Joins what Kafka holds with the rows, which must have been read before: a message that came since is looked up again
- * before anybody is accused.
+ * before anything is reported.
  */
 export async function auditMessages(sources: MessageSources): Promise<MessageCounts> {
   const { kafka, topics, invalidTopic, tables, progress } = sources
@@ -143,7 +143,7 @@ class MessageAudit {
     else if (verdict === 'skipped') counts.skipped += 1
     else if (verdict === 'invalid') counts.invalid += 1
     else if (verdict === 'lost') this.#lost[type].push(message)
-    else if (verdict === 'differs') this.#accuse('row-differs-from-message', type, message)
+    else if (verdict === 'differs') this.#report('row-differs-from-message', type, message)
   }
 
   /** Looks the lost ones up again, once there are `atLeast` so many. */
@@ -165,9 +165,9 @@ class MessageAudit {
       if (row !== undefined && isSameGift(row, message)) this.counts.messages -= 1
       else if (message.gift !== undefined && row === undefined && this.#isPassed(type, message))
         missing.push({ ...message, type, gift: message.gift })
-      else this.#accuse('message-without-row', type, message, row)
+      else this.#report('message-without-row', type, message, row)
     }
-    if (missing.length > 0) await this.#repairOrAccuse(type, missing)
+    if (missing.length > 0) await this.#repairOrReport(type, missing)
   }
 
   /** Has the listener committed beyond it? Else it will come to it. */
@@ -176,16 +176,16 @@ class MessageAudit {
     return committed !== undefined && BigInt(offset) < committed
   }
 
-  async #repairOrAccuse(type: PromotionType, missing: readonly (AuditedMessage & MissingGift)[]): Promise<void> {
+  async #repairOrReport(type: PromotionType, missing: readonly (AuditedMessage & MissingGift)[]): Promise<void> {
     const outcomes = await this.#sources.repair?.(missing)
     for (const [index, message] of missing.entries()) {
       const outcome = outcomes?.[index]
       if (outcome === 'inserted' || outcome === 'duplicate' || outcome === 'skipped') this.counts.repaired += 1
-      else this.#accuse('message-without-row', type, message)
+      else this.#report('message-without-row', type, message)
     }
   }
 
-  #accuse(
+  #report(
     kind: 'message-without-row' | 'row-differs-from-message',
     type: PromotionType,
     message: AuditedMessage,
@@ -194,7 +194,7 @@ class MessageAudit {
     const { topic, partition, offset, gift, promotionId } = message
     const detail = kind === 'message-without-row' ? this.#reason(type, message, row) : undefined
     const ids = { ...(promotionId && { promotionId }), ...(gift && { targetId: gift.targetId }) }
-    this.#sources.offenders.add({
+    this.#sources.discrepancies.add({
       kind,
       type,
       ...ids,
@@ -231,7 +231,7 @@ class MessageAudit {
 
   async #judgeUnseen(type: PromotionType, unseen: readonly number[], low: ReadonlyMap<number, bigint>): Promise<void> {
     if (unseen.length === 0) return
-    const { tables, kysely, topics, offenders } = this.#sources
+    const { tables, kysely, topics, discrepancies } = this.#sources
     const targetIds = unseen.map(row => tables[type].targetId(row))
     const byTarget = new Map((await findAuditRows(kysely, type, targetIds, 0)).map(row => [row.targetId, row]))
     for (const row of unseen) {
@@ -239,8 +239,8 @@ class MessageAudit {
       const { kafkaPartition: partition, kafkaOffset: offset } = byTarget.get(tables[type].targetId(row)) ?? NOWHERE
       if (isExpired({ kafkaPartition: partition, kafkaOffset: offset }, low)) this.counts.expired += 1
       else if (partition === null || offset === null)
-        offenders.add({ kind: 'row-without-message', ...identity, detail: 'it names no partition and offset' })
-      else offenders.add({ kind: 'row-without-message', ...identity, topic: topics[type], partition, offset })
+        discrepancies.add({ kind: 'row-without-message', ...identity, detail: 'it names no partition and offset' })
+      else discrepancies.add({ kind: 'row-without-message', ...identity, topic: topics[type], partition, offset })
     }
   }
 }

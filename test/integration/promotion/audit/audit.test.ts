@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { sql } from 'kysely'
-import type { Offender } from '#promotion/audit/offenders.ts'
+import type { Discrepancy } from '#promotion/audit/discrepancies.ts'
 import type { AuditReport } from '#promotion/audit/report.ts'
 import type { PromotionType } from '#queues/gift-types.ts'
 import { kafkaMissing, uniqueId } from '#test/support/stack-env.ts'
@@ -85,8 +85,11 @@ withKafka('promostream audit: each of ten inconsistencies is planted, found and 
     for (const target of targets) await succeed(target, await post(planted, target))
     return planted
   }
-  const expectOffenders = ({ code, report }: Awaited<ReturnType<typeof audit>>, offenders: Partial<Offender>[]) => {
-    expect(report.offenders).toEqual(offenders.map(offender => expect.objectContaining(offender)))
+  const expectDiscrepancies = (
+    { code, report }: Awaited<ReturnType<typeof audit>>,
+    discrepancies: Partial<Discrepancy>[],
+  ) => {
+    expect(report.discrepancies).toEqual(discrepancies.map(discrepancy => expect.objectContaining(discrepancy)))
     expect({ code, ok: report.ok }).toEqual({ code: 3, ok: false })
   }
   const run = sql.raw
@@ -94,7 +97,7 @@ withKafka('promostream audit: each of ten inconsistencies is planted, found and 
   test('what is paid balances: by settlement, by the Money API, and without charges', async () => {
     const planted = await pay(await gifts(5))
     const { promotionId } = planted
-    const numbers = { ok: true, messages: 5, rows: 5, missing: 0, offenders: [], truncated: false }
+    const numbers = { ok: true, messages: 5, rows: 5, missing: 0, discrepancies: [], truncated: false }
     const bySettlement = await audit(promotionId, '--settlement', await settlement(promotionId))
     expect(bySettlement.report).toMatchObject({ ...numbers, chargedOnce: 5, double: 0 })
     expect(bySettlement.code).toBe(0)
@@ -128,7 +131,7 @@ withKafka('promostream audit: each of ten inconsistencies is planted, found and 
     const { code, stderr } = await audit(promotionId, unknown)
     expect([code, stderr]).toEqual([1, `promostream: promotion ${unknown} does not exist\n`])
     const twice = await audit(promotionId, promotionId)
-    expect(twice.report).toMatchObject({ ok: true, messages: 3, rows: 3, offenders: [] })
+    expect(twice.report).toMatchObject({ ok: true, messages: 3, rows: 3, discrepancies: [] })
   })
 
   test('gifts on the invalid topic count for the promotion that they name', async () => {
@@ -147,7 +150,7 @@ withKafka('promostream audit: each of ten inconsistencies is planted, found and 
       system.kysely,
     )
     const found = await audit(promotionId)
-    expectOffenders(
+    expectDiscrepancies(
       found,
       lost.map(targetId => ({
         kind: 'message-without-row',
@@ -171,9 +174,9 @@ withKafka('promostream audit: each of ten inconsistencies is planted, found and 
       system.kysely,
     )
     const found = await audit(promotionId)
-    expectOffenders(found, [{ kind: 'message-without-row', promotionId, targetId: targets[1]! }])
+    expectDiscrepancies(found, [{ kind: 'message-without-row', promotionId, targetId: targets[1]! }])
     expect(found.report).toMatchObject({ messages: 3, rows: 2, missing: 1 })
-    expect(found.report.offenders[0]).toMatchObject({ partition: expect.any(Number), offset: expect.any(String) })
+    expect(found.report.discrepancies[0]).toMatchObject({ partition: expect.any(Number), offset: expect.any(String) })
   })
 
   test('2: a row without a message: behind the end, at the place of another, or from nowhere', async () => {
@@ -186,18 +189,18 @@ withKafka('promostream audit: each of ten inconsistencies is planted, found and 
         select promotion_id, promotion_summary_id, ${strangers[index]}, 'k', 7, 100, '{}', ${place}
         from campaign_promotion_voucher_result r where voucher_target_id = ${targets[0]}`).execute(system.kysely)
     const expected = strangers.map(targetId => ({ kind: 'row-without-message' as const, promotionId, targetId }))
-    expectOffenders(await audit(promotionId), expected)
+    expectDiscrepancies(await audit(promotionId), expected)
   })
 
   test('3: a SUCCESS without a charge', async () => {
     const { promotionId, targets } = await pay(await gifts(3))
     const unpaid = await gifts(1)
     await succeed(unpaid.targets[0]!, 'tx-made-up')
-    const offender = { kind: 'success-without-charge', targetId: unpaid.targets[0]!, status: 'SUCCESS' } as const
+    const discrepancy = { kind: 'success-without-charge', targetId: unpaid.targets[0]!, status: 'SUCCESS' } as const
     const file = await settlement(promotionId)
-    expectOffenders(await audit(promotionId, unpaid.promotionId, '--settlement', file), [offender])
+    expectDiscrepancies(await audit(promotionId, unpaid.promotionId, '--settlement', file), [discrepancy])
     const byApi = await audit(promotionId, unpaid.promotionId, '--charges', 'api')
-    expectOffenders(byApi, [offender])
+    expectDiscrepancies(byApi, [discrepancy])
     expect(byApi.report).toMatchObject({ chargedOnce: targets.length, missing: 1 })
   })
 
@@ -210,13 +213,13 @@ withKafka('promostream audit: each of ten inconsistencies is planted, found and 
     const pending = { kind: 'charge-without-success', targetId: targets[0]!, status: 'PENDING' } as const
     const unknown = { kind: 'charge-without-success', targetId: targets[1]!, status: 'UNKNOWN' } as const
     const bySettlement = await audit(promotionId, '--settlement', await settlement(promotionId))
-    expectOffenders(bySettlement, [
+    expectDiscrepancies(bySettlement, [
       { kind: 'charge-without-success', key: `VOUCHER:${stranger}`, detail: 'there is no such row' },
       pending,
       unknown,
     ])
     // The Money API can only be asked for keys that are known here.
-    expectOffenders(await audit(promotionId, '--charges', 'api'), [pending, unknown])
+    expectDiscrepancies(await audit(promotionId, '--charges', 'api'), [pending, unknown])
   })
 
   test('5: two charges for one target', async () => {
@@ -226,7 +229,7 @@ withKafka('promostream audit: each of ten inconsistencies is planted, found and 
     await system.control({ dedup: true })
     const { promotionId, targets } = planted
     const found = await audit(promotionId, '--settlement', await settlement(promotionId))
-    expectOffenders(found, [{ kind: 'double-charge', targetId: targets[2]!, charges: 2 }])
+    expectDiscrepancies(found, [{ kind: 'double-charge', targetId: targets[2]!, charges: 2 }])
     expect(found.report).toMatchObject({ chargedOnce: 2, double: 1 })
   })
 
@@ -236,7 +239,7 @@ withKafka('promostream audit: each of ten inconsistencies is planted, found and 
     await pay(planted, [targets[0]!])
     await succeed(targets[1]!, await post(planted, targets[1]!, '101'))
     const found = await audit(promotionId, '--settlement', await settlement(promotionId))
-    expectOffenders(found, [{ kind: 'charge-amount-differs', targetId: targets[1]! }])
+    expectDiscrepancies(found, [{ kind: 'charge-amount-differs', targetId: targets[1]! }])
   })
 
   test('7: a FAILED with a charge, and a SUCCESS with another transaction key (docs/contract.md «A gift»)', async () => {
@@ -250,13 +253,13 @@ withKafka('promostream audit: each of ten inconsistencies is planted, found and 
       ['--charges', 'api'],
       ['--settlement', await settlement(promotionId)],
     ])
-      expectOffenders(await audit(promotionId, ...source), [
+      expectDiscrepancies(await audit(promotionId, ...source), [
         { kind: 'money-key-differs', targetId: targets[1]! },
         { kind: 'failed-with-charge', targetId: targets[0]!, status: 'FAILED' },
       ])
   })
 
-  test('8: a PENDING row that is left behind; one with an entry or young enough is not', async () => {
+  test('8: an orphaned PENDING row; one with an entry or young enough is not', async () => {
     const { promotionId, targets } = await gifts(3)
     const results = 'campaign_promotion_voucher_result'
     await run(`update campaign_promotion set status = 'IN_PROGRESS' where id = ${promotionId}`).execute(system.kysely)
@@ -266,7 +269,9 @@ withKafka('promostream audit: each of ten inconsistencies is planted, found and 
       where voucher_target_id = ${targets[2]}`).execute(system.kysely)
     const message = giftJson('VOUCHER', { promotionId, targetId: targets[1] })
     await system.redis.xadd(`campaign-promotion-${promotionId}:voucher:stream`, '*', 'key', 'k', 'message', message)
-    expectOffenders(await audit(promotionId), [{ kind: 'pending-without-entry', promotionId, targetId: targets[0]! }])
+    expectDiscrepancies(await audit(promotionId), [
+      { kind: 'pending-without-entry', promotionId, targetId: targets[0]! },
+    ])
     await run(`update campaign_promotion set status = 'STOPPED' where id = ${promotionId}`).execute(system.kysely)
     expect((await audit(promotionId)).code).toBe(0)
   })
@@ -282,7 +287,9 @@ withKafka('promostream audit: each of ten inconsistencies is planted, found and 
     })
     await system.publish('VOUCHER_RETRY', [message])
     await system.until('lag 0', async () => (await system.lag('voucher-retry', 'VOUCHER_RETRY')) === 0)
-    expectOffenders(await audit(promotionId), [{ kind: 'retrying-without-job', promotionId, targetId: targets[0]! }])
+    expectDiscrepancies(await audit(promotionId), [
+      { kind: 'retrying-without-job', promotionId, targetId: targets[0]! },
+    ])
   })
 
   test('10: summary counters that are off', async () => {
@@ -291,7 +298,7 @@ withKafka('promostream audit: each of ten inconsistencies is planted, found and 
       system.kysely,
     )
     const detail = 'counters 3 SUCCESS, 0 FAILED; rows 2 SUCCESS, 0 FAILED'
-    expectOffenders(await audit(promotionId), [{ kind: 'summary-counter-off', summaryId: promotionId, detail }])
+    expectDiscrepancies(await audit(promotionId), [{ kind: 'summary-counter-off', summaryId: promotionId, detail }])
   })
 
   test('a row that says something else than its message', async () => {
@@ -299,15 +306,15 @@ withKafka('promostream audit: each of ten inconsistencies is planted, found and 
     await run(
       `update campaign_promotion_voucher_result set amount = 99 where voucher_target_id = ${targets[0]}`,
     ).execute(system.kysely)
-    expectOffenders(await audit(promotionId), [{ kind: 'row-differs-from-message', targetId: targets[0]! }])
+    expectDiscrepancies(await audit(promotionId), [{ kind: 'row-differs-from-message', targetId: targets[0]! }])
   })
 
   test('all of them at once: everything is counted, what is listed is bounded, and no kind hides another', async () => {
     const { code, report } = await audit('--limit', '6')
     expect(code).toBe(3)
-    expect(report.offenders).toHaveLength(6)
+    expect(report.discrepancies).toHaveLength(6)
     expect(report.truncated).toBe(true)
-    expect(new Set(report.offenders.map(({ kind }) => kind)).size).toBe(5)
+    expect(new Set(report.discrepancies.map(({ kind }) => kind)).size).toBe(5)
     expect(report.counts).toEqual({
       'message-without-row': 1,
       'row-without-message': 3,

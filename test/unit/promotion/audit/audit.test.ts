@@ -5,11 +5,11 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, test } from '@jest/globals'
 import type { AuditRow } from '#database/gifts/audit-rows.ts'
 import { judgeCharges, targetOfKey } from '#promotion/audit/charge-match.ts'
+import { Discrepancies } from '#promotion/audit/discrepancies.ts'
 import { readGift } from '#promotion/audit/messages/gift-reader.ts'
 import { type Explained, isExpired, matchMessage } from '#promotion/audit/messages/message-match.ts'
 import { OffsetSet } from '#promotion/audit/messages/offset-set.ts'
 import { PlaceSet } from '#promotion/audit/messages/place-set.ts'
-import { Offenders } from '#promotion/audit/offenders.ts'
 import { describeReport } from '#promotion/audit/report.ts'
 import { MARK, RowTable } from '#promotion/audit/row-table.ts'
 import { readSettlement, type SettledCharge } from '#promotion/audit/settlement-file.ts'
@@ -129,7 +129,7 @@ describe('matchMessage', () => {
     expect(judge({}, tableOf({}), explained(), ['42'])).toBe('row')
   })
 
-  test('a row whose message Kafka no longer keeps is no offender', () => {
+  test('a row whose message Kafka no longer keeps is no discrepancy', () => {
     const low = new Map([[1, 10n]])
     expect(isExpired({ kafkaPartition: 1, kafkaOffset: '9' }, low)).toBe(true)
     expect(isExpired({ kafkaPartition: 1, kafkaOffset: '10' }, low)).toBe(false)
@@ -142,10 +142,10 @@ describe('judgeCharges', () => {
   const judged = (row: Partial<AuditRow>, ...charges: { transactionKey: string; amount?: string }[]) => {
     const table = tableOf(row)
     for (const charge of charges) table.noteCharge(0, charge)
-    const offenders = new Offenders(10)
+    const discrepancies = new Discrepancies(10)
     const doubtful: number[] = []
-    const once = judgeCharges('VOUCHER', table, offenders, at => doubtful.push(at))
-    return { once, doubtful: doubtful.length, kinds: offenders.listed.map(({ kind }) => kind) }
+    const once = judgeCharges('VOUCHER', table, discrepancies, at => doubtful.push(at))
+    return { once, doubtful: doubtful.length, kinds: discrepancies.listed.map(({ kind }) => kind) }
   }
   const charge = { transactionKey: 'tx-1', amount: '100' }
 
@@ -175,12 +175,12 @@ describe('judgeCharges', () => {
     expect(judged({ processStatus: state, moneyKey: null }, charge)).toEqual({ once: 0, doubtful: 1, kinds: [] })
   })
 
-  test('SUCCESS that the Money API did not answer for: not accused', () => {
+  test('SUCCESS that the Money API did not answer for: not reported', () => {
     const table = tableOf({})
     table.mark(0, MARK.unanswered)
-    const offenders = new Offenders(10)
-    expect(judgeCharges('VOUCHER', table, offenders, () => undefined)).toBe(0)
-    expect(offenders.listed).toEqual([])
+    const discrepancies = new Discrepancies(10)
+    expect(judgeCharges('VOUCHER', table, discrepancies, () => undefined)).toBe(0)
+    expect(discrepancies.listed).toEqual([])
   })
 
   test('keys that are not ours name no target', () => {
@@ -190,14 +190,14 @@ describe('judgeCharges', () => {
   })
 })
 
-describe('Offenders', () => {
+describe('Discrepancies', () => {
   test('all are counted, a bounded number is listed, and every kind is among them', () => {
-    const offenders = new Offenders(4)
-    for (let index = 0; index < 10; index++) offenders.add({ kind: 'message-without-row', offset: String(index) })
-    offenders.add({ kind: 'double-charge' })
-    offenders.addUnlisted('summary-counter-off', 3)
-    expect(offenders.total).toBe(14)
-    expect(offenders.listed.map(({ kind }) => kind)).toEqual([
+    const discrepancies = new Discrepancies(4)
+    for (let index = 0; index < 10; index++) discrepancies.add({ kind: 'message-without-row', offset: String(index) })
+    discrepancies.add({ kind: 'double-charge' })
+    discrepancies.addUnlisted('summary-counter-off', 3)
+    expect(discrepancies.total).toBe(14)
+    expect(discrepancies.listed.map(({ kind }) => kind)).toEqual([
       ...['message-without-row', 'message-without-row', 'message-without-row'],
       'double-charge',
     ])
@@ -281,7 +281,7 @@ describe('describeReport', () => {
       states,
       chargedOnce: 5,
       counts: {},
-      offenders: [],
+      discrepancies: [],
       truncated: false,
       ...zero,
     }
@@ -290,7 +290,7 @@ describe('describeReport', () => {
       ...report,
       counts: { 'double-charge': 2 },
       double: 2,
-      offenders: [{ kind: 'double-charge' as const, targetId: '1', charges: 2 }],
+      discrepancies: [{ kind: 'double-charge' as const, targetId: '1', charges: 2 }],
     }
     expect(describeReport(worse)).toEqual([
       'double-charge: 2 targets that were charged more than once',

@@ -2,7 +2,7 @@ import type { ProcessStatus } from '#database/gifts/process-status.ts'
 import type { PromotionType } from '#queues/gift-types.ts'
 
 /** What can be wrong between Kafka, rows, stream, retry jobs, charges and counters. */
-export const OFFENDER_KINDS = {
+export const DISCREPANCY_KINDS = {
   'message-without-row': 'Kafka messages without a row, nor skipped, nor invalid',
   'row-without-message': 'rows whose Kafka message does not exist',
   'row-differs-from-message': 'rows with another promotion, member or amount than their message',
@@ -12,16 +12,16 @@ export const OFFENDER_KINDS = {
   'charge-amount-differs': 'charges of another amount than their row',
   'failed-with-charge': 'FAILED rows that were charged',
   'money-key-differs': 'SUCCESS rows with another transaction key than their charge',
-  'pending-without-entry': 'PENDING rows that were left behind: no entry on the stream, older than SWEEP_AGE_MS',
+  'pending-without-entry': 'orphaned PENDING rows: no entry on the stream, older than SWEEP_AGE_MS',
   'retrying-without-job': 'RETRYING rows without a live retry job',
   'summary-counter-off': 'summary counters that do not say what the rows say',
 } as const
 
-export type OffenderKind = keyof typeof OFFENDER_KINDS
+export type DiscrepancyKind = keyof typeof DISCREPANCY_KINDS
 
 /** One inconsistency, with whatever identifies it. Ids and amounts are exact strings of digits. */
-export interface Offender {
-  kind: OffenderKind
+export interface Discrepancy {
+  kind: DiscrepancyKind
   type?: PromotionType
   promotionId?: string
   targetId?: string
@@ -38,30 +38,30 @@ export interface Offender {
   detail?: string
 }
 
-/** Counts every offender by kind and keeps the first ones, so many of each kind that none hides another. */
-export class Offenders {
+/** Counts every discrepancy by kind and keeps the first ones, so many of each kind that none hides another. */
+export class Discrepancies {
   readonly #limit: number
-  readonly #kept = new Map<OffenderKind, Offender[]>()
-  readonly #counts = new Map<OffenderKind, number>()
+  readonly #kept = new Map<DiscrepancyKind, Discrepancy[]>()
+  readonly #counts = new Map<DiscrepancyKind, number>()
 
   /** @param limit most that are listed. */
   constructor(limit: number) {
     this.#limit = limit
   }
 
-  add(offender: Offender): void {
-    const kept = this.#kept.get(offender.kind) ?? []
-    if (kept.length < this.#limit) kept.push(offender)
-    this.#kept.set(offender.kind, kept)
-    this.addUnlisted(offender.kind, 1)
+  add(discrepancy: Discrepancy): void {
+    const kept = this.#kept.get(discrepancy.kind) ?? []
+    if (kept.length < this.#limit) kept.push(discrepancy)
+    this.#kept.set(discrepancy.kind, kept)
+    this.addUnlisted(discrepancy.kind, 1)
   }
 
   /** More of a kind, that are counted only. */
-  addUnlisted(kind: OffenderKind, count: number): void {
+  addUnlisted(kind: DiscrepancyKind, count: number): void {
     if (count > 0) this.#counts.set(kind, this.count(kind) + count)
   }
 
-  count(kind: OffenderKind): number {
+  count(kind: DiscrepancyKind): number {
     return this.#counts.get(kind) ?? 0
   }
 
@@ -69,12 +69,12 @@ export class Offenders {
     return [...this.#counts.values()].reduce((sum, count) => sum + count, 0)
   }
 
-  get counts(): Partial<Record<OffenderKind, number>> {
+  get counts(): Partial<Record<DiscrepancyKind, number>> {
     return Object.fromEntries(this.#counts)
   }
 
   /** Up to the limit, the kinds taken in turn; those of a kind stand together. */
-  get listed(): Offender[] {
+  get listed(): Discrepancy[] {
     const shares = new Map([...this.#kept.keys()].map(kind => [kind, 0]))
     for (let left = Math.min(this.#limit, this.total); left > 0; ) {
       const open = [...this.#kept].filter(([kind, kept]) => (shares.get(kind) ?? 0) < kept.length)
