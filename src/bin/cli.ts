@@ -3,27 +3,13 @@ import '#runtime/node-version.cjs'
 import { createRequire } from 'node:module'
 import { Command, CommanderError } from 'commander'
 import { errorLine } from '#runtime/errors.ts'
+import { COMMANDS, listedCommand } from './command-list.ts'
 
-/** Only the one that is asked for is loaded: `audit` answers for its memory, and none should take a second to begin. */
-const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
-  create: async () => (await import('./commands/create.ts')).createCommand,
-  publish: async () => (await import('./commands/publish.ts')).publishCommand,
-  start: async () => (await import('./commands/steer.ts')).startCommand,
-  pause: async () => (await import('./commands/steer.ts')).pauseCommand,
-  resume: async () => (await import('./commands/steer.ts')).resumeCommand,
-  stop: async () => (await import('./commands/steer.ts')).stopCommand,
-  finish: async () => (await import('./commands/finish.ts')).finishCommand,
-  rebuild: async () => (await import('./commands/rebuild.ts')).rebuildCommand,
-  retry: async () => (await import('./commands/retry.ts')).retryCommand,
-  reconcile: async () => (await import('./commands/reconcile.ts')).reconcileCommand,
-  status: async () => (await import('./commands/status.ts')).statusCommand,
-  'ask-first': async () => (await import('./commands/ask-first.ts')).askFirstCommand,
-  'resume-calls': async () => (await import('./commands/resume-calls.ts')).resumeCallsCommand,
-  'own-redis': async () => (await import('./commands/own-redis.ts')).ownRedisCommand,
-  audit: async () => (await import('./commands/audit.ts')).auditCommand,
-  doctor: async () => (await import('./commands/doctor.ts')).doctorCommand,
-  'hash-password': async () => (await import('./commands/hash-password.ts')).hashPasswordCommand,
-}
+// A reader that has seen enough (`| head`) is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit()
+})
 
 /** Exit codes: 0 done, 1 not done (one line on stderr says why), 2 wrong usage; `audit` has a 3 of its own. */
 const program = new Command('promostream')
@@ -31,9 +17,10 @@ const program = new Command('promostream')
   .version((createRequire(import.meta.url)('../../package.json') as { version: string }).version)
   .showHelpAfterError('(see --help)')
 
-const asked = COMMANDS[process.argv[2] ?? '']
-for (const load of asked === undefined ? Object.values(COMMANDS) : [asked])
-  program.addCommand((await load()).exitOverride())
+const [first, second] = process.argv.slice(2)
+const asked = first === 'help' ? second : first
+for (const [name, { load }] of Object.entries(COMMANDS))
+  program.addCommand((name === asked ? await load() : listedCommand(name)).exitOverride())
 
 try {
   await program.exitOverride().parseAsync()
