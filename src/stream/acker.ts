@@ -1,10 +1,11 @@
 import { toError } from '#runtime/errors.ts'
 import { isNoGroup } from './errors.ts'
 import type { ConsumerGroup } from './group.ts'
-import { type FromRun, settle } from './read-run.ts'
 
 /** What is acknowledged: an object, because its id may be handed out again while the server is being told. */
-export type Ackable = FromRun
+export interface Ackable {
+  readonly id: string
+}
 
 export interface AckerOptions<Item extends Ackable> {
   group: Pick<ConsumerGroup, 'acknowledge'>
@@ -71,7 +72,7 @@ export class Acker<Item extends Ackable> {
     this.#sending = true
     const items = this.#waiting.splice(0, MAX_IDS)
     try {
-      const { hasOtherGroup } = await this.#options.group.acknowledge(settle(items))
+      const { hasOtherGroup } = await this.#options.group.acknowledge(items.map(({ id }) => id))
       if (hasOtherGroup) this.#options.onOtherGroup()
       this.#options.onAcked(items)
       this.#sending = false

@@ -1,5 +1,4 @@
 import type { StreamEntry } from './entry.ts'
-import type { ReadRun } from './read-run.ts'
 
 /**
  * The life of an entry that this consumer has leased:
@@ -38,9 +37,6 @@ export interface Held<Fields extends Record<string, string>> {
   /** Its delay was written down beside the stream. */
   hasStoredDelay: boolean
   timer: NodeJS.Timeout | undefined
-  /** What it was read with, and its place in that; undefined for one that was found. */
-  run: ReadRun | undefined
-  runAt: number
 }
 
 /**
@@ -101,8 +97,6 @@ export class HeldEntries<Fields extends Record<string, string>> {
       letter: undefined,
       hasStoredDelay: false,
       timer: undefined,
-      run: undefined,
-      runAt: 0,
     }
     this.#byId.set(id, held)
     this.#counts[state] += 1

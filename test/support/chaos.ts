@@ -186,8 +186,9 @@ export class ChaosSystem {
     await this.events.publish({ topic: topicOf('started'), key: id, value })
   }
 
-  async publish(promotion: DemoPromotion): Promise<number> {
-    const acknowledged = await publishGifts(this.events, promotion)
+  /** `ready` is waited for before each chunk, with how many gifts were begun before it. */
+  async publish(promotion: DemoPromotion, ready?: (begun: number) => Promise<void>): Promise<number> {
+    const acknowledged = await publishGifts(this.events, promotion, ready)
     this.published.set(promotion.id, promotion.gifts)
     return acknowledged
   }

@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { type CsvError, parse } from 'csv-parse'
 import { parseGift } from '#promotion/intake/gift-message.ts'
+import { sourceOf } from '#queues/gift-message.ts'
 import { GIFT_TYPES, type PromotionType } from '#queues/gift-types.ts'
 import { CodedError, errorLine } from '#runtime/errors.ts'
 import { parseExact } from '#runtime/exact-json.ts'
@@ -83,6 +84,12 @@ function readJson(json: string): Fields | string {
   }
 }
 
+/** What an option of the command may name instead of the file. */
+const NAMED_FOR_ALL = [
+  { field: 'promotionId', option: '--promotion' },
+  { field: 'promotionSummaryId', option: '--summary' },
+] as const
+
 type Gift = Omit<Extract<GiftRow, { ok: true }>, 'line'> | Omit<Extract<GiftRow, { ok: false }>, 'line'>
 
 function toGift(given: Fields | string, { type, promotionId, promotionSummaryId }: GiftDefaults): Gift {
@@ -95,7 +102,11 @@ function toGift(given: Fields | string, { type, promotionId, promotionSummaryId 
     ...(targetId === undefined ? {} : { [targetField]: targetId }),
     ...others,
   }
-  fields.partitionKey ??= textOf(fields.memberId)
+  const missing = NAMED_FOR_ALL.find(({ field }) => fields[field] === undefined)
+  if (missing !== undefined)
+    return { ok: false, reason: `${missing.field} is missing: ${missing.option} gives it to every row` }
+  // Members' gifts stay in their order when nobody says otherwise.
+  fields.partitionKey ??= sourceOf(fields.memberId) ?? fields.memberId
   const json = JSON.stringify(fields)
   const parsed = parseGift(type, json)
   if (!parsed.ok) return { ok: false, reason: parsed.reason }
@@ -103,11 +114,6 @@ function toGift(given: Fields | string, { type, promotionId, promotionSummaryId 
   if (promotionId !== undefined && gift.promotionId !== promotionId)
     return { ok: false, reason: `promotionId is ${gift.promotionId}, not ${promotionId}` }
   return { ok: true, promotionId: gift.promotionId, targetId: gift.targetId, key: gift.partitionKey, json }
-}
-
-/** Members' gifts stay in their order when nobody says otherwise. */
-function textOf(value: unknown): unknown {
-  return typeof value === 'object' && value !== null && 'rawJSON' in value ? value.rawJSON : value
 }
 
 /** What a file says of a gift type's columns, for a complaint about its header. */

@@ -16,11 +16,20 @@ const SUMMARIES = 4
 const MEMBERS = 1_000_000
 const CHUNKS_AT_ONCE = 4
 
-/** Publishes every gift, `acks=all`; resolves with how many Kafka acknowledged. */
-export async function publishGifts(events: EventProviderService, promotion: DemoPromotion): Promise<number> {
+/**
+ * Publishes every gift, `acks=all`; resolves with how many Kafka acknowledged.
+ * @param ready is waited for before each chunk, with how many were begun before it.
+ */
+export async function publishGifts(
+  events: EventProviderService,
+  promotion: DemoPromotion,
+  ready: (begun: number) => Promise<void> = async () => undefined,
+): Promise<number> {
   let next = 0
   const publishChunks = async () => {
     while (next < promotion.gifts) {
+      await ready(next)
+      if (next >= promotion.gifts) return
       const from = next
       next = Math.min(promotion.gifts, from + CHUNK)
       const indexes = Array.from({ length: next - from }, (_, index) => from + index)

@@ -69,7 +69,9 @@ function describeSum(report: AuditReport): string {
     ...some(report.invalid, 'invalid'),
     ...some(report.repaired, 'put back'),
     ...unpaid.map(status => `${states[status]} ${status}`),
-    chargedOnce === null ? `${states.SUCCESS} SUCCESS, charges not looked at` : `${chargedOnce} charged once`,
+    chargedOnce === null
+      ? `${states.SUCCESS} SUCCESS, charges not looked at (--charges api asks the Money API)`
+      : `${chargedOnce} charged once`,
     `${missing} missing`,
     ...(double === null ? [] : [`${double} double`]),
     ...some(report.unanswered, 'not answered for by the Money API'),

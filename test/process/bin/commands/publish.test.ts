@@ -96,6 +96,17 @@ withKafka('promostream publish', () => {
     expect((await publish(csv, '--promotion', promotionId)).stdout).toContain(`${csv}:2: not CSV`)
   })
 
+  test('what every row lacks is told with the option that gives it', async () => {
+    const promotionId = await system.promotion('VOUCHER', 'READY')
+    const path = fileOf('csv', ['targetId,memberId,amount', `${targetsOf(1)[0]},1,1`])
+    expect((await publish(path, '--promotion', promotionId)).stdout).toContain(
+      `${path}:2: promotionSummaryId is missing: --summary gives it to every row\n`,
+    )
+    expect((await publish(path, '--summary', '1')).stdout).toContain(
+      `${path}:2: promotionId is missing: --promotion gives it to every row\n`,
+    )
+  })
+
   test('a promotion that would not take the gifts is told before', async () => {
     const [target] = targetsOf(1)
     const path = fileOf('csv', ['targetId,memberId,amount,promotionSummaryId', `${target},1,1,1`])

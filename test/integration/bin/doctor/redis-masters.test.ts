@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { examineRedis } from '#bin/doctor/redis.ts'
-import { until } from '../support/redis.ts'
-import { startCluster } from '../support/redis-cluster.ts'
+import { until } from '../../../support/redis.ts'
+import { startCluster } from '../../../support/redis-cluster.ts'
 
 let cluster: Awaited<ReturnType<typeof startCluster>>
 
