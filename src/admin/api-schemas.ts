@@ -7,11 +7,16 @@ import { BOTTLENECK_CODES } from './snapshot/bottleneck.ts'
 
 const MAX_ID = 2n ** 63n - 1n
 
+/** Asked also of what the pattern has refused already, which may be anything. */
+function fits64Bits(digits: string): boolean {
+  return !/^\d{19}$/.test(digits) || BigInt(digits) <= MAX_ID
+}
+
 /** 64-bit ids stand as strings in all JSON: a JavaScript number would round them. */
 export const id = z
   .string()
   .regex(/^[1-9]\d{0,18}$/, 'must be an integer from 1 to 2^63-1, as a string of digits')
-  .refine(value => value.length < 19 || BigInt(value) <= MAX_ID, 'must be an integer from 1 to 2^63-1')
+  .refine(fits64Bits, 'must be an integer from 1 to 2^63-1')
 
 export const promotionType = z.enum(PROMOTION_TYPES)
 const count = z.number()
@@ -31,7 +36,7 @@ export const pageQuery = z.object({
   cursor: z
     .string()
     .regex(/^\d{1,19}$/, 'must be a nextCursor')
-    .refine(value => BigInt(value) <= MAX_ID, 'must be a nextCursor')
+    .refine(fits64Bits, 'must be a nextCursor')
     .optional(),
   limit: z.coerce.number().int().min(1).max(500).default(50),
 })

@@ -21,6 +21,8 @@ export interface AuditRecord extends AdminChange {
 }
 
 const MAX_DETAIL_LENGTH = 10_000
+/** So many brackets without a value between them: PostgreSQL's own reader has a stack, too. */
+const TOO_DEEP = /(?:[[{](?:"[^"]*":)?){500}/
 
 export interface AdminAuditRepository {
   /** Resolves after the commit, with the row's id: the change may begin. */
@@ -53,8 +55,18 @@ export function createAdminAuditRepository(kysely: Kysely<unknown>): AdminAuditR
 
 /** As JSON that PostgreSQL takes: no NUL, no half characters, and no more than an operator would read. */
 function storable(detail: unknown): string {
-  const json = JSON.stringify(detail ?? null).replace(/\\(u[0-9a-f]{4}|.)/g, (sequence, code: string) =>
+  const json = written(detail).replace(/\\(u[0-9a-f]{4}|.)/g, (sequence, code: string) =>
     code === 'u0000' || /^ud[89a-f]/.test(code) ? '\\ufffd' : sequence,
   )
-  return json.length <= MAX_DETAIL_LENGTH ? json : JSON.stringify(`${json.slice(0, MAX_DETAIL_LENGTH)}…`.toWellFormed())
+  const isKept = json.length <= MAX_DETAIL_LENGTH && !TOO_DEEP.test(json)
+  return isKept ? json : JSON.stringify(`${json.slice(0, MAX_DETAIL_LENGTH)}…`.toWellFormed())
+}
+
+/** Can be read, and is nested too deep to be written again. */
+function written(detail: unknown): string {
+  try {
+    return JSON.stringify(detail ?? null)
+  } catch {
+    return '"nested too deep to be written down"'
+  }
 }

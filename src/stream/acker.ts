@@ -1,11 +1,10 @@
 import { toError } from '#runtime/errors.ts'
 import { isNoGroup } from './errors.ts'
 import type { ConsumerGroup } from './group.ts'
+import { type FromRun, settle } from './read-run.ts'
 
 /** What is acknowledged: an object, because its id may be handed out again while the server is being told. */
-export interface Ackable {
-  readonly id: string
-}
+export type Ackable = FromRun
 
 export interface AckerOptions<Item extends Ackable> {
   group: Pick<ConsumerGroup, 'acknowledge'>
@@ -72,7 +71,7 @@ export class Acker<Item extends Ackable> {
     this.#sending = true
     const items = this.#waiting.splice(0, MAX_IDS)
     try {
-      const { hasOtherGroup } = await this.#options.group.acknowledge(items.map(({ id }) => id))
+      const { hasOtherGroup } = await this.#options.group.acknowledge(settle(items))
       if (hasOtherGroup) this.#options.onOtherGroup()
       this.#options.onAcked(items)
       this.#sending = false

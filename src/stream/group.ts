@@ -1,6 +1,7 @@
 import { errorLine } from '#runtime/errors.ts'
 import type { StreamConnection } from './connection.ts'
 import type { RawEntry } from './entry.ts'
+import type { Settlement } from './read-run.ts'
 import { ackDelete, ackOwned, forgive, removeConsumer, removeDeadConsumers, renewOwned } from './scripts.ts'
 
 /** Makes stream and group at id 0, so that what was added before is delivered; one that exists is fine. */
@@ -138,19 +139,20 @@ export class ConsumerGroup {
    * Acknowledges and deletes, in one step; what another group on the stream may still need is kept. At most 500 ids: a
    * script's unpack and the server's patience are bounded.
    */
-  async acknowledge(ids: readonly string[]): Promise<{ hasOtherGroup: boolean }> {
+  async acknowledge({ ids, stretches, inside }: Settlement): Promise<{ hasOtherGroup: boolean }> {
     const { stream, group } = this
-    let left = ids
-    let hasOtherGroup = false
-    if (this.#connection.capabilities.ackDel) {
-      const args = [group, 'ACKED', 'IDS', ids.length, ...ids]
-      const answers = (await this.#client.call('XACKDEL', stream, ...args)) as number[]
-      hasOtherGroup = answers.includes(KEPT)
-      // The group was made again meanwhile: done is done, or it would be handed out anew.
-      left = ids.filter((_, index) => answers[index] === NOT_PENDING)
-      if (left.length === 0) return { hasOtherGroup }
+    if (!this.#connection.capabilities.ackDel) {
+      const ends = stretches.flatMap(({ from, to }) => [from, to])
+      const args = [group, ends.length, inside, ...ends, ...ids]
+      return { hasOtherGroup: Number(await this.#connection.run(ackDelete, stream, args)) > 0 }
     }
-    const others = await this.#connection.run(ackDelete, stream, [group, ...left])
+    const args = [group, 'ACKED', 'IDS', ids.length, ...ids]
+    const answers = (await this.#client.call('XACKDEL', stream, ...args)) as number[]
+    const hasOtherGroup = answers.includes(KEPT)
+    // The group was made again meanwhile: done is done, or it would be handed out anew.
+    const left = ids.filter((_, index) => answers[index] === NOT_PENDING)
+    if (left.length === 0) return { hasOtherGroup }
+    const others = await this.#connection.run(ackDelete, stream, [group, 0, 0, ...left])
     return { hasOtherGroup: hasOtherGroup || Number(others) > 0 }
   }
 

@@ -1,4 +1,5 @@
 import type { StreamEntry } from './entry.ts'
+import type { ReadRun } from './read-run.ts'
 
 /**
  * The life of an entry that this consumer has leased:
@@ -37,6 +38,9 @@ export interface Held<Fields extends Record<string, string>> {
   /** Its delay was written down beside the stream. */
   hasStoredDelay: boolean
   timer: NodeJS.Timeout | undefined
+  /** What it was read with, and its place in that; undefined for one that was found. */
+  run: ReadRun | undefined
+  runAt: number
 }
 
 /**
@@ -97,6 +101,8 @@ export class HeldEntries<Fields extends Record<string, string>> {
       letter: undefined,
       hasStoredDelay: false,
       timer: undefined,
+      run: undefined,
+      runAt: 0,
     }
     this.#byId.set(id, held)
     this.#counts[state] += 1

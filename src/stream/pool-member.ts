@@ -35,8 +35,11 @@ export interface Watch {
   /** Pause before the next look at an idle stream, in ms; grows. */
   pauseMs: number
   dueAtMs: number
-  isReading: boolean
+  /** Reads under way. */
+  reads: number
   readAtMs: number
+  /** The last read found as many as it asked for. */
+  isFull: boolean
   /** A peek that looks at it is under way. */
   isPeeked: boolean
   /** A peek has seen an entry after `seenId`. */
@@ -46,11 +49,22 @@ export interface Watch {
 }
 
 const FIRST_PAUSE_MS = 1
+/** Of one stream at once. */
+const MAX_READS = 2
 
 export function watchOf(member: PoolMember): Watch {
   const pauseMs = FIRST_PAUSE_MS
-  const isFalse = { isReading: false, isPeeked: false, isHit: false, isEmpty: false }
-  return { member, isHot: true, pauseMs, dueAtMs: 0, readAtMs: 0, ...isFalse }
+  const isFalse = { isFull: false, isPeeked: false, isHit: false, isEmpty: false }
+  return { member, isHot: true, pauseMs, dueAtMs: 0, reads: 0, readAtMs: 0, ...isFalse }
+}
+
+/**
+ * May it be read now? While a read is under way only where half of its slots are free beside those that are set aside for
+ * it, and more lies ready: the server reads the next batch while this process takes the last one in.
+ */
+export function mayRead({ member, reads, isFull }: Watch): boolean {
+  if (!member.canRead) return false
+  return reads === 0 || (reads < MAX_READS && isFull && member.free * 2 >= member.concurrency)
 }
 
 /** Look again as soon as there is a slot. */

@@ -4,7 +4,7 @@ import type { StreamConnection } from './connection.ts'
 import { shareFairly } from './fair-share.ts'
 import { assertMs, assertObject, assertPositive } from './option-checks.ts'
 import { byNode, streamsBeyond } from './peek.ts'
-import { coolDown, heat, type PoolMember, type ReadResult, type Watch, watchOf } from './pool-member.ts'
+import { coolDown, heat, mayRead, type PoolMember, type ReadResult, type Watch, watchOf } from './pool-member.ts'
 import { pausedKey } from './stream-name.ts'
 
 export interface StreamPoolOptions {
@@ -95,7 +95,7 @@ export class StreamPool {
   freed(member: PoolMember): void {
     if (this.#urgentScheduled) return
     const isMany = member.free * 16 >= Math.min(member.concurrency, this.#options.maxInFlight)
-    if (!isMany || this.#watches.get(member)?.isReading !== false) {
+    if (!isMany || this.#watches.get(member)?.reads !== 0) {
       this.#scheduleTurn()
       return
     }
@@ -129,7 +129,7 @@ export class StreamPool {
       const { member, isHot, dueAtMs } = watch
       const { active } = member
       inFlight += active
-      const canRead = !watch.isReading && member.canRead
+      const canRead = mayRead(watch)
       const wants = canRead && isHot ? member.free : Math.min(member.ready, member.free)
       if (wants > 0) claimants.push({ watch, active, wants })
       if (canRead && !isHot && !watch.isPeeked && dueAtMs < pollDueAtMs) pollDueAtMs = dueAtMs
@@ -155,9 +155,9 @@ export class StreamPool {
 
   async #take(watch: Watch, slots: number): Promise<void> {
     const { member } = watch
-    const reads = watch.isHot && !watch.isReading && member.canRead && !this.#isTooSoon(watch, slots - member.ready)
+    const reads = watch.isHot && mayRead(watch) && !this.#isTooSoon(watch, slots - member.ready)
     if (reads) {
-      watch.isReading = true
+      watch.reads += 1
       watch.readAtMs = performance.now()
     }
     const result = await member.take(reads ? slots : Math.min(slots, member.ready), reads)
@@ -165,13 +165,14 @@ export class StreamPool {
     // What was seen by a peek was another consumer's: without this every peek would see it again.
     if (result === 'empty' && watch.isHit) await member.catchUp()
     watch.isHit = false
-    watch.isReading = false
+    watch.reads -= 1
     this.#learn(watch, result)
   }
 
   #learn(watch: Watch, result: ReadResult): void {
     const nowMs = performance.now()
     if (result !== 'failed') this.#turnedAtMs = nowMs
+    watch.isFull = result === 'full'
     if (result === 'full') heat(watch)
     else if (result === 'some') {
       heat(watch)
@@ -195,8 +196,8 @@ export class StreamPool {
     this.#pollDueAtMs = Number.POSITIVE_INFINITY
     const horizonMs = performance.now() + this.#pollIntervalMs / 4
     const due = [...this.#watches.values()].filter(
-      ({ isHot, isReading, isPeeked, member, dueAtMs }) =>
-        !isHot && !isReading && !isPeeked && member.canRead && dueAtMs <= horizonMs,
+      ({ isHot, reads, isPeeked, member, dueAtMs }) =>
+        !isHot && reads === 0 && !isPeeked && member.canRead && dueAtMs <= horizonMs,
     )
     if (due.length === 1) for (const watch of due) watch.isHot = true
     else if (due.length > 1) {
@@ -252,7 +253,7 @@ export class StreamPool {
 
   /** All slots are taken, or everybody is paused: whoever does not read is not behind. */
   #isAtRest(watches: readonly Watch[]): boolean {
-    return this.#options.connection.isUsable && !watches.some(({ member, isReading }) => member.canRead || isReading)
+    return this.#options.connection.isUsable && !watches.some(({ member, reads }) => member.canRead || reads > 0)
   }
 
   /** An entry that a dead consumer held is on its stream: where there is none, hundreds of claims are spared. */

@@ -33,6 +33,11 @@ export const addBulk: Script = {
 /**
  * For `ackDelete` and `ackOwned`: deletes acknowledged entries, but none that another group on the stream was not given
  * yet or has not acknowledged. Answers how many other groups there are.
+ *
+ * XDEL walks through the deleted entries of a node to the one it marks, which is dearer than all else that is done with
+ * an entry; XTRIM drops whole nodes. `stretches` are pairs of ids between which everything is acknowledged. Each is
+ * dropped where it lies at the stream's beginning, was handed out, and nothing in it is pending: a server that forgot
+ * its last second may have given its ids to others.
  */
 const DELETE_ACKNOWLEDGED = `
     local function before(left, right)
@@ -42,13 +47,22 @@ const DELETE_ACKNOWLEDGED = `
       if leftMs ~= rightMs then return leftMs < rightMs end
       return tonumber(leftSeq) < tonumber(rightSeq)
     end
-    local function deleteAcknowledged(stream, group, ids)
+    local function drop(stream, own, from, to)
+      local first = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
+      if not first or before(first[1], from) or before(own['last-delivered-id'], to) then return false end
+      if #redis.call('XPENDING', stream, own['name'], '-', to, 1) > 0 then return false end
+      redis.call('XTRIM', stream, 'MINID', '=', to)
+      redis.call('XDEL', stream, to)
+      return true
+    end
+    local function deleteAcknowledged(stream, group, ids, stretches, inside)
       if redis.call('EXISTS', stream) == 0 then return 0 end
+      local own
       local others = {}
       for _, info in ipairs(redis.call('XINFO', 'GROUPS', stream)) do
-        local other = {}
-        for i = 1, #info, 2 do other[info[i]] = info[i + 1] end
-        if other['name'] ~= group then others[#others + 1] = other end
+        local one = {}
+        for i = 1, #info, 2 do one[info[i]] = info[i + 1] end
+        if one['name'] == group then own = one else others[#others + 1] = one end
       end
       local free = ids
       if #others > 0 then
@@ -61,18 +75,26 @@ const DELETE_ACKNOWLEDGED = `
           end
           if not isNeeded then free[#free + 1] = id end
         end
+      elseif own and inside > 0 then
+        local isDropped = true
+        for i = 1, #stretches, 2 do isDropped = drop(stream, own, stretches[i], stretches[i + 1]) and isDropped end
+        if isDropped then free = {unpack(ids, inside + 1)} end
       end
       if #free > 0 then redis.call('XDEL', stream, unpack(free)) end
       return #others
     end`
 
-/** KEYS: stream. ARGV: group, ids. Acknowledges and deletes; answers how many other groups the stream has. */
+/**
+ * KEYS: stream. ARGV: group, count of stretches' ends, how many of the first ids lie in them, the ends, ids. Acknowledges and
+ * deletes; answers how many other groups the stream has.
+ */
 export const ackDelete: Script = {
   name: 'streamAckDelete',
   lua: `${DELETE_ACKNOWLEDGED}
-    local ids = {unpack(ARGV, 2)}
+    local ends = tonumber(ARGV[2])
+    local ids = {unpack(ARGV, 4 + ends)}
     redis.call('XACK', KEYS[1], ARGV[1], unpack(ids))
-    return deleteAcknowledged(KEYS[1], ARGV[1], ids)`,
+    return deleteAcknowledged(KEYS[1], ARGV[1], ids, {unpack(ARGV, 4, 3 + ends)}, tonumber(ARGV[3]))`,
 }
 
 /** KEYS: stream. ARGV: group, consumer, id. Acknowledges and deletes one that is still ours; answers whether it was. */
@@ -82,7 +104,7 @@ export const ackOwned: Script = {
     local found = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[3], 1)
     if not found[1] or found[1][2] ~= ARGV[2] then return 0 end
     redis.call('XACK', KEYS[1], ARGV[1], ARGV[3])
-    deleteAcknowledged(KEYS[1], ARGV[1], {ARGV[3]})
+    deleteAcknowledged(KEYS[1], ARGV[1], {ARGV[3]}, {}, 0)
     return 1`,
 }
 

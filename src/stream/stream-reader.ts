@@ -3,6 +3,7 @@ import { type RawEntry, toEntry } from './entry.ts'
 import type { ConsumerGroup } from './group.ts'
 import type { Held, HeldEntries } from './held.ts'
 import type { ReadResult } from './pool-member.ts'
+import { ReadRun } from './read-run.ts'
 
 export interface StreamReaderOptions<Fields extends Record<string, string>> {
   stream: string
@@ -22,7 +23,7 @@ export interface StreamReaderOptions<Fields extends Record<string, string>> {
 export class StreamReader<Fields extends Record<string, string>> {
   readonly #o: StreamReaderOptions<Fields>
   #hasWorked = false
-  /** Slots of the read under way. */
+  /** Slots of the reads under way. */
   reading = 0
   /** Everything up to this id was delivered to the group, as far as is known. */
   seenId = '0-0'
@@ -34,7 +35,7 @@ export class StreamReader<Fields extends Record<string, string>> {
   }
 
   async read(count: number): Promise<ReadResult> {
-    this.reading = count
+    this.reading += count
     this.lastPollAt = Date.now()
     const askedAtMs = performance.now()
     let entries: RawEntry[] | undefined
@@ -43,21 +44,27 @@ export class StreamReader<Fields extends Record<string, string>> {
     } catch (error) {
       await this.#o.onFailed(toError(error))
     } finally {
-      this.reading = 0
+      this.reading -= count
     }
     return entries === undefined ? 'failed' : this.#begin(entries, count, askedAtMs)
   }
 
   #begin(entries: readonly RawEntry[], count: number, askedAtMs: number): ReadResult {
     const { stream, held } = this.#o
-    for (const [id, fields] of entries) {
+    const run = entries.length > 1 ? new ReadRun(entries.map(([id]) => id)) : undefined
+    for (const [at, [id, fields]] of entries.entries()) {
       if (fields === null) {
         this.#o.settleDeleted(id)
         continue
       }
       const one = held.add(toEntry<Fields>(stream, id, fields, 1), askedAtMs, 'active')
-      if (one === undefined) this.#o.repeated(id, askedAtMs)
-      else this.#o.begin(one)
+      if (one === undefined) {
+        this.#o.repeated(id, askedAtMs)
+        continue
+      }
+      one.run = run
+      one.runAt = at
+      this.#o.begin(one)
     }
     const last = entries.at(-1)
     if (last !== undefined) {

@@ -73,7 +73,7 @@ export class WorkModel {
       },
       options: {
         concurrency,
-        readCount: 100,
+        readCount: 2,
         claimMinIdleMs: MIN_IDLE_MS,
         maxDeliveries: 3,
         maxBackoffMs: 100,
@@ -122,8 +122,8 @@ export class WorkModel {
 
   /** As the pool would: what is at hand first, then by a read where it may. */
   read(): void {
-    const { free, ready, canRead, reader } = this.work
-    const mayRead = canRead && reader.reading === 0
+    const { free, ready, canRead, reader, concurrency } = this.work
+    const mayRead = canRead && (reader.reading === 0 || free * 2 >= concurrency)
     void this.work.take(mayRead ? free : Math.min(ready, free), mayRead)
   }
 

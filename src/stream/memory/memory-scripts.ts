@@ -35,10 +35,26 @@ const addBulk: Command = (keys, [key = '', bound = '', ...rest]) => {
 }
 
 /** Deletes acknowledged entries, but none that another group may still need; answers how many other groups there are. */
-function deleteAcknowledged(keys: Keyspace, key: string, group: string, ids: readonly string[]): number {
+function deleteAcknowledged(
+  keys: Keyspace,
+  key: string,
+  group: string,
+  ids: readonly string[],
+  stretches: readonly string[] = [],
+  inside = 0,
+): number {
   if (call(keys, 'EXISTS', key) === 0) return 0
-  const others = (call(keys, 'XINFO', 'GROUPS', key) as Reply[]).map(named).filter(({ name }) => name !== group)
-  const free = ids.filter(id =>
+  const groups = (call(keys, 'XINFO', 'GROUPS', key) as Reply[]).map(named)
+  const own = groups.find(({ name }) => name === group)
+  const others = groups.filter(({ name }) => name !== group)
+  let left = ids
+  if (others.length === 0 && own !== undefined && inside > 0) {
+    let isDropped = true
+    for (let at = 0; at < stretches.length; at += 2)
+      isDropped = drop(keys, key, own, stretches.slice(at, at + 2)) && isDropped
+    if (isDropped) left = ids.slice(inside)
+  }
+  const free = left.filter(id =>
     others.every(({ name, 'last-delivered-id': last }) => {
       const wasGiven = compareIds(parseId(String(last)), parseId(id)) >= 0
       return wasGiven && (call(keys, 'XPENDING', key, String(name), id, id, 1) as Reply[]).length === 0
@@ -48,9 +64,27 @@ function deleteAcknowledged(keys: Keyspace, key: string, group: string, ids: rea
   return others.length
 }
 
-const ackDelete: Command = (keys, [key = '', group = '', ...ids]) => {
+const isBefore = (left: Reply | undefined, right: string) => compareIds(parseId(String(left)), parseId(right)) < 0
+
+/** A stretch of acknowledged entries at the stream's beginning. */
+function drop(
+  keys: Keyspace,
+  key: string,
+  own: Record<string, Reply>,
+  [from = '', to = '']: readonly string[],
+): boolean {
+  const [first] = call(keys, 'XRANGE', key, '-', '+', 'COUNT', 1) as [string, Reply][]
+  if (first === undefined || isBefore(first[0], from) || isBefore(own['last-delivered-id'], to)) return false
+  if ((call(keys, 'XPENDING', key, String(own.name), '-', to, 1) as Reply[]).length > 0) return false
+  const entries = call(keys, 'XRANGE', key, '-', to) as [string, Reply][]
+  call(keys, 'XDEL', key, to, ...entries.map(([id]) => id))
+  return true
+}
+
+const ackDelete: Command = (keys, [key = '', group = '', ends = '', inside = '', ...rest]) => {
+  const ids = rest.slice(Number(ends))
   call(keys, 'XACK', key, group, ...ids)
-  return deleteAcknowledged(keys, key, group, ids)
+  return deleteAcknowledged(keys, key, group, ids, rest.slice(0, Number(ends)), Number(inside))
 }
 
 const ownerOf = (keys: Keyspace, key: string, group: string, id: string) =>

@@ -55,7 +55,10 @@ async function rate(system: ChaosSystem, gifts: number, env: Record<string, stri
 /** Everything is published before any worker is there. */
 async function backlog(system: ChaosSystem, gifts: number, kind: 'listener' | 'control') {
   const env = { REDIS_STREAM_MAX_LEN: String(backlogBoundOf(gifts)) }
-  const listener = await system.child('listener', env, kind === 'control' ? './boundless-listener.ts' : undefined)
+  const boundless = { ...env, PROMOSTREAM_PLANT: 'no-80-percent-bound' }
+  const listener = await (kind === 'control'
+    ? system.child('listener', boundless, '../chaos/build/listener.ts')
+    : system.child('listener', env))
   const promotion = await system.plan(gifts)
   await system.run(promotion)
   const watch = watchLength(system, promotion)

@@ -3,6 +3,8 @@ import type { Scenario } from '../scenario.ts'
 
 const SWEEP_AGE_MS = 15_000
 const smallGifts = 500
+/** The big one outlasts nine small ones beside it. */
+const leastBigGifts = 20_000
 
 /**
  * A worker that was started after the started event drains the promotion soon; small promotions beside a big one take
@@ -15,7 +17,7 @@ export const fairness: Scenario = {
     const system = await start()
     const listener = await system.child('listener')
     const lateSeconds = await lateWorker(system)
-    const [aloneSeconds, besideSeconds] = await besideABigOne(system, messages)
+    const [aloneSeconds, besideSeconds] = await besideABigOne(system, Math.max(leastBigGifts, messages))
     const extraShare = await waiting(system, Math.ceil(messages * 0.4))
     await listener.stop()
     await system.child('listener')

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { concurrencyBody, newPromotion } from '#admin/api-schemas.ts'
+import { concurrencyBody, id, newPromotion, pageQuery } from '#admin/api-schemas.ts'
 
 const hostile = { rawJSON: { toString: 1, valueOf: 1 } }
 
@@ -9,4 +9,17 @@ test.each(['totalCount', 'maxGiftCount', 'maxTotalAmount'])('an object as %s is 
 
 test('an object as the slots is refused, not thrown at', () => {
   expect(concurrencyBody.safeParse({ consumersPerInstance: hostile }).success).toBe(false)
+})
+
+test.each(['a'.repeat(19), '\0', '', '9'.repeat(40), '9223372036854775808', '1 '])(
+  '%j as an id and as a cursor is refused, not thrown at',
+  text => {
+    expect(id.safeParse(text).success).toBe(false)
+    expect(pageQuery.safeParse({ cursor: text }).success).toBe(false)
+  },
+)
+
+test('the greatest id is one', () => {
+  expect(id.parse('9223372036854775807')).toBe('9223372036854775807')
+  expect(pageQuery.parse({ cursor: '9223372036854775807' }).cursor).toBe('9223372036854775807')
 })

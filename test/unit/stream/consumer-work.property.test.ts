@@ -44,11 +44,15 @@ const which = fc.nat({ max: 1000 })
 const outcome = fc.constantFrom<Outcome>('done', 'later', 'fail', 'dead')
 const add = count.map(many => new Step(`add ${many}`, model => model.add(many)))
 const read = step('read', model => model.read())
+const readTwice = step('read, and read again meanwhile', model => {
+  model.read()
+  model.read()
+})
 const end = fc.tuple(which, outcome).map(([at, how]) => new Step(`${how} ${at}`, model => model.end(at, how)))
 
 const commands = fc.commands(
   [
-    ...[add, add, read, read, read, end, end, end, end],
+    ...[add, add, read, read, readTwice, end, end, end, end],
     step('claim and renew', model => model.maintain(0)),
     step('claim and renew after standing still', model => model.maintain(60_000)),
     step('time passes', model => model.wait(1000)),

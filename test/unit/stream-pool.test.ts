@@ -1,0 +1,107 @@
+import { afterEach, describe, expect, test } from '@jest/globals'
+import { StreamConnection, StreamPool } from '#stream/index.ts'
+import type { PoolMember, ReadResult } from '#stream/pool-member.ts'
+
+const CONCURRENCY = 8
+const READ_COUNT = 4
+
+/** Reads `READ_COUNT` at most at once, as slots are free; each is answered by hand. */
+class Member implements PoolMember {
+  readonly stream = 's'
+  readonly concurrency = CONCURRENCY
+  readonly ready = 0
+  readonly seenId = '0-0'
+  readonly reads: { slots: number; settle: (result: ReadResult) => void }[] = []
+  used = 0
+
+  get active(): number {
+    return this.used
+  }
+
+  get free(): number {
+    return CONCURRENCY - this.used
+  }
+
+  get canRead(): boolean {
+    return this.free > 0
+  }
+
+  take(slots: number, mayRead: boolean): Promise<ReadResult> {
+    if (!mayRead) return Promise.resolve('none')
+    const taken = Math.min(slots, READ_COUNT)
+    this.used += taken
+    const { promise, resolve } = Promise.withResolvers<ReadResult>()
+    this.reads.push({ slots: taken, settle: resolve })
+    return promise
+  }
+
+  setQueuePaused(): void {}
+  async catchUp(): Promise<void> {}
+  isDue(): boolean {
+    return false
+  }
+  async maintain(): Promise<void> {}
+  reportError(): void {}
+}
+
+let pool: StreamPool | undefined
+let connection: StreamConnection | undefined
+
+afterEach(async () => {
+  await pool?.close()
+  await connection?.close()
+})
+
+function poolWith(member: Member): StreamPool {
+  connection = new StreamConnection({ url: 'redis://127.0.0.1:1' })
+  pool = new StreamPool({ connection, maxInFlight: 1000 })
+  pool.add(member)
+  return pool
+}
+
+const turns = async () => {
+  for (let turn = 0; turn < 5; turn++) await new Promise(resolve => void setImmediate(resolve))
+}
+
+describe('reads of one stream', () => {
+  test('a second one goes out while the first is under way, once the stream is known to hold more', async () => {
+    const member = new Member()
+    poolWith(member)
+    await turns()
+    pool?.wake(member)
+    await turns()
+    // Nothing is known of the stream yet.
+    expect(member.reads.map(({ slots }) => slots)).toEqual([4])
+    member.reads[0]?.settle('full')
+    await turns()
+    expect(member.used).toBe(8)
+    member.used -= 4
+    pool?.wake(member)
+    await turns()
+    expect(member.reads).toHaveLength(3)
+    // Two are under way: a third has to wait, though slots are free.
+    member.used -= 4
+    pool?.wake(member)
+    await turns()
+    expect(member.reads).toHaveLength(3)
+  })
+
+  test('not where less than half of the slots are free, nor after a read that emptied the stream', async () => {
+    const member = new Member()
+    poolWith(member)
+    await turns()
+    member.reads[0]?.settle('full')
+    await turns()
+    expect(member.reads).toHaveLength(2)
+    member.used -= 3
+    pool?.wake(member)
+    await turns()
+    expect(member.reads).toHaveLength(2)
+    member.reads[1]?.settle('some')
+    await turns()
+    member.used = 0
+    pool?.wake(member, true)
+    await turns()
+    expect(member.reads).toHaveLength(3)
+  })
+})
