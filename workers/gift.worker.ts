@@ -1,5 +1,5 @@
 import type { StreamManagerDeps } from '#promotion/consumers/stream-manager.ts'
-import type { ProcessorDeps } from '#promotion/payment/processing.ts'
+import type { ProcessorDeps } from '#promotion/payment/processor.ts'
 import { createProcessors } from '#promotion/payment/processors.ts'
 import { byGiftType } from '#queues/gift-types.ts'
 

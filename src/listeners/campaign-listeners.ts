@@ -41,8 +41,8 @@ export function campaignPromotionStartedListener(deps: StartedDeps & { retryer: 
     await settleBatch(
       messages.map(
         ({ value, timestampMs }) =>
-          () =>
-            handlePromotionStarted(decodeUtf8(value) ?? '', deps, timestampMs),
+          doStep =>
+            doStep(() => handlePromotionStarted(decodeUtf8(value) ?? '', deps, timestampMs)),
       ),
       { retryer: deps.retryer, logger: deps.logger, signal },
     )

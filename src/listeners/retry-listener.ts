@@ -8,7 +8,7 @@ import { GIFT_TYPES, type PromotionType } from '#queues/gift-types.ts'
 import type { Logger } from '#runtime/logger.ts'
 import type { Retryer } from '#runtime/retryer.ts'
 import { decodeUtf8 } from './decode.ts'
-import { settleBatch } from './settle-batch.ts'
+import { settleBatch, type Work } from './settle-batch.ts'
 
 export interface RetryListenerDeps {
   retryJobs: Pick<RetryJobs, 'add'>
@@ -52,11 +52,11 @@ export function retryBatchHandler(type: PromotionType, deps: RetryListenerDeps):
       jobs.push({ data, attempts: Math.max(1, attempt) })
     }
     const works = invalid.map(
-      ({ message, reason }) =>
-        () =>
-          deps.invalidMessages.report(message, reason),
+      ({ message, reason }): Work =>
+        doStep =>
+          doStep(() => deps.invalidMessages.report(message, reason)),
     )
-    if (jobs.length > 0) works.push(() => deps.retryJobs.add(jobs))
+    if (jobs.length > 0) works.push(doStep => doStep(() => deps.retryJobs.add(jobs)))
     await settleBatch(works, { retryer: deps.retryer, logger: deps.logger, signal })
   }
 }

@@ -1,11 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { UnfinishedGiftError } from '#promotion/payment/processing.ts'
+import type { DoStep } from '#promotion/intake/gift-intake.ts'
 import { CampaignPromotionVoucherProcessor } from '#promotion/payment/processors.ts'
 import { connectionOf, processorDepsOf, reach } from './process-parts.ts'
 import { SimProcess } from './scheduler.ts'
 import type { World } from './world.ts'
 
 const TRY_AGAIN_MS = 300
+
+const untilDone: DoStep = async step => {
+  for (;;) {
+    try {
+      return await step()
+    } catch {
+      await sleep(TRY_AGAIN_MS)
+    }
+  }
+}
 
 /** A listener process: the real processor under a source of messages that comes again from the committed offset. */
 export class SimListener {
@@ -43,16 +53,7 @@ export class SimListener {
   async #settle(processor: CampaignPromotionVoucherProcessor, offset: number): Promise<void> {
     const json = messageOf(this.#world, offset)
     const origin = { topic: 'gifts', partition: 0, offset: String(offset), value: null }
-    let work: () => Promise<unknown> = () => processor.processTopicMessage(json, origin)
-    for (;;) {
-      try {
-        await work()
-        return
-      } catch (error) {
-        if (error instanceof UnfinishedGiftError) work = error.resume
-        await sleep(TRY_AGAIN_MS)
-      }
-    }
+    await processor.processTopicMessage(json, origin, untilDone)
   }
 }
 

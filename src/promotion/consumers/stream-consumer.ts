@@ -1,12 +1,11 @@
-import type { StreamOutcome } from '#promotion/payment/processing.ts'
 import type { PromotionEntry } from '#queues/promotion-stream.ts'
 import { errorLine, toError } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
-import { deadLetter, type Outcome, retryLater, type StreamEntry } from '#stream/index.ts'
+import { type Outcome, retryLater, type StreamEntry } from '#stream/index.ts'
 
 /** The part of a processor that a consumer needs. */
 export interface StreamMessageProcessor {
-  processStreamMessage(json: string, signal?: AbortSignal): Promise<StreamOutcome>
+  processStreamMessage(json: string, signal?: AbortSignal): Promise<Outcome | undefined>
   markPoison(json: string, deliveries: number): Promise<void>
 }
 
@@ -43,15 +42,8 @@ export class PromotionStreamConsumer {
     this.#onDelivery(entry.deliveries > 1)
     try {
       const outcome = await this.#processor.processStreamMessage(entry.fields.message ?? '', signal)
-      switch (outcome.kind) {
-        case 'done':
-          return undefined
-        case 'not-now':
-          return retryLater(outcome)
-        case 'dead':
-          this.#onDead(outcome.reason)
-          return deadLetter(outcome.reason)
-      }
+      if (outcome?.kind === 'dead-letter') this.#onDead(outcome.reason)
+      return outcome
     } catch (error) {
       this.#logger.warn(
         { err: toError(error), stream: entry.stream, entryId: entry.id },

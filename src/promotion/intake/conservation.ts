@@ -1,8 +1,8 @@
 import type { PromotionMetrics } from '#promotion/metrics.ts'
-import type { TopicOutcome } from '#promotion/payment/processing.ts'
 import type { PromotionType } from '#queues/gift-types.ts'
 import type { Logger } from '#runtime/logger.ts'
 import type { Metrics } from '#runtime/metrics.ts'
+import type { TopicOutcome } from './gift-intake.ts'
 
 /**
  * Rule 12 of docs/contract.md «The rules of money», while it runs: consumed = inserted + duplicates + skipped +

@@ -33,6 +33,11 @@ export function parseGift(type: PromotionType, json: string): ParsedMessage<Gift
   return parsed.ok ? { ok: true, message: { ...parsed.message, targetId: parsed.message[targetField] ?? '' } } : parsed
 }
 
+/** What identifies a gift in log lines. */
+export function giftBindings(type: PromotionType, { promotionId, promotionSummaryId, targetId }: GiftMessage) {
+  return { type, promotionId, promotionSummaryId, targetId }
+}
+
 /** Which target an entry's message speaks of; undefined when it cannot be read. */
 export function targetIdOf(type: PromotionType, json: string): string | undefined {
   const parsed = parseGift(type, json)

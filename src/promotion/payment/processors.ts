@@ -1,24 +1,31 @@
 import { byGiftType, type PromotionType } from '#queues/gift-types.ts'
-import type { ProcessorDeps } from './processing.ts'
-import { AbstractCampaignPromotionProcessor } from './processor.ts'
+import { AbstractCampaignPromotionProcessor, type ProcessorDeps } from './processor.ts'
 import { AbstractCampaignPromotionRetryProcessor, type RetryProcessorDeps } from './retry-processor.ts'
 
 /** The processors of each gift type by their names in the planning documents. */
 
 export class CampaignPromotionVoucherProcessor extends AbstractCampaignPromotionProcessor {
-  protected override readonly type = 'VOUCHER'
+  constructor(deps: ProcessorDeps) {
+    super('VOUCHER', deps)
+  }
 }
 
 export class CampaignPromotionPointProcessor extends AbstractCampaignPromotionProcessor {
-  protected override readonly type = 'POINT'
+  constructor(deps: ProcessorDeps) {
+    super('POINT', deps)
+  }
 }
 
 export class CampaignPromotionVoucherRetryProcessor extends AbstractCampaignPromotionRetryProcessor {
-  protected override readonly type = 'VOUCHER'
+  constructor(deps: RetryProcessorDeps) {
+    super('VOUCHER', deps)
+  }
 }
 
 export class CampaignPromotionPointRetryProcessor extends AbstractCampaignPromotionRetryProcessor {
-  protected override readonly type = 'POINT'
+  constructor(deps: RetryProcessorDeps) {
+    super('POINT', deps)
+  }
 }
 
 type ProcessorClass = new (deps: ProcessorDeps) => AbstractCampaignPromotionProcessor

@@ -1,13 +1,11 @@
 import type { GiftRow } from '#database/gifts/gift.ts'
 import type { GiftResultRepositories } from '#database/gifts/results.ts'
-import { isKeyOld } from '#money/charge.ts'
-import type { ChargeOutcome, MoneyCampaignChargeApi } from '#money/charge-api.ts'
-import { toChargeRequest } from '#money/charge-request-mapper.ts'
-import type { CampaignPromotionStatusCacheService } from '#promotion/consumers/status-cache.ts'
+import type { ChargeOutcome } from '#money/charge-api.ts'
 import type { PromotionType } from '#queues/gift-types.ts'
 import type { Logger } from '#runtime/logger.ts'
-import type { ProcessorSettings } from './processing.ts'
+import { chargeGift, type GiftChargeDeps, isExhausted, reasonOf } from './gift-charge.ts'
 import type { CampaignPromotionResultUpdateService } from './result-update.ts'
+import type { CampaignPromotionStatusCacheService } from './status-cache.ts'
 
 /**
  * What one more attempt came to. `later` wants another one, not before `retryAfterMs`; `not-now` was no attempt at all,
@@ -21,35 +19,30 @@ export type RetryOutcome =
   | { kind: 'not-running'; promotionId: string }
   | { kind: 'exhausted'; reason: string }
 
-export interface RetryProcessorDeps {
+export interface RetryProcessorDeps extends GiftChargeDeps {
   results: GiftResultRepositories
   resultUpdateService: CampaignPromotionResultUpdateService
   promotionStatusCacheService: CampaignPromotionStatusCacheService
-  moneyCampaignChargeApi: MoneyCampaignChargeApi
   logger: Logger
-  settings: Pick<ProcessorSettings, 'maxAttempts' | 'keyTtlMs'>
 }
 
-/**
- * The planning documents' `AbstractCampaignPromotionRetryProcessor`: one more attempt with the same key, from what the
- * row says.
- */
+/** The planning documents' retry processor (docs/glossary.md): one more attempt with the same key, from what the row says. */
 export abstract class AbstractCampaignPromotionRetryProcessor {
+  readonly #type: PromotionType
   readonly #deps: RetryProcessorDeps
 
-  constructor(deps: RetryProcessorDeps) {
+  constructor(type: PromotionType, deps: RetryProcessorDeps) {
+    this.#type = type
     this.#deps = deps
   }
 
-  protected abstract readonly type: PromotionType
-
   getPromotionTypeEnum(): PromotionType {
-    return this.type
+    return this.#type
   }
 
   /** Rejects for whatever may pass (database); the job must then be tried again without costing an attempt. */
   async process(targetId: string, signal?: AbortSignal): Promise<RetryOutcome> {
-    const type = this.getPromotionTypeEnum()
+    const type = this.#type
     const row = await this.#deps.results[type].find(targetId)
     if (row === undefined) {
       this.#deps.logger.error({ type, targetId }, 'retry of a gift that has no row')
@@ -57,7 +50,7 @@ export abstract class AbstractCampaignPromotionRetryProcessor {
     }
     if (row.processStatus === 'SUCCESS' || row.processStatus === 'FAILED') return { kind: 'done' }
     if (!(await this.#mayTry(row))) return { kind: 'not-running', promotionId: row.promotionId }
-    return this.#attempt(type, row, signal)
+    return this.#attempt(row, signal)
   }
 
   /** UNKNOWN gifts do not keep a promotion from completing; a person may settle one after it has completed. */
@@ -66,47 +59,34 @@ export abstract class AbstractCampaignPromotionRetryProcessor {
     return status === 'IN_PROGRESS' || status === 'COMPLETED'
   }
 
-  async #attempt(type: PromotionType, row: GiftRow, signal: AbortSignal | undefined): Promise<RetryOutcome> {
-    const { resultUpdateService, moneyCampaignChargeApi, settings } = this.#deps
-    const outcome = await moneyCampaignChargeApi.charge(toChargeRequest(type, row), {
-      ...(signal === undefined ? {} : { signal }),
-      lookFirst: row.askFirst || isKeyOld(row, settings.keyTtlMs),
-      isYoung: !isKeyOld(row, settings.keyTtlMs),
-      isFirst: row.attempts === 0,
-      isLast: row.attempts + 1 >= settings.maxAttempts,
-      mayCall: () => this.#mayTry(row),
-    })
+  async #attempt(row: GiftRow, signal: AbortSignal | undefined): Promise<RetryOutcome> {
+    const { resultUpdateService } = this.#deps
+    const outcome = await chargeGift(this.#type, row, this.#deps, { signal, mayCall: () => this.#mayTry(row) })
     switch (outcome.kind) {
       case 'charged':
-        await resultUpdateService.updateSuccess(type, row, outcome.transactionKey, outcome.posts)
+        await resultUpdateService.updateSuccess(this.#type, row, outcome.transactionKey, outcome.posts)
         return { kind: 'done' }
       case 'failed': {
         const { code, message, posts } = outcome
-        await resultUpdateService.updateError(type, row, { status: 'FAILED', code, message, posts })
+        await resultUpdateService.updateError(this.#type, row, { status: 'FAILED', code, message, posts })
         return { kind: 'done' }
       }
       case 'unsettled':
-        return this.#handleFailure(type, row, outcome)
-      case 'unauthorized':
-        return { kind: 'not-now', reason: `Money API refuses our credentials (${outcome.code})` }
-      case 'held':
-        return { kind: 'not-now', reason: outcome.reason }
-      case 'aborted':
-        return { kind: 'not-now', reason: 'stopping' }
+        return this.#handleFailure(row, outcome)
+      default:
+        return { kind: 'not-now', reason: reasonOf(outcome) }
     }
   }
 
-  async #handleFailure(
-    type: PromotionType,
-    row: GiftRow,
-    { code, message, posts, retryAfterMs, isOutage }: ChargeOutcome & { kind: 'unsettled' },
-  ): Promise<RetryOutcome> {
-    const isOver = row.attempts + posts >= this.#deps.settings.maxAttempts
-    const isExhausted = isOver && !isOutage
-    const status = isExhausted ? 'UNKNOWN' : 'RETRYING'
-    await this.#deps.resultUpdateService.updateError(type, row, { status, code, message, posts })
+  async #handleFailure(row: GiftRow, error: ChargeOutcome & { kind: 'unsettled' }): Promise<RetryOutcome> {
+    const { code, message, posts, retryAfterMs, isOutage } = error
+    const { resultUpdateService, settings } = this.#deps
+    const isOver = isExhausted(row, error, settings)
+    const status = isOver ? 'UNKNOWN' : 'RETRYING'
+    await resultUpdateService.updateError(this.#type, row, { status, code, message, posts })
+    if (isOver) return { kind: 'exhausted', reason: code }
     // The job's own count would end it: beyond its attempts it comes round without one.
-    if (isOver && isOutage) return { kind: 'not-now', reason: code }
-    return isExhausted ? { kind: 'exhausted', reason: code } : { kind: 'later', reason: code, retryAfterMs }
+    if (isOutage && row.attempts + posts >= settings.maxAttempts) return { kind: 'not-now', reason: code }
+    return { kind: 'later', reason: code, retryAfterMs }
   }
 }

@@ -10,9 +10,9 @@ export const CRASH_POINTS = {
     put: `    this.#batchesUnderWay += 1\n    ${CRASH}\n`,
   },
   'after-insert': {
-    file: 'src/promotion/payment/processor.ts',
-    find: "      case 'inserted':\n        if (saved.enqueued)",
-    put: `      case 'inserted':\n        ${CRASH}\n        if (saved.enqueued)`,
+    file: 'src/promotion/intake/gift-intake.ts',
+    find: "      case 'inserted':\n        return",
+    put: `      case 'inserted':\n        ${CRASH}\n        return`,
   },
   'after-xadd': {
     file: 'src/promotion/intake/stream-producer.ts',
@@ -41,14 +41,14 @@ export const CRASH_POINTS = {
     put: `    if (posted.kind === 'charged') ${CRASH}\n    if (posted.kind === 'charged') return { ...posted, posts: 1 }\n`,
   },
   'after-update': {
-    file: 'src/promotion/payment/processor.ts',
-    find: '        await this.updateSuccess(row, outcome.transactionKey, outcome.posts)\n',
-    put: `        await this.updateSuccess(row, outcome.transactionKey, outcome.posts)\n        ${CRASH}\n`,
+    file: 'src/promotion/payment/gift-payment.ts',
+    find: '        await resultUpdateService.updateSuccess(this.#type, row, outcome.transactionKey, outcome.posts)\n',
+    put: `        await resultUpdateService.updateSuccess(this.#type, row, outcome.transactionKey, outcome.posts)\n        ${CRASH}\n`,
   },
   'after-retry-published': {
-    file: 'src/promotion/payment/processor.ts',
-    find: '    await this.publishRetry(json, row, { attempt, lastError: `${code}: ${message}`, retryAfterMs })\n',
-    put: `    await this.publishRetry(json, row, { attempt, lastError: \`\${code}: \${message}\`, retryAfterMs })\n    ${CRASH}\n`,
+    file: 'src/promotion/payment/gift-payment.ts',
+    find: '    await this.#publishRetry(json, row, { attempt: row.attempts + posts, lastError, retryAfterMs })\n',
+    put: `    await this.#publishRetry(json, row, { attempt: row.attempts + posts, lastError, retryAfterMs })\n    ${CRASH}\n`,
   },
   'after-ack': {
     file: 'src/stream/acker.ts',

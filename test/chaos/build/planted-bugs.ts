@@ -24,9 +24,9 @@ export const PLANTED_BUGS: Readonly<Record<string, PlantedBug>> = {
     caughtBy: 'bare',
     edits: [
       edit(
-        'src/promotion/payment/processor.ts',
-        '        await this.updateSuccess(row, outcome.transactionKey, outcome.posts)\n',
-        '        void this.updateSuccess(row, outcome.transactionKey, outcome.posts).catch(() => undefined)\n',
+        'src/promotion/payment/gift-payment.ts',
+        '        await resultUpdateService.updateSuccess(this.#type, row, outcome.transactionKey, outcome.posts)\n',
+        '        void resultUpdateService.updateSuccess(this.#type, row, outcome.transactionKey, outcome.posts).catch(() => undefined)\n',
       ),
     ],
   },
@@ -54,9 +54,9 @@ export const PLANTED_BUGS: Readonly<Record<string, PlantedBug>> = {
     caughtBy: 'simulation',
     edits: [
       edit(
-        'src/promotion/payment/processor.ts',
-        'const changed = await this.updateError(row, { status, code, message, posts })',
-        "const changed = await this.updateError(row, { status: code === 'TIMEOUT' ? 'FAILED' : status, code, message, posts })",
+        'src/promotion/payment/gift-payment.ts',
+        'const changed = await resultUpdateService.updateError(this.#type, row, { status, code, message, posts })',
+        "const changed = await resultUpdateService.updateError(this.#type, row, { status: code === 'TIMEOUT' ? 'FAILED' : status, code, message, posts })",
       ),
     ],
   },
@@ -186,7 +186,7 @@ export const PLANTED_BUGS: Readonly<Record<string, PlantedBug>> = {
     edits: [
       edit(
         'src/promotion/payment/retry-processor.ts',
-        'const isOver = row.attempts + posts >= this.#deps.settings.maxAttempts',
+        'const isOver = isExhausted(row, error, settings)',
         'const isOver = true',
       ),
     ],

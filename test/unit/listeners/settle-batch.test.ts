@@ -1,7 +1,8 @@
 import { expect, test } from '@jest/globals'
 import { settleBatch } from '#listeners/settle-batch.ts'
+import type { DoStep } from '#promotion/intake/gift-intake.ts'
 import { createLogger } from '#runtime/logger.ts'
-import { createRetryer } from '#runtime/retryer.ts'
+import { createRetryer, type Retryer } from '#runtime/retryer.ts'
 import { createProcessorHarness, ORIGIN } from '#test/support/processor-harness.ts'
 
 const deps = () => ({
@@ -14,27 +15,21 @@ test('insert fails, then succeeds while the entry cannot be added, then it can: 
   const harness = createProcessorHarness('VOUCHER', { streamEnabled: true })
   harness.fail.set('insert', new Error('PostgreSQL is away'))
   harness.fail.set('enqueue', new Error('Redis is away'))
-  let insertsBefore = 0
   const heal = (step: string, after: number) => {
     if (harness.calls.filter(call => call === step).length >= after) harness.fail.delete(step)
   }
-  const work = async () => {
-    heal('insert', 2)
-    heal('enqueue', 1)
-    return harness.processor.processTopicMessage(harness.json(), ORIGIN)
-  }
-  const results = await settleBatch([work], {
+  const works = [(doStep: DoStep) => harness.processor.processTopicMessage(harness.json(), ORIGIN, doStep)]
+  const results = await settleBatch(works, {
     ...deps(),
     retryer: (again, signal) =>
       createRetryer({ maxRetries: 6, initialDelayMs: 1, maxDelayMs: 2 })(async () => {
+        heal('insert', 2)
         heal('enqueue', 2)
         return again()
       }, signal),
   })
-  insertsBefore = harness.calls.filter(call => call === 'insert').length
   expect(results).toEqual(['inserted'])
-  expect(insertsBefore).toBe(3)
-  expect(harness.calls.filter(call => call === 'enqueue')).toHaveLength(3)
+  expect(harness.calls).toEqual(['insert', 'insert', 'insert', 'enqueue', 'enqueue', 'enqueue'])
   expect(harness.rows.size).toBe(1)
 })
 
@@ -43,12 +38,13 @@ test('what is done is not done again for what is not', async () => {
   let tries = 0
   const results = await settleBatch(
     [
-      async () => done.push('first'),
-      async () => {
-        tries += 1
-        if (tries < 3) throw new Error('not yet')
-        return 'second'
-      },
+      doStep => doStep<unknown>(async () => done.push('first')),
+      doStep =>
+        doStep<unknown>(async () => {
+          tries += 1
+          if (tries < 3) throw new Error('not yet')
+          return 'second'
+        }),
     ],
     deps(),
   )
@@ -59,12 +55,31 @@ test('a stop ends the waiting', async () => {
   const abort = new AbortController()
   const settling = settleBatch(
     [
-      async () => {
-        abort.abort(new Error('stopping'))
-        throw new Error('never')
-      },
+      doStep =>
+        doStep(async () => {
+          abort.abort(new Error('stopping'))
+          throw new Error('never')
+        }),
     ],
     { ...deps(), signal: abort.signal },
   )
   await expect(settling).rejects.toThrow('stopping')
+})
+
+test('steps that outlast the retryer wait together, are told of in one line, and go on by themselves', async () => {
+  const lines: unknown[] = []
+  const logger = { warn: (fields: { left: number }) => lines.push(fields.left) } as never
+  let isAway = true
+  const once: Retryer = work => work()
+  const step = (name: string) => (doStep: DoStep) =>
+    doStep(async () => {
+      if (isAway) throw new Error('away')
+      return name
+    })
+  const settling = settleBatch([step('a'), step('b'), async () => 'c'], { ...deps(), retryer: once, logger })
+  setImmediate(() => {
+    isAway = false
+  })
+  expect(await settling).toEqual(['a', 'b', 'c'])
+  expect(lines).toEqual([2])
 })

@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import calculateSlot from 'cluster-key-slot'
-import { settleBatch } from '#listeners/settle-batch.ts'
+import { settleBatch, type Work } from '#listeners/settle-batch.ts'
 import { PromotionStreamProducer } from '#promotion/intake/stream-producer.ts'
-import { UnfinishedGiftError } from '#promotion/payment/processing.ts'
 import { createLogger } from '#runtime/logger.ts'
 import { createRetryer } from '#runtime/retryer.ts'
 import { createStreamConnection, type StreamConnection } from '#stream/index.ts'
@@ -36,13 +35,12 @@ test('a shard that is away keeps no gift of another from its entry, and no batch
   const producer = new PromotionStreamProducer({ connection, maxLen: 10_000, logger })
   const retryer = createRetryer({ maxRetries: 4, initialDelayMs: 100, maxDelayMs: 2000 })
   /** As the listener does it: a place, then the row, then the entry. */
-  const accept = (stream: string) => async () => {
-    if (!(await producer.admit(stream))) return false
-    const work = () => producer.enqueue(stream, 'k', '{}')
-    return work().catch(error => {
-      throw new UnfinishedGiftError(() => work().then(() => 'inserted' as const), error)
-    })
-  }
+  const accept =
+    (stream: string): Work<boolean> =>
+    async doStep => {
+      if (!(await doStep(() => producer.admit(stream)))) return false
+      return doStep(() => producer.enqueue(stream, 'k', '{}'))
+    }
   const settle = (count: number) =>
     settleBatch(
       Array.from({ length: count }, (_, index) => accept(index % 2 === 0 ? healthy : away)),

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
-import { settleBatch } from '#listeners/settle-batch.ts'
+import { settleBatch, type Work } from '#listeners/settle-batch.ts'
 import { PromotionStreamProducer } from '#promotion/intake/stream-producer.ts'
-import { UnfinishedGiftError } from '#promotion/payment/processing.ts'
 import { createLogger } from '#runtime/logger.ts'
 import { createRetryer } from '#runtime/retryer.ts'
 import { createStreamConnection, type StreamConnection } from '#stream/index.ts'
@@ -47,16 +46,13 @@ const logger = createLogger('test', 'silent')
 const producerOf = (maxLen = MANY) => new PromotionStreamProducer({ connection: connections[0]!, maxLen })
 const length = (stream: string) => redis.probe.xlen(stream)
 
-/** As the listener does it after the insert: what stopped half-way goes on from the entry. */
+/** As the listener does it after the insert: the entry is a step of its own. */
 function settle(producer: PromotionStreamProducer, streams: readonly string[], signal: AbortSignal) {
-  const works = streams.map((stream, index) => async () => {
-    const work = () => producer.enqueue(stream, `key-${index}`, `{"n":${index}}`)
-    try {
-      return await work()
-    } catch (error) {
-      throw new UnfinishedGiftError(() => work().then(() => 'inserted'), error)
-    }
-  })
+  const works = streams.map(
+    (stream, index): Work<boolean> =>
+      doStep =>
+        doStep(() => producer.enqueue(stream, `key-${index}`, `{"n":${index}}`)),
+  )
   const retryer = createRetryer({ maxRetries: 4, initialDelayMs: 20, maxDelayMs: 200 })
   return settleBatch(works, { retryer, logger, signal })
 }

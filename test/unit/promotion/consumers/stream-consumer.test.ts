@@ -1,12 +1,12 @@
 import { describe, expect, jest, test } from '@jest/globals'
 import { PromotionStreamConsumer } from '#promotion/consumers/stream-consumer.ts'
 import { deadLetterLabel } from '#promotion/metrics.ts'
-import type { StreamOutcome } from '#promotion/payment/processing.ts'
 import { createLogger } from '#runtime/logger.ts'
+import { deadLetter, type Outcome, retryLater } from '#stream/index.ts'
 
 const entry = { id: '1-0', stream: 's', fields: { key: 'k', message: '{"a":1}' }, deliveries: 1 } as never
 
-function consumerOf(processStreamMessage: (json: string) => Promise<StreamOutcome>) {
+function consumerOf(processStreamMessage: (json: string) => Promise<Outcome | undefined>) {
   const onDead = jest.fn<(reason: string) => void>()
   const markPoison = jest.fn(async () => undefined)
   const consumer = new PromotionStreamConsumer({
@@ -19,13 +19,13 @@ function consumerOf(processStreamMessage: (json: string) => Promise<StreamOutcom
 
 describe('PromotionStreamConsumer (planning documents, 5.6.2)', () => {
   test('5.6.2 #1: onMessage calls processStreamMessage with the JSON', async () => {
-    const process = jest.fn<(json: string) => Promise<StreamOutcome>>(async () => ({ kind: 'done' }))
+    const process = jest.fn<(json: string) => Promise<Outcome | undefined>>(async () => undefined)
     await consumerOf(process).onMessage()
     expect(process.mock.calls[0]?.[0]).toBe('{"a":1}')
   })
 
   test('5.6.2 #2: success acknowledges', async () => {
-    expect(await consumerOf(async () => ({ kind: 'done' })).onMessage()).toBeUndefined()
+    expect(await consumerOf(async () => undefined).onMessage()).toBeUndefined()
   })
 
   test('5.6.2 #3: failure does not acknowledge, the entry stays pending', async () => {
@@ -36,12 +36,12 @@ describe('PromotionStreamConsumer (planning documents, 5.6.2)', () => {
   })
 
   test('what cannot be done now comes again', async () => {
-    const { onMessage } = consumerOf(async () => ({ kind: 'not-now', reason: 'paused', delayMs: 1000 }))
+    const { onMessage } = consumerOf(async () => retryLater({ reason: 'paused', delayMs: 1000 }))
     expect(await onMessage()).toMatchObject({ kind: 'retry-later', delayMs: 1000 })
   })
 
   test('what can never be done is a dead letter and an alarm', async () => {
-    const { onMessage, onDead } = consumerOf(async () => ({ kind: 'dead', reason: 'result-not-found' }))
+    const { onMessage, onDead } = consumerOf(async () => deadLetter('result-not-found'))
     expect(await onMessage()).toMatchObject({ kind: 'dead-letter', reason: 'result-not-found' })
     expect(onDead).toHaveBeenCalledWith('result-not-found')
   })

@@ -2,19 +2,19 @@ import { describe, expect, jest, test } from '@jest/globals'
 import type { TopicMessage } from '#kafka/topic-consumer.ts'
 import { giftBatchHandler } from '#listeners/gift-listener.ts'
 import { createMessageConservation } from '#promotion/intake/conservation.ts'
+import type { DoStep, TopicOutcome } from '#promotion/intake/gift-intake.ts'
 import { createPromotionMetrics } from '#promotion/metrics.ts'
-import { type TopicOutcome, UnfinishedGiftError } from '#promotion/payment/processing.ts'
 import { createLogger, type Logger } from '#runtime/logger.ts'
 import { createMetrics } from '#runtime/metrics.ts'
 import { createRetryer } from '#runtime/retryer.ts'
 
 /** A listener whose processor answers each message by its text. */
-function listenerOf(process: (json: string) => Promise<TopicOutcome>) {
+function listenerOf(process: (json: string, doStep: DoStep) => Promise<TopicOutcome>) {
   const metrics = createMetrics('test')
   const error = jest.fn()
   const logger = { ...createLogger('test', 'silent'), error, warn: () => undefined } as unknown as Logger
   const handle = giftBatchHandler('VOUCHER', {
-    processor: { processTopicMessage: process },
+    processor: { processTopicMessage: (json, _origin, doStep) => process(json, doStep) },
     invalidMessages: { report: async () => undefined } as never,
     conservation: createMessageConservation({ metrics, counters: createPromotionMetrics(metrics), logger }),
     retryer: createRetryer({ maxRetries: 2, initialDelayMs: 1, maxDelayMs: 1, onRetry: () => undefined }),
@@ -53,13 +53,13 @@ describe('conservation in the listener: messages = inserted + duplicate + skippe
 
   test('a gift that stopped between its row and its entry is counted once, as inserted', async () => {
     let tries = 0
-    const { consume, counted, error } = listenerOf(async () => {
-      const resume = async () => {
+    const { consume, counted, error } = listenerOf(async (_json, doStep) => {
+      const saved = await doStep(async () => 'inserted' as const)
+      await doStep(async () => {
         tries += 1
         if (tries < 5) throw new Error('Redis is away')
-        return 'inserted' as const
-      }
-      throw new UnfinishedGiftError(resume, new Error('Redis is away'))
+      })
+      return saved
     })
     await consume('{}')
     expect(await counted()).toMatchObject({ promostream_messages_total: 1, inserted: 1 })

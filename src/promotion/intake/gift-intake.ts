@@ -1,0 +1,137 @@
+import type { InsertOutcome } from '#database/gifts/gift.ts'
+import type { GiftResultRepositories } from '#database/gifts/results.ts'
+import type { SkippedRepository } from '#database/gifts/skipped.ts'
+import { isContentError } from '#database/sql-errors.ts'
+import type { PromotionType } from '#queues/gift-types.ts'
+import type { PromotionStreams } from '#queues/promotion-stream.ts'
+import { errorLine } from '#runtime/errors.ts'
+import type { Logger } from '#runtime/logger.ts'
+import { type GiftMessage, giftBindings, parseGift } from './gift-message.ts'
+import type { InvalidMessageReporter, MessageOrigin } from './invalid-messages.ts'
+import type { PromotionStreamProducer } from './stream-producer.ts'
+
+/** What a message of the topic became; every consumed message becomes exactly one of these. */
+export type TopicOutcome = 'inserted' | 'duplicate' | 'skipped' | 'invalid'
+
+/** Does one step of a message's way, again and again where its caller wants that; the steps before it are not repeated. */
+export type DoStep = <Result>(step: () => Promise<Result>) => Promise<Result>
+
+export const once: DoStep = step => step()
+
+export interface IntakeDeps {
+  results: GiftResultRepositories
+  skipped: SkippedRepository
+  streamProducer: PromotionStreamProducer
+  streams: PromotionStreams
+  invalidMessages: InvalidMessageReporter
+  logger: Logger
+  settings: IntakeSettings
+}
+
+export interface IntakeSettings {
+  /** The planning documents' toggle: true = enqueue, false = the listener pays by itself. */
+  streamEnabled: boolean
+}
+
+/** What saving came to, and whether the gift is to be forwarded now. */
+interface Saved {
+  outcome: TopicOutcome
+  isDue: boolean
+}
+
+/** From a message to its row, and on to the stream, or to its payment where there is no stream. */
+export class GiftIntake {
+  readonly #type: PromotionType
+  readonly #deps: IntakeDeps
+  readonly #forward: (gift: GiftMessage, json: string) => Promise<void>
+
+  constructor(type: PromotionType, deps: IntakeDeps, forward: (gift: GiftMessage, json: string) => Promise<void>) {
+    this.#type = type
+    this.#deps = deps
+    this.#forward = forward
+  }
+
+  /**
+   * Saves, then forwards: two steps, because a second insert would find its own row and take the gift for a duplicate.
+   * Resolves when the offset may be committed; rejects when trying again may help.
+   */
+  async take(json: string, origin: MessageOrigin, doStep: DoStep = once): Promise<TopicOutcome> {
+    const parsed = parseGift(this.#type, json)
+    if (!parsed.ok) return doStep(() => this.#reject(origin, parsed.reason))
+    const gift = parsed.message
+    const { outcome, isDue } = await doStep(() => this.#save(gift, json, origin))
+    if (isDue) await doStep(() => this.#forward(gift, json))
+    return outcome
+  }
+
+  async #save(gift: GiftMessage, json: string, origin: MessageOrigin): Promise<Saved> {
+    const { streamProducer, settings, streams } = this.#deps
+    const streamKey = streams[this.#type].streamKey(gift.promotionId)
+    const isAdmitted = !settings.streamEnabled || (await streamProducer.admit(streamKey))
+    let saved: InsertOutcome | undefined
+    try {
+      saved = await this.#insert(gift, json, origin, isAdmitted)
+    } catch (error) {
+      if (!isContentError(error)) throw error
+      return done(await this.#reject(origin, `refused by the database: ${errorLine(error)}`))
+    } finally {
+      const isEnqueuing = saved?.kind === 'inserted' && saved.enqueued
+      if (settings.streamEnabled && isAdmitted && !isEnqueuing) streamProducer.release(streamKey)
+    }
+    switch (saved.kind) {
+      case 'inserted':
+        return { outcome: 'inserted', isDue: saved.enqueued }
+      case 'duplicate':
+        this.#log(gift).info('skipped: already processed (idempotent)')
+        return done('duplicate')
+      case 'target-conflict':
+        return done(await this.#reject(origin, 'target-conflict'))
+      case 'skipped':
+        return done(await this.#skip(gift, json, origin, saved.reason))
+    }
+  }
+
+  #insert(gift: GiftMessage, json: string, origin: MessageOrigin, wantsEntry: boolean): Promise<InsertOutcome> {
+    const { promotionId, promotionSummaryId, targetId, partitionKey, memberId, amount } = gift
+    return this.#deps.results[this.#type].insert({
+      promotionId,
+      promotionSummaryId,
+      targetId,
+      partitionKey,
+      memberId,
+      amount,
+      message: json,
+      kafkaPartition: origin.partition,
+      kafkaOffset: origin.offset,
+      kafkaTimeMs: origin.timestampMs ?? null,
+      wantsEntry,
+    })
+  }
+
+  async #reject(origin: MessageOrigin, reason: string): Promise<TopicOutcome> {
+    const { topic, partition, offset } = origin
+    this.#deps.logger.warn({ topic, partition, offset, reason }, `invalid message: ${reason}`)
+    await this.#deps.invalidMessages.report(origin, reason)
+    return 'invalid'
+  }
+
+  async #skip(
+    gift: GiftMessage,
+    json: string,
+    { topic, partition, offset }: MessageOrigin,
+    reason: (InsertOutcome & { kind: 'skipped' })['reason'],
+  ): Promise<TopicOutcome> {
+    const { promotionId, targetId } = gift
+    await this.#deps.skipped.insert({ topic, partition, offset, promotionId, targetId, reason, message: json })
+    this.#log(gift).warn({ reason }, `skipped: ${reason}`)
+    return 'skipped'
+  }
+
+  #log(gift: GiftMessage): Logger {
+    return this.#deps.logger.child(giftBindings(this.#type, gift))
+  }
+}
+
+function done(outcome: TopicOutcome): Saved {
+  return { outcome, isDue: false }
+}

@@ -1,0 +1,56 @@
+import type { GiftRow } from '#database/gifts/gift.ts'
+import { isKeyOld } from '#money/charge.ts'
+import type { ChargeOutcome, MoneyCampaignChargeApi } from '#money/charge-api.ts'
+import { toChargeRequest } from '#money/charge-request-mapper.ts'
+import type { PromotionType } from '#queues/gift-types.ts'
+
+export interface GiftChargeDeps {
+  moneyCampaignChargeApi: Pick<MoneyCampaignChargeApi, 'charge'>
+  settings: AttemptSettings
+}
+
+export interface AttemptSettings {
+  /** POSTs in all, the first included. */
+  maxAttempts: number
+  /** How long the Money API remembers a key, in ms. */
+  keyTtlMs: number
+}
+
+/** One attempt to pay what a row says; the key is the target's, so that every attempt is the same charge. */
+export function chargeGift(
+  type: PromotionType,
+  row: GiftRow,
+  { moneyCampaignChargeApi, settings }: GiftChargeDeps,
+  { signal, mayCall }: { signal: AbortSignal | undefined; mayCall(): Promise<boolean> },
+): Promise<ChargeOutcome> {
+  const isOld = isKeyOld(row, settings.keyTtlMs)
+  return moneyCampaignChargeApi.charge(toChargeRequest(type, row), {
+    ...(signal === undefined ? {} : { signal }),
+    lookFirst: row.askFirst || isOld,
+    isYoung: !isOld,
+    isFirst: row.attempts === 0,
+    isLast: row.attempts + 1 >= settings.maxAttempts,
+    mayCall,
+  })
+}
+
+/** Has the attempt that ended so used up what a gift may have? While the Money API is down nobody's are. */
+export function isExhausted(
+  row: GiftRow,
+  { posts, isOutage }: ChargeOutcome & { kind: 'unsettled' },
+  { maxAttempts }: AttemptSettings,
+): boolean {
+  return row.attempts + posts >= maxAttempts && !isOutage
+}
+
+/** Why the row stays as it is. */
+export function reasonOf(outcome: ChargeOutcome & { kind: 'unauthorized' | 'held' | 'aborted' }): string {
+  switch (outcome.kind) {
+    case 'unauthorized':
+      return `Money API refuses our credentials (${outcome.code})`
+    case 'held':
+      return outcome.reason
+    case 'aborted':
+      return 'stopping'
+  }
+}
