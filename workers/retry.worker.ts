@@ -15,8 +15,6 @@ export interface RetryWorkerOptions {
   processors: Readonly<
     Record<PromotionType, { process(targetId: string, signal?: AbortSignal): Promise<RetryOutcome> }>
   >
-  /** A job was taken off the queue because its promotion does not run: its row waits for it to go on. */
-  onDropped(promotionId: string): void
   logger: Logger
 }
 
@@ -72,7 +70,7 @@ function onEachTurn(worker: object, onTurn: () => void): void {
 
 /** The handler of `queues/retry.queue.ts`. At least once: a job that ran twice repeats a call with the same key. */
 export function createRetryWorker(options: RetryWorkerOptions): RetryWorker {
-  const { connection, prefix, policy, processors, onDropped, logger } = options
+  const { connection, prefix, policy, processors, logger } = options
   const abort = new AbortController()
 
   const handle = async (job: Job<RetryJobData>, token?: string): Promise<void> => {
@@ -85,9 +83,8 @@ export function createRetryWorker(options: RetryWorkerOptions): RetryWorker {
     })
     switch (outcome.kind) {
       case 'done':
-        return
+      // Its row stays RETRYING: upkeep makes a job of it again when the promotion goes on.
       case 'not-running':
-        onDropped(outcome.promotionId)
         return
       case 'later':
         throw new RetryLaterError(short(outcome.reason), outcome.retryAfterMs ?? 0)

@@ -1,15 +1,15 @@
 import type { PromotionReconciler } from '#promotion/consumers/follow-status.ts'
 import type { BalanceCheck } from '#promotion/upkeep/balance-check.ts'
-import type { DroppedRetries } from '#promotion/upkeep/dropped-retries.ts'
+import type { RefillRounds } from '#promotion/upkeep/refill-rounds.ts'
 import { completionRound, reconciliationRound, sweepRound, type UpkeepDeps } from '#promotion/upkeep/upkeep.ts'
 import { CodedError, errorLine, toError } from '#runtime/errors.ts'
 import { type Service, service } from '#runtime/service.ts'
 
 export interface UpkeepWorkerOptions {
-  reconciler: PromotionReconciler
+  reconciler: Pick<PromotionReconciler, 'reconcile'>
   upkeep: UpkeepDeps
   balance: BalanceCheck
-  droppedRetries: Pick<DroppedRetries, 'revive'>
+  refills: Pick<RefillRounds, 'round'>
   /** Pauses between two rounds, in ms. */
   reconcileIntervalMs: number
   sweepIntervalMs: number
@@ -28,7 +28,7 @@ const REFILL_INTERVAL_MS = 200
 
 /** Timers, not a BullMQ scheduler: the medic must not die with the patient. The first reconcile is part of the start. */
 export function createUpkeepWorker(options: UpkeepWorkerOptions): UpkeepWorker {
-  const { reconciler, upkeep, balance, droppedRetries, reconcileIntervalMs, sweepIntervalMs } = options
+  const { reconciler, refills, upkeep, balance, reconcileIntervalMs, sweepIntervalMs } = options
   let lastRoundAtMs = performance.now()
   let isStopping = false
   const hasTime = () => !isStopping
@@ -38,12 +38,11 @@ export function createUpkeepWorker(options: UpkeepWorkerOptions): UpkeepWorker {
   }
   const rounds = [
     createRound('reconcile', reconcileIntervalMs, upkeep, reconcile),
-    createRound('refill', REFILL_INTERVAL_MS, upkeep, () => reconciler.refill()),
+    createRound('refill', REFILL_INTERVAL_MS, upkeep, () => refills.round()),
     createRound('completion', reconcileIntervalMs, upkeep, () => completionRound(upkeep, hasTime)),
     createRound('sweep', sweepIntervalMs, upkeep, () => sweepRound(upkeep, hasTime)),
     createRound('reconciliation', sweepIntervalMs, upkeep, () => reconciliationRound(upkeep, hasTime)),
     createRound('balance', sweepIntervalMs, upkeep, () => balance.round()),
-    createRound('retries', reconcileIntervalMs, upkeep, () => droppedRetries.revive(hasTime)),
   ] as const
   const life = service('upkeep', {
     start: async () => {

@@ -14,8 +14,8 @@ import { deadLetterLabel } from '#promotion/metrics.ts'
 import { createRetryProcessors } from '#promotion/payment/processors.ts'
 import { createRetryJobs, type RetryJobs } from '#promotion/payment/retry-jobs.ts'
 import { createBalanceCheck } from '#promotion/upkeep/balance-check.ts'
-import { DroppedRetries } from '#promotion/upkeep/dropped-retries.ts'
-import { reviveLostRetries } from '#promotion/upkeep/lost-retries.ts'
+import { ResumedRetries } from '#promotion/upkeep/lost-retries.ts'
+import { RefillRounds } from '#promotion/upkeep/refill-rounds.ts'
 import { SettledRetries } from '#promotion/upkeep/settled-retries.ts'
 import { createLockWatch } from '#promotion/upkeep/upkeep-locks.ts'
 import { registerConsumerMetrics } from '#promotion/worker-metrics.ts'
@@ -47,8 +47,8 @@ await runProcess('worker', workerSchema, async (config, { logger, fatal, assertS
   const redis = retryRedisOf(config, logger)
   const owner = redisOwnerOf('worker', config, { database, redis, stream: foundation.stream, logger, fatal })
 
-  const { reconciler, registry, pool, consumers } = streamPartsOf(config, foundation, logger)
-  const { retryJobs, droppedRetries, retryWorker } = retryPartsOf(config, foundation, redis, logger)
+  const { reconciler, refills, registry, pool, consumers } = streamPartsOf(config, foundation, logger)
+  const { retryJobs, retryWorker, care } = retryPartsOf(config, foundation, redis, logger)
   money.gate.onHold(isHeld => {
     if (isHeld) registry.hold('money-api')
     else registry.release('money-api')
@@ -58,7 +58,7 @@ await runProcess('worker', workerSchema, async (config, { logger, fatal, assertS
   const upkeep = createUpkeepWorker({
     reconciler,
     balance: createBalanceCheck({ kysely: database.kysely, metrics, logger, onLock }),
-    droppedRetries,
+    refills,
     reconcileIntervalMs: RECONCILE_INTERVAL_MS,
     sweepIntervalMs: config.SWEEP_INTERVAL_MS,
     upkeep: {
@@ -73,7 +73,7 @@ await runProcess('worker', workerSchema, async (config, { logger, fatal, assertS
       quietMs: config.COMPLETION_QUIET_MS,
       sweepAgeMs: config.SWEEP_AGE_MS,
       unknown: unknownPartsOf(config, foundation, retryJobs),
-      settledRetries: new SettledRetries({ kysely: database.kysely, retryJobs }),
+      ...care,
       logger,
       onLock,
       onFound: (what, count) => processorDeps.metrics.upkeepFound.inc({ what }, count),
@@ -197,15 +197,9 @@ function streamPartsOf(config: WorkerConfig, foundation: Foundation, logger: Log
     onOtherGroup: type => processorDeps.metrics.otherGroups.inc({ type }),
     onDelivery: (type, isRepeated) => processorDeps.metrics.deliveries.inc({ type, repeated: String(isRepeated) }),
   })
-  const reconciler = new PromotionReconciler({
-    kysely: database.kysely,
-    promotions,
-    manager,
-    registry,
-    producer: streamProducer,
-    streams: processorDeps.streams,
-    logger,
-  })
+  const { streams } = processorDeps
+  const refills = new RefillRounds({ kysely: database.kysely, producer: streamProducer, streams, logger })
+  const reconciler = new PromotionReconciler({ promotions, manager, registry, refills, logger })
   const consumers = service('consumers', {
     start: async () => undefined,
     stop: async deadline => {
@@ -213,10 +207,10 @@ function streamPartsOf(config: WorkerConfig, foundation: Foundation, logger: Log
       await pool.close()
     },
   })
-  return { reconciler, registry, pool, consumers }
+  return { reconciler, refills, registry, pool, consumers }
 }
 
-/** What tries gifts again, and what gives them their jobs back when their promotion goes on. */
+/** What tries gifts again, and what upkeep does about its jobs. */
 function retryPartsOf(
   config: WorkerConfig,
   { database, promotions, processorDeps }: Foundation,
@@ -225,19 +219,17 @@ function retryPartsOf(
 ) {
   const shared = { connection: redis.client, prefix: redis.prefix, policy: retryPolicyOf(config) }
   const retryJobs = createRetryJobs(shared)
-  const droppedRetries = new DroppedRetries({
-    promotions,
-    revive: (promotion, hasTime) =>
-      reviveLostRetries(promotion, { kysely: database.kysely, retryJobs, ageMs: 0, hasTime }),
-    logger,
-  })
   const retryWorker = createRetryWorker({
     ...shared,
     processors: createRetryProcessors(processorDeps),
-    onDropped: promotionId => droppedRetries.add(promotionId),
     logger,
   })
-  return { retryJobs, droppedRetries, retryWorker }
+  const { kysely } = database
+  const care = {
+    resumedRetries: new ResumedRetries({ kysely, promotions, retryJobs, sweepAgeMs: config.SWEEP_AGE_MS, logger }),
+    settledRetries: new SettledRetries({ kysely, retryJobs }),
+  }
+  return { retryJobs, retryWorker, care }
 }
 
 /** What asks about UNKNOWN gifts. */

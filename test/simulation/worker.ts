@@ -105,7 +105,6 @@ export class SimWorker {
       onDead: () => undefined,
     })
     const reconciler = new PromotionReconciler({
-      kysely: undefined as never,
       promotions: {
         listActive: () =>
           world.database(this.process, () =>
@@ -114,8 +113,7 @@ export class SimWorker {
       } as never,
       manager,
       registry,
-      producer: deps.streamProducer,
-      streams: { VOUCHER: GIFT_TYPES.VOUCHER, POINT: GIFT_TYPES.VOUCHER },
+      refills: { add: () => undefined, keepOnly: () => undefined },
       logger,
     })
     gate.onHold(isHeld => (isHeld ? registry.hold('money-api') : registry.release('money-api')))

@@ -26,6 +26,8 @@ export interface Promotion {
   maxTotalAmount?: string
 }
 
+export type ResumedPromotion = Pick<Promotion, 'id' | 'type'> & { resumedForMs: number }
+
 export type NewPromotion = Pick<Promotion, 'id' | 'name' | 'type' | 'totalCount' | 'maxGiftCount' | 'maxTotalAmount'>
 
 /** The promotions' rows. `status` changes only by compare-and-set. */
@@ -53,6 +55,8 @@ export interface PromotionRepository {
   ): Promise<{ promotion: Promotion; changed: boolean } | undefined>
   /** Those whose consumers should run, or wait with what they hold. */
   listActive(): Promise<Promotion[]>
+  /** Those that run, and were not running until `withinMs` ago at most; for how long they do now, in ms. */
+  listResumed(withinMs: number): Promise<ResumedPromotion[]>
   /** Those that ended so within the last `withinMs`, a COMPLETED one once it is announced. */
   listEnded(status: 'STOPPED' | 'COMPLETED', withinMs: number): Promise<Promotion[]>
   /** Dates those that other programs have STOPPED: from now on their entries are looked for, as after our own stop. */
@@ -116,6 +120,7 @@ export function createPromotionRepository(kysely: Kysely<unknown>): PromotionRep
       return rows.length > 0
     },
     listActive: () => select(sql`status in ('IN_PROGRESS', 'PAUSED')`),
+    listResumed: withinMs => listResumed(kysely, withinMs),
     listEnded: (status, withinMs) =>
       select(sql`status = ${status} and finished_at > now() - ${withinMs}::float8 * interval '1 millisecond'
         and (status = 'STOPPED' or completed_event_at is not null)`),
@@ -128,6 +133,15 @@ export function createPromotionRepository(kysely: Kysely<unknown>): PromotionRep
     list: limit => select(sql`true`, sql`created_at desc, id desc`, limit),
     countByStatus: promotion => countByStatus(kysely, promotion),
   }
+}
+
+async function listResumed(kysely: Kysely<unknown>, withinMs: number): Promise<ResumedPromotion[]> {
+  const { rows } = await sql<ResumedPromotion>`
+    select id, type, (extract(epoch from clock_timestamp() - resumed_at) * 1000)::float8 as "resumedForMs"
+    from campaign_promotion
+    where status = 'IN_PROGRESS' and resumed_at > clock_timestamp() - ${withinMs}::float8 * interval '1 millisecond'
+    order by id`.execute(kysely)
+  return rows
 }
 
 async function createPromotion(kysely: Kysely<unknown>, promotion: NewPromotion): Promise<void> {

@@ -16,7 +16,7 @@ export type RetryOutcome =
   | { kind: 'done' }
   | { kind: 'later'; reason: string; retryAfterMs?: number | undefined }
   | { kind: 'not-now'; reason: string }
-  | { kind: 'not-running'; promotionId: string }
+  | { kind: 'not-running' }
   | { kind: 'exhausted'; reason: string }
 
 export interface RetryProcessorDeps extends GiftChargeDeps {
@@ -49,7 +49,7 @@ export abstract class AbstractCampaignPromotionRetryProcessor {
       return { kind: 'exhausted', reason: 'result-not-found' }
     }
     if (row.processStatus === 'SUCCESS' || row.processStatus === 'FAILED') return { kind: 'done' }
-    if (!(await this.#mayTry(row))) return { kind: 'not-running', promotionId: row.promotionId }
+    if (!(await this.#mayTry(row))) return { kind: 'not-running' }
     return this.#attempt(row, signal)
   }
 

@@ -7,7 +7,7 @@ import { AnsweringStreams } from './answering-streams.ts'
 import { reconcileDue, type UnknownRoundDeps } from './check-unknown.ts'
 import { announceCompleted, type CompletionDeps, completeIfDone } from './completion.ts'
 import { guarded } from './guarded.ts'
-import { reviveLostRetries } from './lost-retries.ts'
+import { type ResumedRetries, reviveLostRetries } from './lost-retries.ts'
 import { requeueOrphans } from './orphans.ts'
 import type { SettledRetries } from './settled-retries.ts'
 import type { OnLock } from './upkeep-locks.ts'
@@ -16,6 +16,8 @@ export interface UpkeepDeps extends CompletionDeps {
   promotions: PromotionRepository
   retryJobs: Pick<RetryJobs, 'revive'>
   unknown: UnknownRoundDeps
+  /** Jobs that were dropped while a promotion did not run. */
+  resumedRetries: Pick<ResumedRetries, 'round'>
   /** Failed jobs of gifts that became final. */
   settledRetries: Pick<SettledRetries, 'round'>
   /** Something orphaned was put back. */
@@ -43,8 +45,8 @@ const RECONCILIATION_ROUND_MS = 60_000
 type HasTime = () => boolean
 
 /**
- * Every few seconds, on one instance: promotions that are done are completed, and it is announced; entries of STOPPED
- * ones are removed.
+ * Every few seconds, on one instance: promotions that go on get their retry jobs back, those that are done are completed,
+ * and it is announced; entries of STOPPED ones are removed.
  */
 export async function completionRound(deps: UpkeepDeps, hasTime: HasTime): Promise<void> {
   const isOurs = await withAdvisoryLock(deps.kysely, COMPLETION_LOCK, async () => {
@@ -52,6 +54,7 @@ export async function completionRound(deps: UpkeepDeps, hasTime: HasTime): Promi
       await trimLeavings(promotion, deps)
       await completeIfDone(promotion, deps, false)
     }
+    await guarded({}, deps.logger, () => deps.resumedRetries.round(hasTime))
     await guarded({}, deps.logger, () => forEachRunning(deps, hasTime, complete))
     await guarded({}, deps.logger, () => removeStoppedEntries(deps, hasTime))
     await announceCompleted(deps, hasTime)

@@ -42,7 +42,6 @@ async function worksThrough(url: string) {
     prefix: 'promostream',
     policy,
     processors: { VOUCHER: { process }, POINT: { process } },
-    onDropped: () => undefined,
     logger,
   })
   await worker.start()

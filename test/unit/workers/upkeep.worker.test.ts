@@ -8,9 +8,9 @@ test('a round that hangs does not keep the process beyond its deadline', async (
   const logger = createLogger('test', 'silent')
   const kysely = { connection: () => ({ execute: () => hangs }) }
   const upkeep = createUpkeepWorker({
-    reconciler: { reconcile: async () => undefined, refill: async () => undefined },
+    reconciler: { reconcile: async () => undefined },
+    refills: { round: async () => undefined },
     balance: { round: async () => undefined },
-    droppedRetries: { revive: async () => undefined },
     upkeep: { kysely, logger },
     reconcileIntervalMs: 1000,
     sweepIntervalMs: 1000,
@@ -39,10 +39,9 @@ test('a reconcile round that rejects is logged and comes again; the worker is al
         rounds += 1
         if (isBroken) throw new Error('PostgreSQL is away')
       },
-      refill: async () => undefined,
     },
+    refills: { round: async () => undefined },
     balance: { round: async () => undefined },
-    droppedRetries: { revive: async () => undefined },
     upkeep: { kysely: { connection: () => ({ execute: async () => undefined }) }, logger, onLock: () => undefined },
     reconcileIntervalMs: 5,
     sweepIntervalMs: 60_000,

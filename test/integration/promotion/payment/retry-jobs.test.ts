@@ -56,7 +56,6 @@ test('a job that failed for good keeps no stack and little text; it can be liste
     prefix,
     policy,
     processors,
-    onDropped: () => undefined,
     logger,
   })
   await worker.start()

@@ -7,6 +7,7 @@ import { createPromotionRepository, type PromotionRepository } from '#database/p
 import { PromotionConsumerRegistry } from '#promotion/consumers/consumer-registry.ts'
 import { PromotionStreamProducer } from '#promotion/intake/stream-producer.ts'
 import { createRetryJobs, type RetryJobs, type RetryRequest } from '#promotion/payment/retry-jobs.ts'
+import { ResumedRetries } from '#promotion/upkeep/lost-retries.ts'
 import { requeueOrphans } from '#promotion/upkeep/orphans.ts'
 import { SettledRetries } from '#promotion/upkeep/settled-retries.ts'
 import { completionRound, reconciliationRound, sweepRound, type UpkeepDeps } from '#promotion/upkeep/upkeep.ts'
@@ -62,6 +63,7 @@ function depsOf(overrides: Partial<UpkeepDeps> = {}): UpkeepDeps {
     retryJobs,
     sweepAgeMs: 0,
     unknown: undefined as never,
+    resumedRetries: new ResumedRetries({ kysely, promotions, retryJobs, sweepAgeMs: 60_000, logger }),
     settledRetries: new SettledRetries({ kysely, retryJobs }),
     ...overrides,
   }
@@ -275,6 +277,25 @@ describe('entries of a STOPPED promotion', () => {
       expect([looks, await length(id)]).toEqual([startsBefore, left])
     }
     await endAll()
+  })
+})
+
+describe('retry jobs that were dropped while their promotion was paused', () => {
+  const liveJobs = (targets: readonly string[]) => retryJobs.findLive('VOUCHER', targets)
+  const setStatus = (id: string, status: string) =>
+    sql`update campaign_promotion set status = ${status} where id = ${id}::bigint`.execute(kysely)
+
+  test('are there again after the next round once it goes on, also by SQL, however young their rows are', async () => {
+    await endAll()
+    const [paused, other] = [await promotion(), await promotion('PAUSED')]
+    const [targets, others] = [await gifts(paused, 3, 'RETRYING'), await gifts(other, 1, 'RETRYING')]
+    await setStatus(paused, 'PAUSED')
+    const deps = depsOf({ sweepAgeMs: 60_000 })
+    await completionRound(deps, always)
+    expect(await liveJobs([...targets, ...others])).toEqual([false, false, false, false])
+    await setStatus(paused, 'IN_PROGRESS')
+    await completionRound(deps, always)
+    expect(await liveJobs([...targets, ...others])).toEqual([true, true, true, false])
   })
 })
 

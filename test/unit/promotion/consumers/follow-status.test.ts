@@ -10,6 +10,7 @@ test('a promotion whose stop takes long does not keep the others from following 
   const reconciler = new PromotionReconciler({
     promotions: { listActive: async () => active },
     registry: { promotionIds: ['1'] },
+    refills: { add: () => undefined, keepOnly: () => undefined },
     manager: {
       startConsumers: async (id: string) => void started.push(id),
       stopConsumers: (id: string) => {
@@ -25,32 +26,32 @@ test('a promotion whose stop takes long does not keep the others from following 
   expect(started).toEqual(['2', '2'])
 })
 
-test('a promotion on a shard that is away keeps the others neither from following their status nor from their rows', async () => {
-  const active = ['1', '2', '3', '4', '5', '6'].map(id => ({ id, status: 'IN_PROGRESS', totalCount: 1, type: 'POINT' }))
-  const never = new Promise<never>(() => undefined)
-  const isAway = (id: string) => id !== '6'
+test('a promotion whose start takes long does not keep the others from following their status, nor from their refill', async () => {
+  const active = ['1', '2', '3'].map(id => ({ id, status: 'IN_PROGRESS', totalCount: 1, type: 'POINT' }))
+  const paused = { id: '4', status: 'PAUSED', totalCount: 1, type: 'POINT' }
   const followed: string[] = []
-  const looked: string[] = []
+  const refilled: string[] = []
+  const running: ReadonlySet<string>[] = []
   const reconciler = new PromotionReconciler({
-    promotions: { listActive: async () => active as Promotion[] },
+    promotions: { listActive: async () => [...active, paused] as Promotion[] },
     registry: { promotionIds: [] },
-    manager: { startConsumers: (id: string) => (id === '1' ? never : void followed.push(id)) },
-    producer: {
-      room: (id: string) => {
-        looked.push(id)
-        return isAway(id) ? never : Promise.reject(new Error('looked at'))
-      },
+    manager: {
+      startConsumers: (id: string) => (id === '1' ? new Promise(() => undefined) : void followed.push(id)),
+      pauseConsumers: async () => undefined,
     },
-    streams: { POINT: { streamKey: (id: string) => id } },
-    kysely: { transaction: () => ({ execute: async () => ({ kind: 'busy' }) }) },
+    refills: {
+      add: ({ id }: Promotion) => void refilled.push(id),
+      keepOnly: (ids: ReadonlySet<string>) => void running.push(ids),
+    },
     logger: createLogger('test', 'silent'),
   } as unknown as ReconcilerDeps)
   await reconciler.reconcile()
   await reconciler.reconcile()
-  expect(followed.filter(id => id === '6')).toHaveLength(2)
-  await reconciler.refill()
-  await reconciler.refill()
-  // Who owes an answer is not asked again.
-  expect(looked.filter(isAway).sort()).toEqual(['2', '3', '4', '5'])
-  expect(looked.filter(id => !isAway(id))).toHaveLength(2)
+  expect(followed).toEqual(['2', '3', '2', '3'])
+  // One that is paused, or not up yet, is not filled.
+  expect(refilled).toEqual(['2', '3', '2', '3'])
+  expect(running.map(ids => [...ids])).toEqual([
+    ['1', '2', '3'],
+    ['1', '2', '3'],
+  ])
 })
