@@ -13,7 +13,7 @@ test.each(['READY', 'PAUSED', 'STOPPED'] as const)(
   async status => {
     const { harness, processor } = create()
     harness.answer.promotionStatus = status
-    expect(await processor.process('100')).toEqual({ kind: 'not-running', promotionId: '1' })
+    expect(await processor.process('100')).toEqual({ kind: 'not-running' })
     expect(harness.charges).toEqual([])
     expect(harness.rows.get('100')).toMatchObject({ processStatus: 'RETRYING', attempts: 1 })
   },
