@@ -23,6 +23,11 @@ const MESSAGES: Readonly<Record<string, number>> = {
   'redis-loss': 2000,
   'redis-cut': 2000,
   forbidden: 2000,
+  'odd-messages': 500,
+  'money-faults': 500,
+  frozen: 800,
+  'money-systemic': 500,
+  'redis-silent': 1200,
 }
 
 interface Ending {

@@ -1,6 +1,3 @@
-import { mkdtempSync, readFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Redis } from 'ioredis'
@@ -21,20 +18,8 @@ import { createLogger } from '#runtime/logger.ts'
 import { dropUniqueKeys, keepHistory } from '../chaos/history.ts'
 import { countCharges } from '../chaos/ledger.ts'
 import { Samples } from '../chaos/samples.ts'
-
-const TOPICS = ['started', 'voucher', 'point', 'voucher-retry', 'point-retry', 'invalid', 'completed']
-
-/** For every run, unless it says otherwise: quick, so that a fault is felt. */
-const SETTINGS = {
-  MONEY_API_TIMEOUT_MS: '1000',
-  DATABASE_TIMEOUT_MS: '1000',
-  REDIS_STREAM_CLAIM_MIN_IDLE_MS: '10000',
-  SWEEP_AGE_MS: '15000',
-  SWEEP_INTERVAL_MS: '5000',
-  RETRY_BACKOFF_MAX_MS: '5000',
-  SHUTDOWN_TIMEOUT_MS: '3000',
-  REDIS_STREAM_MAX_CONSUMERS_PER_INSTANCE: '64',
-}
+import { SETTINGS, TOPICS } from './chaos-settings.ts'
+import { ProcessLogs } from './process-logs.ts'
 
 /** Nothing has moved for so long: it is not going to. */
 const STALLED_MS = 60_000
@@ -71,7 +56,7 @@ export class ChaosSystem {
   readonly kafka: KafkaClient
   readonly redis: Redis
   readonly children = new Set<Child>()
-  readonly #logFolder = mkdtempSync(join(tmpdir(), 'promostream-chaos-'))
+  readonly #logs = new ProcessLogs()
   readonly planned: DemoPromotion[] = []
   #nextId = 1000
   /** Messages that Kafka acknowledged, by promotion. */
@@ -86,7 +71,6 @@ export class ChaosSystem {
   repeats = 0
   /** Of the listeners that came last. */
   groupId: string
-  readonly #logFiles: string[] = []
   readonly #afterwards: (() => Promise<void>)[] = []
   #closeDatabase: () => Promise<void>
 
@@ -138,11 +122,10 @@ export class ChaosSystem {
     env: Record<string, string | undefined> = {},
     entry?: string,
   ): Promise<Child> {
-    const name = `${kind}-${this.#logFiles.length}`
+    const name = this.#logs.add(kind)
     // Bugs to be noticed are planted in processes of the test build alone.
     const plant = process.env.PROMOSTREAM_PLANT
     const program = entry ?? (plant === undefined ? undefined : `../chaos/build/${kind}.ts`)
-    this.#logFiles.push(join(this.#logFolder, `${name}.log`))
     const child = await startChild({
       kind,
       name,
@@ -150,7 +133,7 @@ export class ChaosSystem {
         string,
         string
       >,
-      logFolder: this.#logFolder,
+      logFolder: this.#logs.folder,
       keep: false,
       ...(program === undefined ? {} : { entry: fileURLToPath(new URL(program, import.meta.url)) }),
     })
@@ -292,20 +275,14 @@ export class ChaosSystem {
     return seconds(startedAt)
   }
 
-  /** How often a line with this text stands in the processes' logs. */
+  /** Lines with this text in the processes' logs. */
   logged(text: string): string[] {
-    return this.#logFiles.flatMap(file =>
-      readFileSync(file, 'utf8')
-        .split('\n')
-        .filter(line => line.includes(text)),
-    )
+    return this.#logs.logged(text)
   }
 
   /** Rows that upkeep or a rebuild put back on streams, by what the processes logged. */
   requeued(): number {
-    return this.logged('rows without an entry were put back')
-      .map(line => (JSON.parse(line) as { requeued: number }).requeued)
-      .reduce((sum, count) => sum + count, 0)
+    return this.#logs.requeued()
   }
 
   /** Ends the processes and the servers. */

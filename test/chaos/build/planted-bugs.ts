@@ -278,6 +278,32 @@ export const PLANTED_BUGS: Readonly<Record<string, PlantedBug>> = {
     caughtBy: 'redis-silent',
     edits: [edit('src/runtime/readiness.ts', 'ready: answers.every(({ reason }) => reason === OK),', 'ready: true,')],
   },
+  'new-key-per-attempt-in-processes': {
+    caughtBy: 'money-faults',
+    edits: [
+      edit(
+        'src/money/charge.ts',
+        '  return `${type}:${targetId}`\n',
+        '  return `${type}:${targetId}:${Math.random()}`\n',
+      ),
+    ],
+  },
+  'final-states-are-left': {
+    caughtBy: 'frozen',
+    edits: [
+      edit(
+        'src/database/gifts/result-transition.ts',
+        "        r.process_status in ('PENDING', 'RETRYING')\n",
+        "        r.process_status in ('PENDING', 'RETRYING', 'SUCCESS')\n",
+      ),
+      // What comes late is often the same SUCCESS: here it is a step back.
+      edit(
+        'src/database/gifts/result-transition.ts',
+        'set process_status = l.status,',
+        "set process_status = case l.was when 'SUCCESS' then 'RETRYING' else l.status end,",
+      ),
+    ],
+  },
   'one-refusal-latches-all': {
     caughtBy: 'forbidden',
     edits: [
