@@ -4,4 +4,4 @@ import { assembleAdmin } from './admin-assembly.ts'
 import { runProcess } from './run-process.ts'
 
 /** What people and programs see and steer an installation by: board, pages, API, hooks, metrics. */
-await runProcess('admin', adminSchema, async (config, context) => (await assembleAdmin(config, context)).services)
+await runProcess('admin', adminSchema, assembleAdmin)

@@ -2,6 +2,7 @@ import type { DatabaseConfig, KafkaConfig, RedisConfig } from '#config/schemas.t
 import { type Database, openDatabase } from '#database/database.ts'
 import { createProcessRepository } from '#database/processes.ts'
 import { createKafka, type KafkaClient } from '#kafka/client.ts'
+import { ensureTopics } from '#kafka/topics.ts'
 import { createRedisOwner, type OwnedRedis } from '#promotion/redis-owner.ts'
 import type { Logger } from '#runtime/logger.ts'
 import { assertRedisUrl, connectRedis, createRedisClient, REDIS_START_MS } from '#runtime/redis.ts'
@@ -26,7 +27,7 @@ export function kafkaOf(config: KafkaConfig, logger: Logger): KafkaClient {
   })
 }
 
-export const streamSettingOf = (config: RedisConfig) =>
+export const streamSettingOf = (config: Pick<RedisConfig, 'REDIS_STREAM_URL'>) =>
   config.REDIS_STREAM_URL === undefined ? 'REDIS_URL' : 'REDIS_STREAM_URL'
 
 /** Before anything connects: every part of a URL holds, or is refused by name. */
@@ -108,4 +109,12 @@ export function ownedRedis(config: RedisConfig, redis: RetryRedis, stream: Owner
   const owned: OwnedRedis[] = [{ variable: 'REDIS_URL', client: redis.client }]
   const isOther = config.REDIS_STREAM_URL !== undefined && config.REDIS_STREAM_URL !== config.REDIS_URL
   return isOther ? [...owned, { variable: 'REDIS_STREAM_URL', client: stream.connection.client }] : owned
+}
+
+/** Makes the topics that are not there, before anything reads or writes them. */
+export function topicsOf(config: KafkaConfig, kafka: KafkaClient, names: readonly string[]): Service {
+  return service('topics', {
+    start: () => ensureTopics(kafka, names, config.KAFKA_TOPIC_PARTITIONS),
+    stop: async () => undefined,
+  })
 }

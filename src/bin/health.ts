@@ -17,7 +17,7 @@ import type { ReadinessCheck } from '#runtime/readiness.ts'
 import { connectRedis, createRedisClient } from '#runtime/redis.ts'
 import { isReadOnly } from '#runtime/redis-watch.ts'
 import { createStreamConnection, type StreamConnection } from '#stream/index.ts'
-import type { Foundation } from './foundation.ts'
+import type { GiftParts } from './gift-parts.ts'
 
 /** What makes a process «ready», and what ends one that stands still. */
 
@@ -65,7 +65,6 @@ export function healthOf({ config, metrics, logger, dependencies, loops, fatal, 
 interface GiftHealthParts extends ProcessLife {
   config: HealthConfig & { PROBE_HOST: string }
   logger: Logger
-  redis: Redis | Cluster
   loops: readonly HealthLoop[]
   port: number
   /** The setting that the port comes from. */
@@ -73,18 +72,18 @@ interface GiftHealthParts extends ProcessLife {
 }
 
 /** Health of a listener or worker: its probe server, which starts first, and what starts last. */
-export function giftHealthOf(foundation: Foundation, { redis, port, portSetting, ...parts }: GiftHealthParts) {
-  const { metrics, database, stream, kafka } = foundation
+export function giftHealthOf(giftParts: GiftParts, { port, portSetting, ...parts }: GiftHealthParts) {
   const { config, logger, loops } = parts
+  const metrics = giftParts.metrics()
   registerLoopMetrics(
     metrics,
     loops.map(({ loop }) => loop),
   )
-  const broker = createBrokerProbe(kafka)
+  const broker = createBrokerProbe(giftParts.kafka())
   const dependencies = [
-    databaseCheck(database),
-    redisCheck(redis),
-    streamsCheck(stream.connection),
+    databaseCheck(giftParts.database),
+    redisCheck(giftParts.redis().client),
+    streamsCheck(giftParts.stream().connection),
     { name: 'kafka', check: () => broker.ping() },
   ]
   const { checks, services } = healthOf({ ...parts, metrics, dependencies })

@@ -26,7 +26,7 @@ export const ROOMS: readonly Room[] = [
     floor: 5,
     is: 'the processes and the CLI: parts from settings, put together',
     mayImport: [...GROUND, ...SERVERS, 'src/promotion', 'src/listeners', 'workers', 'src/admin', 'src/bin/doctor'],
-    packages: ['bullmq', 'cli-progress', 'commander', 'csv-parse', 'zod'],
+    packages: ['cli-progress', 'commander', 'csv-parse', 'zod'],
     packageTypes: ['fastify', 'ioredis', 'kysely'],
   },
   {
@@ -72,6 +72,7 @@ export const ROOMS: readonly Room[] = [
       '@fastify/secure-session',
       '@fastify/swagger',
       '@fastify/swagger-ui',
+      'bullmq',
       'fastify',
       'fastify-type-provider-zod',
       'ghtml',
@@ -81,7 +82,7 @@ export const ROOMS: readonly Room[] = [
       'uplot',
       'zod',
     ],
-    packageTypes: ['bullmq', 'ioredis', 'kysely'],
+    packageTypes: ['ioredis', 'kysely'],
   },
   {
     folder: 'src/promotion',

@@ -129,12 +129,10 @@ async function chargeSourceOf(
   if (moneyUrl === undefined) throw new CodedError('CONFIG', 'MONEY_API_URL is not set')
   if (redisUrl === undefined)
     throw new CodedError('CONFIG', 'REDIS_URL is not set: calls of the Money API go through the gate of all instances')
-  const { moneyPartsOf } = await import('#bin/foundation.ts')
-  const settings = { ...config, REDIS_URL: redisUrl, WORKER_MAX_IN_FLIGHT: concurrency }
-  const { moneyCampaignChargeApi: moneyApi, services } = moneyPartsOf(settings, createLogger('audit', 'silent'), {
-    tellsRefusals: false,
-    kysely: database.kysely,
-  })
+  // What pays gifts costs memory, and only this way of asking needs it.
+  const { moneyOf } = await import('#bin/parts.ts')
+  const options = { logger: createLogger('audit', 'silent'), moneyConnections: concurrency, tellsRefusals: false }
+  const { chargeApi: moneyApi, services } = moneyOf({ ...config, REDIS_URL: redisUrl }, database.kysely, options)
   for (const each of services) await stack.use(each).start()
   return { from: 'api', moneyApi, concurrency, perSecond: rate ?? LOOKUPS_PER_SECOND }
 }

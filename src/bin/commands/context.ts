@@ -1,24 +1,17 @@
-import { databaseOf, kafkaOf, retryRedisOf, streamConnectionOf, streamSettingOf } from '#bin/connections.ts'
-import { moneyPartsOf, retryPolicyOf } from '#bin/foundation.ts'
+import { streamSettingOf } from '#bin/connections.ts'
+import { type OperationNeed, operationPartsOf, type Parts, partsOf } from '#bin/parts.ts'
 import { processEnvironment } from '#config/environment.ts'
 import { loadConfig } from '#config/load.ts'
-import { type CliConfig, cliSchema, type RedisConfig } from '#config/schemas.ts'
+import { type CliConfig, cliSchema } from '#config/schemas.ts'
 import type { Database } from '#database/database.ts'
-import { createGiftResultRepositories } from '#database/gifts/results.ts'
 import { createProcessRepository } from '#database/processes.ts'
-import { createPromotionRepository, type PromotionRepository } from '#database/promotions/promotions.ts'
-import type { KafkaClient } from '#kafka/client.ts'
-import { createEventProvider, type EventProviderService } from '#kafka/event-provider.ts'
-import { PromotionStreamProducer } from '#promotion/intake/stream-producer.ts'
-import { createPromotionMetrics } from '#promotion/metrics.ts'
+import type { PromotionRepository } from '#database/promotions/promotions.ts'
+import type { EventProviderService } from '#kafka/event-provider.ts'
 import { createSteering, type Steering, type SteeringDeps } from '#promotion/operations.ts'
-import { CampaignPromotionResultUpdateService } from '#promotion/payment/result-update.ts'
-import { createRetryJobs } from '#promotion/payment/retry-jobs.ts'
 import { assertOwnRedis, type OwnedRedis } from '#promotion/redis-owner.ts'
-import { promotionStreams } from '#queues/promotion-stream.ts'
 import { errorLine } from '#runtime/errors.ts'
-import { createLogger, type Logger } from '#runtime/logger.ts'
-import { createMetrics } from '#runtime/metrics.ts'
+import { createLogger } from '#runtime/logger.ts'
+import type { Service } from '#runtime/service.ts'
 import { type Change, withChange } from './change.ts'
 
 /** As many as reconciliation asks at once. */
@@ -27,6 +20,7 @@ const MONEY_CONNECTIONS = 8
 /** What a command works with. */
 export interface CommandContext {
   config: CliConfig
+  parts: Parts
   database: Database
   promotions: PromotionRepository
 }
@@ -34,33 +28,32 @@ export interface CommandContext {
 /** Runs a command on an open database, and closes it again. */
 export async function withDatabase<T>(work: (context: CommandContext) => Promise<T>): Promise<T> {
   const config = loadConfig(cliSchema, processEnvironment())
-  const database = await databaseOf(config)
+  const logger = createLogger('cli', 'silent')
+  const parts = await partsOf('cli', config, { logger, moneyConnections: MONEY_CONNECTIONS, tellsRefusals: false })
+  const { database, promotions } = parts
   try {
     await database.start()
-    return await work({ config, database, promotions: createPromotionRepository(database.kysely) })
+    return await work({ config, parts, database, promotions })
   } finally {
     await database.stop()
   }
 }
 
-/** What an operation needs beyond the database. What is not asked for is not connected to. */
-export type SteeringNeed = 'stream' | 'retry-jobs' | 'money'
-
 /** Runs changes on steering operations, with what they need of the servers that the settings name. */
 export function withSteering<T>(
-  needs: readonly SteeringNeed[],
+  needs: readonly OperationNeed[],
   work: (steering: Steering, context: CommandContext) => Promise<T>,
 ): Promise<T> {
   return withDatabase(async context => {
-    await using parts = new AsyncDisposableStack()
-    const steering = createSteering(await steeringDepsOf(context, needs, parts))
+    await using stack = new AsyncDisposableStack()
+    const steering = createSteering(await steeringDepsOf(context, needs, stack))
     return await work(steering, context)
   })
 }
 
 /** One change of one promotion, with its row in the activity log. */
 export function steerOne<T>(
-  needs: readonly SteeringNeed[],
+  needs: readonly OperationNeed[],
   change: Change,
   work: (steering: Steering, context: CommandContext) => Promise<T>,
 ): Promise<T> {
@@ -69,48 +62,54 @@ export function steerOne<T>(
   )
 }
 
+/** Without Redis an operation does what the database alone allows; what is not asked for is not connected to. */
 async function steeringDepsOf(
-  { config, database, promotions }: CommandContext,
-  needs: readonly SteeringNeed[],
-  parts: AsyncDisposableStack,
+  { config, parts }: CommandContext,
+  needs: readonly OperationNeed[],
+  stack: AsyncDisposableStack,
 ): Promise<SteeringDeps> {
-  const logger = createLogger('cli', 'silent')
-  const deps: SteeringDeps = {
-    kysely: database.kysely,
-    promotions,
-    streams: promotionStreams(config.REDIS_KEY_PREFIX),
-    logger,
+  const met = needs.filter(
+    need => config.REDIS_URL !== undefined && (need !== 'money' || config.MONEY_API_URL !== undefined),
+  )
+  await startNeeded(met, { config, parts }, stack)
+  if (config.KAFKA_BROKERS === undefined) return operationPartsOf(parts, met)
+  const events = { provider: lazyProvider(parts, stack), startedTopic: config.KAFKA_TOPIC_STARTED }
+  return operationPartsOf(parts, met, events)
+}
+
+async function startNeeded(
+  needs: readonly OperationNeed[],
+  { config, parts }: Pick<CommandContext, 'config' | 'parts'>,
+  stack: AsyncDisposableStack,
+): Promise<void> {
+  const start = (service: Service) => stack.use(service).start()
+  const owned: OwnedRedis[] = []
+  if (needs.includes('stream')) {
+    const { connection, service } = parts.stream()
+    await start(service)
+    owned.push({ variable: streamSettingOf(config), client: connection.client })
   }
-  const { KAFKA_BROKERS: brokers, REDIS_URL: redisUrl } = config
-  if (brokers !== undefined) {
-    const kafka = kafkaOf({ ...config, KAFKA_BROKERS: brokers }, logger)
-    deps.events = { provider: lazyProvider(kafka, parts), startedTopic: config.KAFKA_TOPIC_STARTED }
+  if (needs.includes('retry-jobs')) {
+    const { client, service } = parts.redis()
+    await start(service)
+    owned.push({ variable: 'REDIS_URL', client })
+    stack.use(parts.retryJobs())
   }
-  if (redisUrl !== undefined) {
-    const redis = { ...config, REDIS_URL: redisUrl }
-    const owned: OwnedRedis[] = []
-    if (needs.includes('stream')) deps.producer = await producerOf(redis, logger, parts, owned)
-    if (needs.includes('retry-jobs')) deps.retryJobs = await retryJobsOf(redis, logger, parts, owned)
-    const processes = createProcessRepository(database.kysely)
-    const owner = { processes, redis: owned, keyPrefix: config.REDIS_KEY_PREFIX }
-    if (owned.length > 0) await assertOwnRedis(owner, await processes.identity())
-    if (needs.includes('money') && config.MONEY_API_URL !== undefined) {
-      const moneyApi = await moneyApiOf(redis, logger, parts, database)
-      deps.money = { moneyApi, resultUpdateService: resultUpdatesOf(database, logger) }
-    }
-  }
-  return deps
+  const processes = createProcessRepository(parts.database.kysely)
+  const owner = { processes, redis: owned, keyPrefix: config.REDIS_KEY_PREFIX }
+  if (owned.length > 0) await assertOwnRedis(owner, await processes.identity())
+  if (needs.includes('money')) for (const each of parts.money().services) await start(each)
 }
 
 /**
  * Connects when something is published: most operations publish nothing. A Kafka that is away takes nothing back: the
  * change stands in the database.
  */
-function lazyProvider(kafka: KafkaClient, parts: AsyncDisposableStack): Pick<EventProviderService, 'publish'> {
+function lazyProvider(parts: Parts, stack: AsyncDisposableStack): Pick<EventProviderService, 'publish'> {
   return {
     publish: async event => {
       try {
-        const provider = parts.use(createEventProvider(kafka))
+        const provider = stack.use(parts.events())
         await provider.start()
         await provider.publish(event)
       } catch (error) {
@@ -120,42 +119,4 @@ function lazyProvider(kafka: KafkaClient, parts: AsyncDisposableStack): Pick<Eve
       }
     },
   }
-}
-
-type CliRedisConfig = CliConfig & RedisConfig
-
-async function producerOf(config: CliRedisConfig, logger: Logger, parts: AsyncDisposableStack, owned: OwnedRedis[]) {
-  const { connection, service } = streamConnectionOf(config, logger)
-  parts.use(service)
-  await service.start()
-  owned.push({ variable: streamSettingOf(config), client: connection.client })
-  return new PromotionStreamProducer({ connection, maxLen: config.REDIS_STREAM_MAX_LEN })
-}
-
-async function retryJobsOf(config: CliRedisConfig, logger: Logger, parts: AsyncDisposableStack, owned: OwnedRedis[]) {
-  const redis = retryRedisOf(config, logger)
-  parts.use(redis.service)
-  await redis.service.start()
-  owned.push({ variable: 'REDIS_URL', client: redis.client })
-  return parts.use(createRetryJobs({ connection: redis.client, prefix: redis.prefix, policy: retryPolicyOf(config) }))
-}
-
-/** Through the gate that all instances share: its calls count against the one rate limit. */
-async function moneyApiOf(config: CliRedisConfig, logger: Logger, parts: AsyncDisposableStack, database: Database) {
-  const { moneyCampaignChargeApi, services } = moneyPartsOf(
-    { ...config, WORKER_MAX_IN_FLIGHT: MONEY_CONNECTIONS },
-    logger,
-    { tellsRefusals: false, kysely: database.kysely },
-  )
-  for (const each of services) await parts.use(each).start()
-  return moneyCampaignChargeApi
-}
-
-function resultUpdatesOf(database: Database, logger: Logger) {
-  const results = createGiftResultRepositories(database.kysely)
-  return new CampaignPromotionResultUpdateService({
-    results,
-    metrics: createPromotionMetrics(createMetrics('cli')),
-    logger,
-  })
 }

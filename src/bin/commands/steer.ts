@@ -1,16 +1,17 @@
 import { Command } from 'commander'
+import type { OperationNeed } from '#bin/parts.ts'
 import type { PromotionStatus } from '#database/promotions/promotion-status.ts'
 import type { Steered, Steering } from '#promotion/operations.ts'
 import { errorLine } from '#runtime/errors.ts'
 import { parseId } from './arguments.ts'
 import { withChange } from './change.ts'
-import { type CommandContext, type SteeringNeed, steerOne, withSteering } from './context.ts'
+import { type CommandContext, steerOne, withSteering } from './context.ts'
 import { print } from './output.ts'
 
 type Step = 'start' | 'pause' | 'resume' | 'stop'
 
 /** The four that only set a promotion's status: one argument, one line. */
-function steerCommand(name: Step, description: string, needs: readonly SteeringNeed[] = []): Command {
+function steerCommand(name: Step, description: string, needs: readonly OperationNeed[] = []): Command {
   return new Command(name)
     .description(description)
     .argument('<id>', 'the promotion', parseId)
@@ -24,7 +25,7 @@ function steerAllCommand(
   name: 'pause' | 'resume',
   description: string,
   from: PromotionStatus,
-  needs: readonly SteeringNeed[] = [],
+  needs: readonly OperationNeed[] = [],
 ): Command {
   return new Command(name)
     .description(description)
@@ -40,7 +41,7 @@ function steerAllCommand(
     })
 }
 
-async function steer(name: Step, id: string, options: { json?: boolean }, needs: readonly SteeringNeed[]) {
+async function steer(name: Step, id: string, options: { json?: boolean }, needs: readonly OperationNeed[]) {
   const change = { what: `promotion.${name}`, target: id }
   printSteered(options, await steerOne(needs, change, (steering: Steering) => steering[name](id)))
 }
@@ -53,7 +54,7 @@ async function steerAll(
   name: 'pause' | 'resume',
   from: PromotionStatus,
   options: { json?: boolean },
-  needs: readonly SteeringNeed[],
+  needs: readonly OperationNeed[],
 ): Promise<void> {
   const results = await withSteering(needs, async (steering, { database, promotions }: CommandContext) => {
     const active = (await promotions.listActive()).filter(({ status }) => status === from)

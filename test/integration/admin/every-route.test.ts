@@ -40,7 +40,7 @@ withKafka('every route that Fastify has', () => {
   beforeAll(async () => {
     system = await TestSystem.create()
     const env = { ...system.env, ...CANARIES, ADMIN_USERS: await adminUsers(), LOG_LEVEL: 'trace' }
-    const admin = await assembleAdmin(loadConfig(adminSchema, { ...env, ADMIN_PORT: '0' }), {
+    const services = await assembleAdmin(loadConfig(adminSchema, { ...env, ADMIN_PORT: '0' }), {
       logger: createLogger('test', 'silent'),
       assertStarted: () => undefined,
       fatal: () => undefined,
@@ -50,9 +50,9 @@ withKafka('every route that Fastify has', () => {
     })
     // Whatever fails, nothing is left running: the run would never end.
     try {
-      for (const service of admin.services) await service.start()
+      for (const service of services) await service.start()
     } finally {
-      for (const service of admin.services.toReversed()) await service.stop()
+      for (const service of services.toReversed()) await service.stop()
     }
     child = await system.start('admin', env)
     client = new AdminClient(child)

@@ -1,0 +1,89 @@
+import type { RouteOptions } from 'fastify'
+import { registerAdminMetrics } from '#admin/admin-metrics.ts'
+import { createAdminApp, SESSION_MAX_AGE_SECONDS } from '#admin/app.ts'
+import { listActiveGifts } from '#admin/board/active-gifts.ts'
+import { boardRoutes } from '#admin/board/board.routes.ts'
+import { createGiftService } from '#admin/gifts.ts'
+import { assetRoutes } from '#admin/routes/asset.routes.ts'
+import { auditRoutes } from '#admin/routes/audit.routes.ts'
+import { eventRoutes } from '#admin/routes/event.routes.ts'
+import { giftRoutes } from '#admin/routes/gift.routes.ts'
+import { hookRoutes } from '#admin/routes/hook.routes.ts'
+import { loginRoutes } from '#admin/routes/login.routes.ts'
+import { moneyRoutes } from '#admin/routes/money.routes.ts'
+import { pageRoutes } from '#admin/routes/page.routes.ts'
+import { probeRoutes } from '#admin/routes/probe.routes.ts'
+import { promotionRoutes } from '#admin/routes/promotion.routes.ts'
+import { createRevokedSessions } from '#admin/security/revoked-sessions.ts'
+import { createUsers } from '#admin/security/users.ts'
+import type { Sampler } from '#admin/snapshot/sampler.ts'
+import { stepsOf } from '#admin/steering.ts'
+import type { AdminConfig } from '#config/schemas.ts'
+import { createAdminAuditRepository } from '#database/activity-log.ts'
+import { clearCredentialsLatch } from '#money/credentials-latch.ts'
+import { createPromotionStartedHooks } from '#promotion/consumers/started-hooks.ts'
+import type { ReadinessCheck } from '#runtime/readiness.ts'
+import { type AdminParts, operationsOf } from './admin-parts.ts'
+
+interface AppContext {
+  sampler: Sampler
+  checks: readonly ReadinessCheck[]
+  assertStarted(): void
+  onRoute?(route: RouteOptions): void
+}
+
+/** The app: who may come in, and every route. */
+export async function adminAppOf(config: AdminConfig, parts: AdminParts, context: AppContext) {
+  const { sampler, assertStarted, onRoute } = context
+  const { database, shared, logger } = parts
+  const audit = createAdminAuditRepository(database.kysely)
+  const users = createUsers(config.ADMIN_USERS ?? [])
+  if (config.ADMIN_USERS === undefined) logger.warn('ADMIN_USERS is not set: nobody can log in')
+  const revoked = createRevokedSessions(shared.client, SESSION_MAX_AGE_SECONDS)
+  registerAdminMetrics(parts.metrics(), () => sampler.latest())
+  return await createAdminApp({
+    users,
+    revoked,
+    audit,
+    logger,
+    assertStarted,
+    ...(config.ADMIN_SESSION_SECRET === undefined ? {} : { sessionSecret: config.ADMIN_SESSION_SECRET }),
+    ...(config.ADMIN_TRUSTED_PROXIES === undefined ? {} : { trustedProxies: config.ADMIN_TRUSTED_PROXIES }),
+    basePath: config.ADMIN_BASE_PATH,
+    ...(onRoute === undefined ? {} : { onRoute }),
+    routes: [...routesOf(config, parts, { ...context, audit }), loginRoutes({ users, revoked })],
+  })
+}
+
+type RouteContext = AppContext & { audit: ReturnType<typeof createAdminAuditRepository> }
+
+function routesOf(config: AdminConfig, parts: AdminParts, { sampler, checks, audit }: RouteContext) {
+  const { database, promotions, streams, logger, shared, lateEvents: events } = parts
+  const { kysely } = database
+  const { connection } = parts.stream()
+  const retryQueue = parts.retryQueue.queue
+  const hooks = createPromotionStartedHooks({ logger })
+  hooks.onPromotionStarted('log', ({ promotionId }) =>
+    logger.info({ promotionId }, 'promotion started through the admin'),
+  )
+  const steering = operationsOf(config, parts)
+  const steps = stepsOf(steering, hooks)
+  const gifts = createGiftService({ kysely, connection, streams, retryQueue, steering })
+  const board = boardRoutes({
+    ...{ kysely, sampler, steps, promotions, gifts, retryQueue, streams, logger, basePath: config.ADMIN_BASE_PATH },
+    retryUnknown: async promotionId => (await steering.retryUnknown(promotionId)).retried,
+    listActive: (promotion, limit) => listActiveGifts(promotion, limit, { kysely, connection, streams }),
+  })
+  return [
+    probeRoutes({ metrics: parts.metrics(), checks, logger }),
+    assetRoutes,
+    promotionRoutes({ kysely, promotions, sampler, steps }),
+    giftRoutes(gifts),
+    moneyRoutes({ clearRefusal: () => clearCredentialsLatch(shared.client) }),
+    auditRoutes(audit),
+    eventRoutes(sampler),
+    board,
+    pageRoutes({ kysely, sampler, gifts, audit }),
+    hookRoutes({ promotions, events, topic: config.KAFKA_TOPIC_STARTED, hooks, secret: config.ADMIN_HOOK_SECRET }),
+  ]
+}
