@@ -103,7 +103,12 @@ export class TestSystem {
     return this.env[`KAFKA_TOPIC_${name}`]!
   }
 
-  async start(kind: 'listener' | 'worker' | 'admin', overrides: Record<string, string> = {}): Promise<Child> {
+  /** @param entry the program, where it is not the one of its kind in these sources. */
+  async start(
+    kind: 'listener' | 'worker' | 'admin',
+    overrides: Record<string, string> = {},
+    entry?: string,
+  ): Promise<Child> {
     const name = `${kind}-${this.#children.length}`
     const child = await startChild({
       kind,
@@ -111,6 +116,7 @@ export class TestSystem {
       env: { ...this.env, ...overrides },
       logFolder: this.#logFolder,
       keep: false,
+      ...(entry === undefined ? {} : { entry }),
     })
     this.#children.push(child)
     return child
