@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import { findGift, type GiftRecord } from '#database/gifts/gift-pages.ts'
-import type { Steering } from '#promotion/operations.ts'
+import type { Operations } from '#promotion/operations.ts'
 import type { PromotionType } from '#queues/gift-types.ts'
 import { CodedError } from '#runtime/errors.ts'
 import { giftTimeline, type TimelineStep } from './gift-timeline.ts'
@@ -14,7 +14,7 @@ export interface GiftService {
 }
 
 export function createGiftService(
-  deps: WhereaboutsDeps & { kysely: Kysely<unknown>; steering: Pick<Steering, 'retryUnknown'> },
+  deps: WhereaboutsDeps & { kysely: Kysely<unknown>; operations: Pick<Operations, 'retryUnknown'> },
 ): GiftService {
   const found = async (type: PromotionType, targetId: string) => {
     const gift = await findGift(deps.kysely, type, targetId)
@@ -31,7 +31,7 @@ export function createGiftService(
       if (processStatus === 'PENDING' || processStatus === 'RETRYING') {
         throw new CodedError('GIFT_WRONG_STATE', `the gift is ${processStatus}: it is tried without being asked`)
       }
-      await deps.steering.retryUnknown(promotionId, { targetIds: [targetId] })
+      await deps.operations.retryUnknown(promotionId, { targetIds: [targetId] })
     },
   }
 }

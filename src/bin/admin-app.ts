@@ -4,6 +4,7 @@ import { createAdminApp, SESSION_MAX_AGE_SECONDS } from '#admin/app.ts'
 import { listActiveGifts } from '#admin/board/active-gifts.ts'
 import { boardRoutes } from '#admin/board/board.routes.ts'
 import { createGiftService } from '#admin/gifts.ts'
+import { apiOperationsOf } from '#admin/operations.ts'
 import { assetRoutes } from '#admin/routes/asset.routes.ts'
 import { auditRoutes } from '#admin/routes/audit.routes.ts'
 import { eventRoutes } from '#admin/routes/event.routes.ts'
@@ -17,7 +18,6 @@ import { promotionRoutes } from '#admin/routes/promotion.routes.ts'
 import { createRevokedSessions } from '#admin/security/revoked-sessions.ts'
 import { createUsers } from '#admin/security/users.ts'
 import type { Sampler } from '#admin/snapshot/sampler.ts'
-import { stepsOf } from '#admin/steering.ts'
 import type { AdminConfig } from '#config/schemas.ts'
 import { createAdminAuditRepository } from '#database/activity-log.ts'
 import { clearCredentialsLatch } from '#money/credentials-latch.ts'
@@ -66,18 +66,19 @@ function routesOf(config: AdminConfig, parts: AdminParts, { sampler, checks, aud
   hooks.onPromotionStarted('log', ({ promotionId }) =>
     logger.info({ promotionId }, 'promotion started through the admin'),
   )
-  const steering = operationsOf(config, parts)
-  const steps = stepsOf(steering, hooks)
-  const gifts = createGiftService({ kysely, connection, streams, retryQueue, steering })
+  const operations = operationsOf(config, parts)
+  const apiOperations = apiOperationsOf(operations, hooks)
+  const gifts = createGiftService({ kysely, connection, streams, retryQueue, operations })
   const board = boardRoutes({
-    ...{ kysely, sampler, steps, promotions, gifts, retryQueue, streams, logger, basePath: config.ADMIN_BASE_PATH },
-    retryUnknown: async promotionId => (await steering.retryUnknown(promotionId)).retried,
+    ...{ kysely, sampler, operations: apiOperations, promotions, gifts, retryQueue, streams, logger },
+    basePath: config.ADMIN_BASE_PATH,
+    retryUnknown: async promotionId => (await operations.retryUnknown(promotionId)).retried,
     listActive: (promotion, limit) => listActiveGifts(promotion, limit, { kysely, connection, streams }),
   })
   return [
     probeRoutes({ metrics: parts.metrics(), checks, logger }),
     assetRoutes,
-    promotionRoutes({ kysely, promotions, sampler, steps }),
+    promotionRoutes({ kysely, promotions, sampler, operations: apiOperations }),
     giftRoutes(gifts),
     moneyRoutes({ clearRefusal: () => clearCredentialsLatch(shared.client) }),
     auditRoutes(audit),

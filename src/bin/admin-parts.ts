@@ -7,7 +7,7 @@ import type { AdminConfig } from '#config/schemas.ts'
 import { createEventProvider } from '#kafka/event-provider.ts'
 import { createLagReader } from '#kafka/lag.ts'
 import { listInstances } from '#promotion/consumers/instances.ts'
-import { createSteering } from '#promotion/operations.ts'
+import { createOperations } from '#promotion/operations.ts'
 import { errorLine } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
 import type { Service } from '#runtime/service.ts'
@@ -66,5 +66,5 @@ export function operationsOf(config: AdminConfig, parts: AdminParts) {
     publish: event =>
       lateEvents.publish(event).catch(error => logger.warn({ err: error }, `started event lost: ${errorLine(error)}`)),
   }
-  return createSteering(operationPartsOf(parts, needs, { startedTopic: config.KAFKA_TOPIC_STARTED, provider }))
+  return createOperations(operationPartsOf(parts, needs, { startedTopic: config.KAFKA_TOPIC_STARTED, provider }))
 }

@@ -3,5 +3,5 @@ import { adminSchema } from '#config/schemas.ts'
 import { assembleAdmin } from './admin-assembly.ts'
 import { runProcess } from './run-process.ts'
 
-/** What people and programs see and steer an installation by: board, pages, API, hooks, metrics. */
+/** What people and programs see an installation by, and operate it with: board, pages, API, hooks, metrics. */
 await runProcess('admin', adminSchema, assembleAdmin)

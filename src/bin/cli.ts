@@ -13,7 +13,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 
 /** Exit codes: 0 done, 1 not done (one line on stderr says why), 2 wrong usage; `audit` has a 3 of its own. */
 const program = new Command('promostream')
-  .description('steer and look at promotions; settings come from the environment (DATABASE_URL, KAFKA_BROKERS, …)')
+  .description('operate and look at promotions; settings come from the environment (DATABASE_URL, KAFKA_BROKERS, …)')
   .version((createRequire(import.meta.url)('../../package.json') as { version: string }).version)
   .showHelpAfterError('(see --help)')
 

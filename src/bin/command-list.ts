@@ -23,22 +23,22 @@ export const COMMANDS: Readonly<Record<string, ListedCommand>> = {
   start: {
     arguments: '<id>',
     description: 'start a READY promotion, or go on with a PAUSED or STOPPED one',
-    load: async () => (await import('./commands/steer.ts')).startCommand,
+    load: async () => (await import('./commands/operations.ts')).startCommand,
   },
   pause: {
     arguments: '[id]',
     description: 'make no Money API call any more, but go on taking gifts',
-    load: async () => (await import('./commands/steer.ts')).pauseCommand,
+    load: async () => (await import('./commands/operations.ts')).pauseCommand,
   },
   resume: {
     arguments: '[id]',
     description: 'go on with a PAUSED promotion',
-    load: async () => (await import('./commands/steer.ts')).resumeCommand,
+    load: async () => (await import('./commands/operations.ts')).resumeCommand,
   },
   stop: {
     arguments: '<id>',
     description: 'end the work on a promotion: no call, no gift taken; rows are kept',
-    load: async () => (await import('./commands/steer.ts')).stopCommand,
+    load: async () => (await import('./commands/operations.ts')).stopCommand,
   },
   finish: {
     arguments: '<id>',

@@ -14,7 +14,7 @@ import { HttpPool } from '#money/http.ts'
 import { createTokenFile } from '#money/token-file.ts'
 import { PromotionStreamProducer } from '#promotion/intake/stream-producer.ts'
 import { createPromotionMetrics } from '#promotion/metrics.ts'
-import type { SteeringDeps } from '#promotion/operations.ts'
+import type { OperationsDeps } from '#promotion/operations.ts'
 import { ErrorBudget } from '#promotion/payment/error-budget.ts'
 import { CampaignPromotionResultUpdateService } from '#promotion/payment/result-update.ts'
 import { createRetryJobs } from '#promotion/payment/retry-jobs.ts'
@@ -125,8 +125,8 @@ export type OperationNeed = 'stream' | 'retry-jobs' | 'money'
 export function operationPartsOf(
   parts: Parts,
   needs: readonly OperationNeed[],
-  events?: SteeringDeps['events'],
-): SteeringDeps {
+  events?: OperationsDeps['events'],
+): OperationsDeps {
   const { database, promotions, streams, logger } = parts
   return {
     kysely: database.kysely,

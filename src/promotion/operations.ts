@@ -14,7 +14,7 @@ import type { Logger } from '#runtime/logger.ts'
 import { rebuildStream } from './rebuild.ts'
 
 /** What an operation answers: the promotion as it is now, and whether it was this call that changed it. */
-export interface Steered {
+export interface OperationResult {
   promotion: Promotion
   changed: boolean
 }
@@ -22,35 +22,35 @@ export interface Steered {
 /**
  * What a person may do with a promotion, from the CLI and the admin alike. Each is a compare-and-set in the database;
  * every instance follows within 5 s. Called twice, the second call changes nothing. All reject with a `CodedError`:
- * `PROMOTION_NOT_FOUND`, `PROMOTION_WRONG_STATE`, and what stands at each; `STEERING_UNAVAILABLE` when a part that the
+ * `PROMOTION_NOT_FOUND`, `PROMOTION_WRONG_STATE`, and what stands at each; `OPERATION_UNAVAILABLE` when a part that the
  * operation needs was not given.
  */
-export interface Steering {
+export interface Operations {
   /** READY, PAUSED or STOPPED → IN_PROGRESS, and the started event where there is Kafka. */
-  start(promotionId: string): Promise<Steered>
+  start(promotionId: string): Promise<OperationResult>
   /** IN_PROGRESS → PAUSED: no POST any more, rows are still taken. */
-  pause(promotionId: string): Promise<Steered>
+  pause(promotionId: string): Promise<OperationResult>
   /** PAUSED → IN_PROGRESS. */
-  resume(promotionId: string): Promise<Steered>
+  resume(promotionId: string): Promise<OperationResult>
   /** READY, IN_PROGRESS or PAUSED → STOPPED: no POST, no gift taken, entries removed, rows kept. */
-  stop(promotionId: string): Promise<Steered>
+  stop(promotionId: string): Promise<OperationResult>
   /**
    * IN_PROGRESS, PAUSED or STOPPED → COMPLETED, whatever the total says; `difference` = rows − `total_count`, recorded.
    * `PROMOTION_UNFINISHED` while gifts are PENDING or RETRYING.
    */
-  finish(promotionId: string): Promise<Steered & { difference: number | null }>
+  finish(promotionId: string): Promise<OperationResult & { difference: number | null }>
   /** Everything that should be on the stream and is not, now: within the 80 % window, the rest follows as it drains. */
-  rebuild(promotionId: string): Promise<Steered & { requeued: number; refilled: number }>
+  rebuild(promotionId: string): Promise<OperationResult & { requeued: number; refilled: number }>
   /**
    * UNKNOWN → RETRYING, one more attempt with the same key: all of the promotion's, or `targetIds`. `GIFT_FINAL` when one
    * of them is SUCCESS or FAILED, `GIFT_NOT_FOUND` when one is not the promotion's; then none is retried.
    */
-  retryUnknown(promotionId: string, options?: RetryOptions): Promise<Steered & { retried: number }>
+  retryUnknown(promotionId: string, options?: RetryOptions): Promise<OperationResult & { retried: number }>
   /** Asks the Money API about every UNKNOWN gift, by GET. `MONEY_UNAUTHORIZED`, `MONEY_UNAVAILABLE`. */
   reconcileUnknown(
     promotionId: string,
     options?: { onProgress?(done: Reconciliation): void },
-  ): Promise<Steered & Reconciliation>
+  ): Promise<OperationResult & Reconciliation>
 }
 
 export interface RetryOptions {
@@ -58,7 +58,7 @@ export interface RetryOptions {
   onProgress?(retried: number): void
 }
 
-export interface SteeringDeps {
+export interface OperationsDeps {
   kysely: Kysely<unknown>
   promotions: PromotionRepository
   streams: Readonly<Record<PromotionType, PromotionStream>>
@@ -77,14 +77,14 @@ const RETRY_PAGE_SIZE = 500
 /** When reconciliation looks whether a retried gift still has its job. */
 const RETRY_RECHECK_MS = 60_000
 
-export function createSteering(deps: SteeringDeps): Steering {
+export function createOperations(deps: OperationsDeps): Operations {
   return {
     start: promotionId => start(promotionId, deps),
     pause: promotionId => move(promotionId, ['IN_PROGRESS'], 'PAUSED', deps),
     resume: async promotionId => {
-      const steered = await move(promotionId, ['PAUSED'], 'IN_PROGRESS', deps)
-      if (steered.changed) await putBack(steered.promotion, deps)
-      return steered
+      const result = await move(promotionId, ['PAUSED'], 'IN_PROGRESS', deps)
+      if (result.changed) await putBack(result.promotion, deps)
+      return result
     },
     stop: promotionId => move(promotionId, ['READY', 'IN_PROGRESS', 'PAUSED'], 'STOPPED', deps),
     finish: promotionId => finishPromotion(promotionId, deps),
@@ -99,32 +99,32 @@ export function createSteering(deps: SteeringDeps): Steering {
   }
 }
 
-async function start(promotionId: string, deps: SteeringDeps): Promise<Steered> {
+async function start(promotionId: string, deps: OperationsDeps): Promise<OperationResult> {
   const { status } = await find(promotionId, deps)
-  const steered = await move(promotionId, ['READY', 'PAUSED', 'STOPPED'], 'IN_PROGRESS', deps)
-  if (steered.changed && status !== 'READY') await putBack(steered.promotion, deps)
-  const { totalCount, type } = steered.promotion
+  const result = await move(promotionId, ['READY', 'PAUSED', 'STOPPED'], 'IN_PROGRESS', deps)
+  if (result.changed && status !== 'READY') await putBack(result.promotion, deps)
+  const { totalCount, type } = result.promotion
   await deps.events?.provider.publish({
     topic: deps.events.startedTopic,
     key: promotionId,
     value: JSON.stringify({ promotionId, totalCount, type }),
   })
-  return steered
+  return result
 }
 
 async function move(
   promotionId: string,
   from: readonly PromotionStatus[],
   to: 'IN_PROGRESS' | 'PAUSED' | 'STOPPED',
-  { promotions }: SteeringDeps,
-): Promise<Steered> {
+  { promotions }: OperationsDeps,
+): Promise<OperationResult> {
   const moved = await promotions.move(promotionId, from, to)
   if (moved === undefined) throw notFound(promotionId)
   if (!moved.changed && moved.promotion.status !== to) throw wrongState(moved.promotion, to)
   return moved
 }
 
-async function find(promotionId: string, { promotions }: SteeringDeps): Promise<Promotion> {
+async function find(promotionId: string, { promotions }: OperationsDeps): Promise<Promotion> {
   const promotion = await promotions.find(promotionId)
   if (promotion === undefined) throw notFound(promotionId)
   return promotion
@@ -139,12 +139,12 @@ function wrongState({ id, status }: Promotion, to: PromotionStatus): CodedError 
 }
 
 function need<Part>(part: Part | undefined, name: string): Part {
-  if (part === undefined) throw new CodedError('STEERING_UNAVAILABLE', `this needs ${name}`)
+  if (part === undefined) throw new CodedError('OPERATION_UNAVAILABLE', `this needs ${name}`)
   return part
 }
 
 /** A stop removed the entries, or Redis lost them: upkeep would find that out after the sweep age. */
-async function putBack(promotion: Promotion, { kysely, producer, streams, logger }: SteeringDeps): Promise<void> {
+async function putBack(promotion: Promotion, { kysely, producer, streams, logger }: OperationsDeps): Promise<void> {
   if (producer === undefined) return
   try {
     await rebuildStream(promotion, { kysely, producer, stream: streams[promotion.type] })
@@ -154,7 +154,7 @@ async function putBack(promotion: Promotion, { kysely, producer, streams, logger
   }
 }
 
-async function rebuild(promotionId: string, deps: SteeringDeps) {
+async function rebuild(promotionId: string, deps: OperationsDeps) {
   const producer = need(deps.producer, 'Redis (REDIS_URL)')
   const promotion = await find(promotionId, deps)
   if (promotion.status !== 'IN_PROGRESS') {
@@ -168,7 +168,7 @@ async function rebuild(promotionId: string, deps: SteeringDeps) {
   return { promotion, changed: rebuilt.requeued + rebuilt.refilled > 0, ...rebuilt }
 }
 
-async function finishPromotion(promotionId: string, deps: SteeringDeps) {
+async function finishPromotion(promotionId: string, deps: OperationsDeps) {
   const known = await find(promotionId, deps)
   const outcome = await finish(deps.kysely, known)
   const promotion = await find(promotionId, deps)
@@ -186,7 +186,7 @@ async function finishPromotion(promotionId: string, deps: SteeringDeps) {
   }
 }
 
-async function retryUnknown(promotionId: string, { targetIds, onProgress }: RetryOptions, deps: SteeringDeps) {
+async function retryUnknown(promotionId: string, { targetIds, onProgress }: RetryOptions, deps: OperationsDeps) {
   const retryJobs = need(deps.retryJobs, 'Redis (REDIS_URL)')
   const promotion = await find(promotionId, deps)
   if (targetIds !== undefined) await refuseFinal(promotion, targetIds, deps)
@@ -202,7 +202,7 @@ async function retryUnknown(promotionId: string, { targetIds, onProgress }: Retr
   return { promotion, changed: retried > 0, retried }
 }
 
-async function refuseFinal(promotion: Promotion, targetIds: readonly string[], { kysely }: SteeringDeps) {
+async function refuseFinal(promotion: Promotion, targetIds: readonly string[], { kysely }: OperationsDeps) {
   const states = await statesOf(kysely, promotion, targetIds)
   for (const targetId of targetIds) {
     const state = states.get(targetId)
@@ -212,7 +212,7 @@ async function refuseFinal(promotion: Promotion, targetIds: readonly string[], {
   }
 }
 
-async function* pagesOf(promotion: Promotion, targetIds: readonly string[] | undefined, { kysely }: SteeringDeps) {
+async function* pagesOf(promotion: Promotion, targetIds: readonly string[] | undefined, { kysely }: OperationsDeps) {
   if (targetIds !== undefined) {
     for (let from = 0; from < targetIds.length; from += RETRY_PAGE_SIZE)
       yield targetIds.slice(from, from + RETRY_PAGE_SIZE)

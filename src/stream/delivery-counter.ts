@@ -66,7 +66,7 @@ export class DeliveryCounter {
   async settleForgiveness(): Promise<void> {
     const ids = [...this.#toForgive]
     if (ids.length === 0) return
-    // Steps, not numbers: sent once, since a second one would forgive what it should not.
+    // ApiOperations, not numbers: sent once, since a second one would forgive what it should not.
     this.#toForgive.clear()
     await this.#options.group.forgive(ids)
   }

@@ -158,7 +158,7 @@ function watchWhileSeen() {
   })
 }
 
-function steer() {
+function wireOperations() {
   const path = `/api/promotions/${page.dataset.promotion}`
   for (const button of document.querySelectorAll('[data-action]')) {
     button.addEventListener('click', async () => {
@@ -194,6 +194,6 @@ function retryGift() {
 }
 
 if (page.dataset.page !== 'gift') watchWhileSeen()
-if (page.dataset.page === 'promotion') steer()
+if (page.dataset.page === 'promotion') wireOperations()
 create()
 retryGift()

@@ -75,11 +75,11 @@ const refuse = (): ControllerHandlerReturnType<never> =>
  * Every promotion that can; one that is in another state stays in it, one that fails keeps none of the others from it. The
  * retry queue goes on: its jobs heed their promotion's status, and nobody who resumes a promotion would think of it.
  */
-function forAll(steer: (queue: PromotionStreamAdapter) => Promise<void>): AppControllerRoute['handler'] {
+function forAll(change: (queue: PromotionStreamAdapter) => Promise<void>): AppControllerRoute['handler'] {
   return async request => {
     const promotions = [...(request?.queues.values() ?? [])].filter(queue => queue instanceof PromotionStreamAdapter)
-    const steered = await Promise.allSettled(promotions.map(steer))
-    const failed = steered.find(
+    const results = await Promise.allSettled(promotions.map(change))
+    const failed = results.find(
       ({ status, reason }: Settled) => status === 'rejected' && toProblem(reason).status !== 409,
     )
     if (failed !== undefined) throw (failed as PromiseRejectedResult).reason

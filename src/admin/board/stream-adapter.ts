@@ -4,9 +4,9 @@ import type { Kysely } from 'kysely'
 import { concurrencyBody, id as validId } from '#admin/api-schemas.ts'
 import { giftTimeline } from '#admin/gift-timeline.ts'
 import type { GiftService } from '#admin/gifts.ts'
+import type { ApiOperations } from '#admin/operations.ts'
 import { refusal } from '#admin/problem.ts'
 import type { PromotionView, Sampler } from '#admin/snapshot/sampler.ts'
-import type { Steps } from '#admin/steering.ts'
 import { findGift, type GiftRecord } from '#database/gifts/gift-pages.ts'
 import { listGiftsByPlace } from '#database/gifts/gift-places.ts'
 import type { ProcessStatus } from '#database/gifts/process-status.ts'
@@ -18,7 +18,7 @@ import { refused } from './refused.ts'
 export interface StreamAdapterDeps {
   kysely: Kysely<unknown>
   sampler: Sampler
-  steps: Steps
+  operations: ApiOperations
   promotions: PromotionRepository
   gifts: GiftService
   /** Every UNKNOWN gift of a promotion once more; answers how many. */
@@ -40,7 +40,7 @@ const MAX_LIMIT = 100
 
 /**
  * A promotion's stream as a queue of the board. Counts and state come from the snapshot that all queues of a poll share;
- * only the queue that is looked at asks PostgreSQL for a page of its gifts. What may be steered is steered through the
+ * only the queue that is looked at asks PostgreSQL for a page of its gifts. What may be changed is changed through the
  * same operations as everywhere, and what would lose a gift is refused.
  */
 export class PromotionStreamAdapter extends BaseAdapter {
@@ -126,11 +126,11 @@ export class PromotionStreamAdapter extends BaseAdapter {
   }
 
   override async pause(): Promise<void> {
-    await this.#deps.steps.pause(this.promotionId)
+    await this.#deps.operations.pause(this.promotionId)
   }
 
   override async resume(): Promise<void> {
-    await this.#deps.steps.resume(this.promotionId)
+    await this.#deps.operations.resume(this.promotionId)
   }
 
   /**

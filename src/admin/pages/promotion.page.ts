@@ -55,7 +55,7 @@ export function promotionPage({ promotion, instances, failures }: PromotionPageV
       <section class="card" aria-label="Progress">
         !${progressBar(fields)} !${figures(fields, MORE_FIGURES)} <div role="status">!${bottleneckList(fields.bottlenecks)}</div>
       </section>
-      !${isOperator ? steering(promotion, fields.actions) : ''}
+      !${isOperator ? operations(promotion, fields.actions) : ''}
       <section class="card" aria-labelledby="plots-title">
         <h2 id="plots-title">Throughput and latency</h2>
         <div class="plots" data-plots>
@@ -75,8 +75,8 @@ export function promotionPage({ promotion, instances, failures }: PromotionPageV
   return layout({ title, main, context, ...assets })
 }
 
-function steering({ id, consumersPerInstance }: PromotionView, allowed: readonly string[]): string {
-  return html`<section class="card" aria-label="Steer">
+function operations({ id, consumersPerInstance }: PromotionView, allowed: readonly string[]): string {
+  return html`<section class="card" aria-label="Operations">
     <div class="buttons">
       !${ACTIONS.map(
         ([action, text, question]) => html`<button

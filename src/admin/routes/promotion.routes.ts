@@ -14,9 +14,9 @@ import {
   promotionParams,
   promotionSchema,
 } from '#admin/api-schemas.ts'
+import type { ApiOperations } from '#admin/operations.ts'
 import { refusal } from '#admin/problem.ts'
 import type { PromotionView, Sampler } from '#admin/snapshot/sampler.ts'
-import type { Steps } from '#admin/steering.ts'
 import { listGifts } from '#database/gifts/gift-pages.ts'
 import type { PromotionRepository } from '#database/promotions/promotions.ts'
 import type { InstanceRecord } from '#promotion/consumers/instances.ts'
@@ -25,10 +25,10 @@ export interface PromotionRoutesDeps {
   kysely: Kysely<unknown>
   promotions: PromotionRepository
   sampler: Sampler
-  steps: Steps
+  operations: ApiOperations
 }
 
-const STEPS = [
+const OPERATIONS = [
   ['start', 'start a READY promotion, or go on with a PAUSED or STOPPED one'],
   ['pause', 'make no more calls, on every instance, within five seconds'],
   ['resume', 'go on with a PAUSED promotion'],
@@ -120,7 +120,7 @@ export function toPromotionInstance(instance: InstanceRecord, promotionId: strin
 }
 
 function changePromotions(app: App, deps: PromotionRoutesDeps, found: Finder): void {
-  const { sampler, steps, promotions } = deps
+  const { sampler, operations, promotions } = deps
   const changed = z.object({ promotion: promotionSchema.optional(), result: z.unknown() })
   app.post(
     '/api/promotions',
@@ -134,15 +134,15 @@ function changePromotions(app: App, deps: PromotionRoutesDeps, found: Finder): v
       return reply.code(201).send(await found(body.id))
     },
   )
-  for (const [step, summary] of STEPS) {
+  for (const [name, summary] of OPERATIONS) {
     app.post(
-      `/api/promotions/:id/${step}`,
+      `/api/promotions/:id/${name}`,
       {
-        config: { change: `promotion.${step}` },
+        config: { change: `promotion.${name}` },
         schema: { tags, summary, params: promotionParams, response: { 200: changed } },
       },
       async ({ params }) => {
-        const { promotion: _, ...result } = await steps[step](params.id)
+        const { promotion: _, ...result } = await operations[name](params.id)
         return { promotion: await sampler.renewed(params.id), result }
       },
     )

@@ -7,7 +7,7 @@ import type { Database } from '#database/database.ts'
 import { createProcessRepository } from '#database/processes.ts'
 import type { PromotionRepository } from '#database/promotions/promotions.ts'
 import type { EventProviderService } from '#kafka/event-provider.ts'
-import { createSteering, type Steering, type SteeringDeps } from '#promotion/operations.ts'
+import { createOperations, type Operations, type OperationsDeps } from '#promotion/operations.ts'
 import { assertOwnRedis, type OwnedRedis } from '#promotion/redis-owner.ts'
 import { errorLine } from '#runtime/errors.ts'
 import { createLogger } from '#runtime/logger.ts'
@@ -39,35 +39,35 @@ export async function withDatabase<T>(work: (context: CommandContext) => Promise
   }
 }
 
-/** Runs changes on steering operations, with what they need of the servers that the settings name. */
-export function withSteering<T>(
+/** Runs operations, with what they need of the servers that the settings name. */
+export function withOperations<T>(
   needs: readonly OperationNeed[],
-  work: (steering: Steering, context: CommandContext) => Promise<T>,
+  work: (operations: Operations, context: CommandContext) => Promise<T>,
 ): Promise<T> {
   return withDatabase(async context => {
     await using stack = new AsyncDisposableStack()
-    const steering = createSteering(await steeringDepsOf(context, needs, stack))
-    return await work(steering, context)
+    const operations = createOperations(await operationsDepsOf(context, needs, stack))
+    return await work(operations, context)
   })
 }
 
 /** One change of one promotion, with its row in the activity log. */
-export function steerOne<T>(
+export function runOperation<T>(
   needs: readonly OperationNeed[],
   change: Change,
-  work: (steering: Steering, context: CommandContext) => Promise<T>,
+  work: (operations: Operations, context: CommandContext) => Promise<T>,
 ): Promise<T> {
-  return withSteering(needs, (steering, context) =>
-    withChange(context.database.kysely, change, () => work(steering, context)),
+  return withOperations(needs, (operations, context) =>
+    withChange(context.database.kysely, change, () => work(operations, context)),
   )
 }
 
 /** Without Redis an operation does what the database alone allows; what is not asked for is not connected to. */
-async function steeringDepsOf(
+async function operationsDepsOf(
   { config, parts }: CommandContext,
   needs: readonly OperationNeed[],
   stack: AsyncDisposableStack,
-): Promise<SteeringDeps> {
+): Promise<OperationsDeps> {
   const met = needs.filter(
     need => config.REDIS_URL !== undefined && (need !== 'money' || config.MONEY_API_URL !== undefined),
   )

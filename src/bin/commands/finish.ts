@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { parseId } from './arguments.ts'
-import { steerOne } from './context.ts'
+import { runOperation } from './context.ts'
 import { print } from './output.ts'
 
 export const finishCommand = new Command('finish')
@@ -9,8 +9,10 @@ export const finishCommand = new Command('finish')
   .option('--json', 'print one JSON object')
   .addHelpText('after', '\nExample:\n  promostream finish 42')
   .action(async (id: string, options: { json?: boolean }) => {
-    const { promotion, changed, difference } = await steerOne([], { what: 'promotion.finish', target: id }, steering =>
-      steering.finish(id),
+    const { promotion, changed, difference } = await runOperation(
+      [],
+      { what: 'promotion.finish', target: id },
+      operations => operations.finish(id),
     )
     print(options, { id, status: promotion.status, changed, difference }, () => [
       changed ? `promotion ${id} is COMPLETED, ${describe(difference ?? 0)}` : `promotion ${id} was COMPLETED already`,

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { parseId } from './arguments.ts'
-import { steerOne } from './context.ts'
+import { runOperation } from './context.ts'
 import { print } from './output.ts'
 
 export const rebuildCommand = new Command('rebuild')
@@ -9,10 +9,10 @@ export const rebuildCommand = new Command('rebuild')
   .option('--json', 'print one JSON object')
   .addHelpText('after', '\nExample:\n  promostream rebuild 42')
   .action(async (id: string, options: { json?: boolean }) => {
-    const { promotion, changed, requeued, refilled } = await steerOne(
+    const { promotion, changed, requeued, refilled } = await runOperation(
       ['stream'],
       { what: 'promotion.rebuild', target: id },
-      steering => steering.rebuild(id),
+      operations => operations.rebuild(id),
     )
     print(options, { id, status: promotion.status, changed, requeued, refilled }, () => [
       `promotion ${id}: ${requeued} lost entries put back, ${refilled} waiting rows added`,

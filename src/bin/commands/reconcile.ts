@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { startProgress } from '#runtime/progress-bar.ts'
 import { parseId } from './arguments.ts'
-import { steerOne } from './context.ts'
+import { runOperation } from './context.ts'
 import { print } from './output.ts'
 
 export const reconcileCommand = new Command('reconcile')
@@ -10,15 +10,15 @@ export const reconcileCommand = new Command('reconcile')
   .option('--json', 'print one JSON object')
   .addHelpText('after', '\nExample:\n  promostream reconcile 42')
   .action(async (id: string, options: { json?: boolean }) => {
-    const result = await steerOne(
+    const result = await runOperation(
       ['money'],
       { what: 'promotion.reconcile', target: id },
-      async (steering, { promotions }) => {
+      async (operations, { promotions }) => {
         const promotion = await promotions.find(id)
         const total = promotion === undefined ? 0 : (await promotions.countByStatus(promotion)).UNKNOWN
         const progress = startProgress(total, 'asked')
         try {
-          return await steering.reconcileUnknown(id, { onProgress: ({ checked }) => progress.update(checked) })
+          return await operations.reconcileUnknown(id, { onProgress: ({ checked }) => progress.update(checked) })
         } finally {
           progress.stop()
         }

@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { startProgress } from '#runtime/progress-bar.ts'
 import { parseId } from './arguments.ts'
-import { steerOne } from './context.ts'
+import { runOperation } from './context.ts'
 import { print } from './output.ts'
 
 export const retryCommand = new Command('retry')
@@ -19,13 +19,13 @@ export const retryCommand = new Command('retry')
   )
   .action(async (id: string, targetIds: string[], options: { json?: boolean }) => {
     const change = { what: 'promotion.retry', target: id, detail: { targetIds } }
-    const result = await steerOne(['retry-jobs'], change, async (steering, { promotions }) => {
-      if (targetIds.length > 0) return steering.retryUnknown(id, { targetIds })
+    const result = await runOperation(['retry-jobs'], change, async (operations, { promotions }) => {
+      if (targetIds.length > 0) return operations.retryUnknown(id, { targetIds })
       const promotion = await promotions.find(id)
       const total = promotion === undefined ? 0 : (await promotions.countByStatus(promotion)).UNKNOWN
       const progress = startProgress(total, 'sent')
       try {
-        return await steering.retryUnknown(id, { onProgress: retried => progress.update(retried) })
+        return await operations.retryUnknown(id, { onProgress: retried => progress.update(retried) })
       } finally {
         progress.stop()
       }

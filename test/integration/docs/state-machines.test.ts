@@ -8,7 +8,7 @@ import { complete } from '#database/promotions/completion.ts'
 import { createErrorBudgetRepository } from '#database/promotions/error-budget.ts'
 import { PROMOTION_STATUSES, type PromotionStatus } from '#database/promotions/promotion-status.ts'
 import { createPromotionRepository, type PromotionRepository } from '#database/promotions/promotions.ts'
-import { createSteering, type Steering } from '#promotion/operations.ts'
+import { createOperations, type Operations } from '#promotion/operations.ts'
 import { PROMOTION_TYPES } from '#queues/gift-types.ts'
 import { createLogger } from '#runtime/logger.ts'
 import { createTestDatabase, type TestDatabase } from '../../support/stack-env.ts'
@@ -107,23 +107,23 @@ describe.each(PROMOTION_TYPES)('a %s gift', type => {
 
 describe('a promotion', () => {
   const machine = transitionsOf('A promotion')
-  let steering: Steering
+  let operations: Operations
   const budget = () => createErrorBudgetRepository(kysely)
 
   beforeAll(() => {
     const streams = undefined as never
-    steering = createSteering({ kysely, promotions, streams, logger: createLogger('test', 'silent') })
+    operations = createOperations({ kysely, promotions, streams, logger: createLogger('test', 'silent') })
   })
 
   /** Everything that writes a status, and where it brings the promotion. */
   const OPERATIONS: Record<string, { to: PromotionStatus; run(id: string): Promise<unknown> }> = {
-    start: { to: 'IN_PROGRESS', run: id => steering.start(id) },
+    start: { to: 'IN_PROGRESS', run: id => operations.start(id) },
     'started event': { to: 'IN_PROGRESS', run: id => promotions.start(id, 1) },
-    resume: { to: 'IN_PROGRESS', run: id => steering.resume(id) },
-    pause: { to: 'PAUSED', run: id => steering.pause(id) },
+    resume: { to: 'IN_PROGRESS', run: id => operations.resume(id) },
+    pause: { to: 'PAUSED', run: id => operations.pause(id) },
     'error budget': { to: 'PAUSED', run: id => budget().pause(id, 'too many FAILED') },
-    stop: { to: 'STOPPED', run: id => steering.stop(id) },
-    finish: { to: 'COMPLETED', run: id => steering.finish(id) },
+    stop: { to: 'STOPPED', run: id => operations.stop(id) },
+    finish: { to: 'COMPLETED', run: id => operations.finish(id) },
     completion: { to: 'COMPLETED', run: async id => complete(kysely, (await promotions.find(id))!, -1000) },
   }
   const QUIET = ['started event', 'error budget', 'completion']
@@ -157,7 +157,7 @@ describe('a promotion', () => {
   test.each(['PENDING', 'RETRYING'])('neither completion nor finish while a gift is %s', async processStatus => {
     const id = await fullPromotionIn('IN_PROGRESS', processStatus)
     await OPERATIONS.completion!.run(id)
-    await expect(steering.finish(id)).rejects.toMatchObject({ code: 'PROMOTION_UNFINISHED' })
+    await expect(operations.finish(id)).rejects.toMatchObject({ code: 'PROMOTION_UNFINISHED' })
     expect(await statusOf(id)).toBe('IN_PROGRESS')
   })
 

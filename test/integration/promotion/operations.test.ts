@@ -3,7 +3,7 @@ import { type Kysely, sql } from 'kysely'
 import { createGiftResultRepositories } from '#database/gifts/results.ts'
 import { createPromotionRepository, type PromotionRepository } from '#database/promotions/promotions.ts'
 import { PromotionStreamProducer } from '#promotion/intake/stream-producer.ts'
-import { createSteering, type Steering } from '#promotion/operations.ts'
+import { createOperations, type Operations } from '#promotion/operations.ts'
 import { refill } from '#promotion/upkeep/refill.ts'
 import { GIFT_TYPES } from '#queues/gift-types.ts'
 import { createLogger } from '#runtime/logger.ts'
@@ -17,7 +17,7 @@ let kysely: Kysely<unknown>
 let promotions: PromotionRepository
 let redis: TestRedis
 let connection: StreamConnection
-let steering: Steering
+let operations: Operations
 /** Targets whose retry job was revived, and whose key the Money API was asked about. */
 let revived: string[]
 let asked: string[]
@@ -37,7 +37,7 @@ beforeEach(() => {
   revived = []
   asked = []
   const streams = GIFT_TYPES
-  steering = createSteering({
+  operations = createOperations({
     kysely,
     promotions,
     streams,
@@ -88,7 +88,7 @@ describe('finish', () => {
     const id = await promotion()
     await gifts(id, 'SUCCESS', 3)
     await gifts(id, status)
-    await expect(steering.finish(id)).rejects.toMatchObject({
+    await expect(operations.finish(id)).rejects.toMatchObject({
       code: 'PROMOTION_UNFINISHED',
       message: expect.stringContaining(told),
     })
@@ -100,20 +100,20 @@ describe('finish', () => {
     await gifts(id, 'UNKNOWN', 2)
     await gifts(id, 'FAILED')
     await gifts(other, 'PENDING')
-    expect(await steering.finish(id)).toMatchObject({ changed: true, difference: 3 })
+    expect(await operations.finish(id)).toMatchObject({ changed: true, difference: 3 })
   })
 })
 
 describe('stop', () => {
   test.each(['READY', 'IN_PROGRESS', 'PAUSED'])('from %s', async status => {
     const id = await promotion(status)
-    expect(await steering.stop(id)).toMatchObject({ changed: true, promotion: { status: 'STOPPED' } })
+    expect(await operations.stop(id)).toMatchObject({ changed: true, promotion: { status: 'STOPPED' } })
     expect((await promotions.find(id))?.status).toBe('STOPPED')
   })
 
   test('a COMPLETED one stays so', async () => {
     const id = await promotion('COMPLETED')
-    await expect(steering.stop(id)).rejects.toMatchObject({ code: 'PROMOTION_WRONG_STATE' })
+    await expect(operations.stop(id)).rejects.toMatchObject({ code: 'PROMOTION_WRONG_STATE' })
   })
 })
 
@@ -122,7 +122,7 @@ describe('retry', () => {
     const [id, other] = [await promotion(), await promotion()]
     const [own] = await gifts(id, 'UNKNOWN')
     const [foreign] = await gifts(other, 'UNKNOWN')
-    await expect(steering.retryUnknown(id, { targetIds: [own!, foreign!] })).rejects.toMatchObject({
+    await expect(operations.retryUnknown(id, { targetIds: [own!, foreign!] })).rejects.toMatchObject({
       code: 'GIFT_NOT_FOUND',
     })
     expect([await statusOf(own!), await statusOf(foreign!), revived]).toEqual(['UNKNOWN', 'UNKNOWN', []])
@@ -131,7 +131,7 @@ describe('retry', () => {
   test.each(['SUCCESS', 'FAILED'])('of a %s gift is refused, with all that were named beside it', async status => {
     const id = await promotion()
     const [unknown, final] = [await gifts(id, 'UNKNOWN'), await gifts(id, status)].flat()
-    await expect(steering.retryUnknown(id, { targetIds: [unknown!, final!] })).rejects.toMatchObject({
+    await expect(operations.retryUnknown(id, { targetIds: [unknown!, final!] })).rejects.toMatchObject({
       code: 'GIFT_FINAL',
     })
     expect([await statusOf(unknown!), await statusOf(final!), revived]).toEqual(['UNKNOWN', status, []])
@@ -141,7 +141,7 @@ describe('retry', () => {
     const [id, other] = [await promotion(), await promotion()]
     const own = await gifts(id, 'UNKNOWN', 1203)
     const [foreign] = await gifts(other, 'UNKNOWN')
-    expect(await steering.retryUnknown(id)).toMatchObject({ retried: 1203 })
+    expect(await operations.retryUnknown(id)).toMatchObject({ retried: 1203 })
     expect(revived.sort()).toEqual(own.sort())
     expect(await statusOf(foreign!)).toBe('UNKNOWN')
   })
@@ -152,7 +152,7 @@ test('reconcile asks about every UNKNOWN gift, over several pages, each once', a
   const own = await gifts(id, 'UNKNOWN', 530)
   await gifts(id, 'SUCCESS', 3)
   await gifts(other, 'UNKNOWN', 3)
-  expect(await steering.reconcileUnknown(id)).toMatchObject({ checked: 530, uncharged: 530 })
+  expect(await operations.reconcileUnknown(id)).toMatchObject({ checked: 530, uncharged: 530 })
   expect(asked.sort()).toEqual(own.sort())
 })
 

@@ -6,7 +6,7 @@ import { TestSystem, targetsOf } from '#test/support/system.ts'
 
 const withKafka = kafkaMissing === undefined ? describe : describe.skip
 
-withKafka('steering by the CLI, on one listener and two workers', () => {
+withKafka('operations by the CLI, on one listener and two workers', () => {
   let system: TestSystem
 
   beforeAll(async () => {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { createSteering } from '#promotion/operations.ts'
+import { createOperations } from '#promotion/operations.ts'
 import { promotionStreams } from '#queues/promotion-stream.ts'
 import { createLogger } from '#runtime/logger.ts'
 import { kafkaMissing } from '#test/support/stack-env.ts'
@@ -36,13 +36,13 @@ withKafka('the Money API refuses every gift', () => {
     const { FAILED } = await counts(promotionId)
     expect(FAILED).toBeGreaterThanOrEqual(100)
     expect(FAILED).toBeLessThan(GIFTS)
-    const steering = createSteering({
+    const operations = createOperations({
       kysely: system.kysely,
       promotions: system.promotions,
       streams: promotionStreams(''),
       logger: createLogger('test', 'silent'),
     })
-    await steering.resume(promotionId)
+    await operations.resume(promotionId)
     await system.until('the rest SUCCESS', async () => {
       const now = await counts(promotionId)
       return now.SUCCESS > 0 && now.SUCCESS + now.FAILED === GIFTS

@@ -1,30 +1,30 @@
 import type { PromotionStartedHooks } from '#promotion/consumers/started-hooks.ts'
-import type { Steered, Steering } from '#promotion/operations.ts'
+import type { OperationResult, Operations } from '#promotion/operations.ts'
 
 /** What an operator can do with a promotion, by the names that the API and the buttons have for it. */
-export type Steps = Readonly<
+export type ApiOperations = Readonly<
   Record<
     'start' | 'pause' | 'resume' | 'stop' | 'finish' | 'rebuild' | 'retry-unknown' | 'reconcile-unknown',
-    (promotionId: string) => Promise<Steered>
+    (promotionId: string) => Promise<OperationResult>
   >
 >
 
 /** The operations as they are, but that a start is told to our own listeners too. */
-export function stepsOf(steering: Steering, hooks: Pick<PromotionStartedHooks, 'notify'>): Steps {
+export function apiOperationsOf(operations: Operations, hooks: Pick<PromotionStartedHooks, 'notify'>): ApiOperations {
   return {
     start: async promotionId => {
-      const steered = await steering.start(promotionId)
-      const { type, totalCount } = steered.promotion
-      if (steered.changed) hooks.notify({ promotionId, type, totalCount })
-      return steered
+      const result = await operations.start(promotionId)
+      const { type, totalCount } = result.promotion
+      if (result.changed) hooks.notify({ promotionId, type, totalCount })
+      return result
     },
-    pause: promotionId => steering.pause(promotionId),
-    resume: promotionId => steering.resume(promotionId),
-    stop: promotionId => steering.stop(promotionId),
-    finish: promotionId => steering.finish(promotionId),
-    rebuild: joined(promotionId => steering.rebuild(promotionId)),
-    'retry-unknown': joined(promotionId => steering.retryUnknown(promotionId)),
-    'reconcile-unknown': joined(promotionId => steering.reconcileUnknown(promotionId)),
+    pause: promotionId => operations.pause(promotionId),
+    resume: promotionId => operations.resume(promotionId),
+    stop: promotionId => operations.stop(promotionId),
+    finish: promotionId => operations.finish(promotionId),
+    rebuild: joined(promotionId => operations.rebuild(promotionId)),
+    'retry-unknown': joined(promotionId => operations.retryUnknown(promotionId)),
+    'reconcile-unknown': joined(promotionId => operations.reconcileUnknown(promotionId)),
   }
 }
 

@@ -1,27 +1,27 @@
 import { Command } from 'commander'
 import type { OperationNeed } from '#bin/parts.ts'
 import type { PromotionStatus } from '#database/promotions/promotion-status.ts'
-import type { Steered, Steering } from '#promotion/operations.ts'
+import type { OperationResult, Operations } from '#promotion/operations.ts'
 import { errorLine } from '#runtime/errors.ts'
 import { parseId } from './arguments.ts'
 import { withChange } from './change.ts'
-import { type CommandContext, steerOne, withSteering } from './context.ts'
+import { type CommandContext, runOperation, withOperations } from './context.ts'
 import { print } from './output.ts'
 
-type Step = 'start' | 'pause' | 'resume' | 'stop'
+type StatusOperation = 'start' | 'pause' | 'resume' | 'stop'
 
 /** The four that only set a promotion's status: one argument, one line. */
-function steerCommand(name: Step, description: string, needs: readonly OperationNeed[] = []): Command {
+function operationCommand(name: StatusOperation, description: string, needs: readonly OperationNeed[] = []): Command {
   return new Command(name)
     .description(description)
     .argument('<id>', 'the promotion', parseId)
     .option('--json', 'print one JSON object')
     .addHelpText('after', `\nExample:\n  promostream ${name} 42`)
-    .action((id: string, options: { json?: boolean }) => steer(name, id, options, needs))
+    .action((id: string, options: { json?: boolean }) => runOne(name, id, options, needs))
 }
 
 /** Those that can be done to all promotions that it can be done to. */
-function steerAllCommand(
+function operationOnAllCommand(
   name: 'pause' | 'resume',
   description: string,
   from: PromotionStatus,
@@ -36,27 +36,27 @@ function steerAllCommand(
     .action(async (id: string | undefined, options: { json?: boolean; all?: boolean }, command: Command) => {
       if ((id === undefined) === (options.all !== true))
         command.error(`error: ${name} takes the id of a promotion, or --all`)
-      if (id === undefined) await steerAll(name, from, options, needs)
-      else await steer(name, id, options, needs)
+      if (id === undefined) await runAll(name, from, options, needs)
+      else await runOne(name, id, options, needs)
     })
 }
 
-async function steer(name: Step, id: string, options: { json?: boolean }, needs: readonly OperationNeed[]) {
+async function runOne(name: StatusOperation, id: string, options: { json?: boolean }, needs: readonly OperationNeed[]) {
   const change = { what: `promotion.${name}`, target: id }
-  printSteered(options, await steerOne(needs, change, (steering: Steering) => steering[name](id)))
+  printResult(options, await runOperation(needs, change, (operations: Operations) => operations[name](id)))
 }
 
 /**
  * One that fails keeps no other from its own; then the exit code is 1. What was paused by itself is left out, and said:
  * whoever lets it go on has looked at why.
  */
-async function steerAll(
+async function runAll(
   name: 'pause' | 'resume',
   from: PromotionStatus,
   options: { json?: boolean },
   needs: readonly OperationNeed[],
 ): Promise<void> {
-  const results = await withSteering(needs, async (steering, { database, promotions }: CommandContext) => {
+  const results = await withOperations(needs, async (operations, { database, promotions }: CommandContext) => {
     const active = (await promotions.listActive()).filter(({ status }) => status === from)
     const done: { id: string; status: PromotionStatus; changed: boolean; error?: string; leftOut?: string }[] = []
     for (const { id, status, pauseReason } of active) {
@@ -66,7 +66,7 @@ async function steerAll(
       }
       const change = { what: `promotion.${name}`, target: id, detail: { all: true } }
       try {
-        const { promotion, changed } = await withChange(database.kysely, change, () => steering[name](id))
+        const { promotion, changed } = await withChange(database.kysely, change, () => operations[name](id))
         done.push({ id, status: promotion.status, changed })
       } catch (error) {
         done.push({ id, status, changed: false, error: errorLine(error) })
@@ -86,20 +86,29 @@ async function steerAll(
   if (results.some(({ error }) => error !== undefined)) process.exitCode = 1
 }
 
-export function printSteered(options: { json?: boolean }, { promotion, changed }: Steered, extra: object = {}): void {
+export function printResult(
+  options: { json?: boolean },
+  { promotion, changed }: OperationResult,
+  extra: object = {},
+): void {
   const { id, status } = promotion
   print(options, { id, status, changed, ...extra }, () => [
     `promotion ${id} ${changed ? 'is' : 'was'} ${status}${changed ? '' : ' already'}`,
   ])
 }
 
-export const startCommand = steerCommand('start', 'start a READY promotion, or go on with a PAUSED or STOPPED one', [
-  'stream',
-])
-export const pauseCommand = steerAllCommand(
+export const startCommand = operationCommand(
+  'start',
+  'start a READY promotion, or go on with a PAUSED or STOPPED one',
+  ['stream'],
+)
+export const pauseCommand = operationOnAllCommand(
   'pause',
   'make no Money API call any more, but go on taking gifts',
   'IN_PROGRESS',
 )
-export const resumeCommand = steerAllCommand('resume', 'go on with a PAUSED promotion', 'PAUSED', ['stream'])
-export const stopCommand = steerCommand('stop', 'end the work on a promotion: no call, no gift taken; rows are kept')
+export const resumeCommand = operationOnAllCommand('resume', 'go on with a PAUSED promotion', 'PAUSED', ['stream'])
+export const stopCommand = operationCommand(
+  'stop',
+  'end the work on a promotion: no call, no gift taken; rows are kept',
+)
