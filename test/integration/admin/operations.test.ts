@@ -84,7 +84,7 @@ withKafka('what an operator does reaches the real workers', () => {
     expect((await operator('/board/api/queues/resume', { method: 'PUT', body: {} })).status).toBe(200)
     expect((await system.promotions.find(running))?.status).toBe('IN_PROGRESS')
     await createErrorBudgetRepository(system.kysely).pause(running, '100 of 100 gifts FAILED')
-    expect((await operator('/board/api/queues/resume', { method: 'PUT', body: {} })).status).toBe(200)
+    expect((await operator('/board/api/queues/resume', { method: 'PUT', body: {} })).status).toBe(409)
     expect((await system.promotions.find(running))?.status).toBe('PAUSED')
     await system.until('the API says why', async () => {
       const { json } = await operator(`/api/promotions/${running}`)
