@@ -10,8 +10,8 @@ interface GiftTopic {
 
 /** Everything in which one type of gift differs from the others. */
 interface GiftTypeDefinition {
-  /** What people call it, one of them and many. */
-  label: readonly [one: string, many: string]
+  /** What people call one of them. */
+  label: string
   /** The fields of its Kafka message; unknown ones are kept in the JSON, not here. */
   message: z.ZodObject
   /** The field of the message that names the target. */
@@ -31,7 +31,7 @@ interface GiftTypeDefinition {
  */
 export const GIFT_TYPES = {
   VOUCHER: {
-    label: ['voucher', 'vouchers'],
+    label: 'voucher',
     message: giftFields.extend({ voucherTargetId: exactInteger }),
     targetField: 'voucherTargetId',
     streamKey: promotionId => `campaign-promotion-${promotionId}:voucher:stream`,
@@ -52,7 +52,7 @@ export const GIFT_TYPES = {
     },
   },
   POINT: {
-    label: ['point', 'points'],
+    label: 'point',
     message: giftFields.extend({ pointTargetId: exactInteger }),
     targetField: 'pointTargetId',
     streamKey: promotionId => `campaign-promotion-${promotionId}:point:stream`,

@@ -18,6 +18,7 @@ import { promotionRoutes } from '#admin/routes/promotion.routes.ts'
 import { createRevokedSessions } from '#admin/security/revoked-sessions.ts'
 import { createUsers } from '#admin/security/users.ts'
 import type { Sampler } from '#admin/snapshot/sampler.ts'
+import { startedCheck } from '#admin/started-check.ts'
 import type { AdminConfig } from '#config/schemas.ts'
 import { createAdminAuditRepository } from '#database/activity-log.ts'
 import { clearCredentialsLatch } from '#money/credentials-latch.ts'
@@ -63,9 +64,7 @@ function routesOf(config: AdminConfig, parts: AdminParts, { sampler, checks, aud
   const { connection } = parts.stream()
   const retryQueue = parts.retryQueue.queue
   const hooks = createPromotionStartedHooks({ logger })
-  hooks.onPromotionStarted('log', ({ promotionId }) =>
-    logger.info({ promotionId }, 'promotion started through the admin'),
-  )
+  hooks.onPromotionStarted('check', startedCheck({ sampler, logger }))
   const operations = operationsOf(config, parts)
   const apiOperations = apiOperationsOf(operations, hooks)
   const gifts = createGiftService({ kysely, connection, streams, retryQueue, operations })

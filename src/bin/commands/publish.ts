@@ -1,12 +1,14 @@
 import { Command, Option } from 'commander'
-import { PROMOTION_TYPES } from '#queues/gift-types.ts'
+import { GIFT_TYPES, PROMOTION_TYPES } from '#queues/gift-types.ts'
 import { parseId } from './arguments.ts'
 import { print } from './output.ts'
 import type { PublishOptions, PublishReport } from './publish-run.ts'
 
+const TARGET_FIELDS = PROMOTION_TYPES.map(type => GIFT_TYPES[type].targetField).join(' or ')
+
 const EXPLANATION = `
 The file is CSV with a header, or one JSON object a line. Columns (fields): promotionId and promotionSummaryId, unless
---promotion and --summary name them for all; voucherTargetId or pointTargetId (or targetId); memberId; amount in minor
+--promotion and --summary name them for all; ${TARGET_FIELDS} (or targetId); memberId; amount in minor
 units; partitionKey, by default the member's id. Others are kept in the message. Every row is checked first, and nothing
 is published while one is wrong. FILE.published.json remembers how far it came: after a failure or a kill the same
 command goes on from there, and what is sent twice is a duplicate, not paid twice.

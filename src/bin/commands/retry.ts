@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { GIFT_TYPES, PROMOTION_TYPES } from '#queues/gift-types.ts'
 import { startProgress } from '#runtime/progress-bar.ts'
 import { parseId } from './arguments.ts'
 import { runOperation } from './context.ts'
@@ -9,7 +10,7 @@ export const retryCommand = new Command('retry')
   .argument('<id>', 'the promotion', parseId)
   .argument(
     '[targets...]',
-    'voucher or point target ids; none = all that are UNKNOWN',
+    `target ids (${PROMOTION_TYPES.map(type => GIFT_TYPES[type].label).join(', ')}); none = all that are UNKNOWN`,
     (id: string, ids?: string[]) => [...(ids ?? []), parseId(id)],
   )
   .option('--json', 'print one JSON object')
