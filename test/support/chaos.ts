@@ -196,7 +196,8 @@ export class ChaosSystem {
     const counts = await Promise.all(this.planned.map(promotion => this.count(promotion).catch(() => undefined)))
     const isAtWork = counts.some(count => count === undefined || count.PENDING + count.RETRYING > 0)
     this.struck()
-    if (isAtWork || (await this.#hasMore(counts.length))) this.killsInFlight += 1
+    // Or a message is still to become a row.
+    if (isAtWork || this.published.size < counts.length) this.killsInFlight += 1
     process.kill(child.pid, 'SIGKILL')
     await child.ended
   }
@@ -205,11 +206,6 @@ export class ChaosSystem {
   struck(calls = this.callsAtOnce): void {
     this.kills += 1
     this.repeats += calls
-  }
-
-  /** Is any message still to become a row? */
-  async #hasMore(promotions: number): Promise<boolean> {
-    return this.published.size < promotions
   }
 
   /** Calls that a process may have under way when it is killed: its slots are free when a row is committed. */

@@ -25,7 +25,8 @@ export const listenersComeAndGo: Scenario = {
       env: { MONEY_API_TIMEOUT_MS: '1000', REDIS_STREAM_MAX_CONSUMERS_PER_INSTANCE: '32' },
     })
     await Promise.all((['listener', 'worker'] as const).map(kind => system.child(kind)))
-    const promotion = await system.plan(messages)
+    // Fewer would all be published before the first look.
+    const promotion = await system.plan(Math.max(2 * BACKLOG, messages))
     await system.run(promotion)
     const load = loadOf(system, promotion)
     let rounds = 0
