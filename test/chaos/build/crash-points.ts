@@ -6,8 +6,8 @@ const CRASH = 'globalThis.promostreamCrash()'
 export const CRASH_POINTS = {
   'after-poll': {
     file: 'src/kafka/topic-consumer.ts',
-    find: '    this.#batchesUnderWay += 1\n',
-    put: `    this.#batchesUnderWay += 1\n    ${CRASH}\n`,
+    find: '    if (readable.length > 0) {\n',
+    put: `    if (readable.length > 0) {\n      ${CRASH}\n`,
   },
   'after-insert': {
     file: 'src/promotion/intake/gift-intake.ts',
