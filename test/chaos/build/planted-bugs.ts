@@ -106,8 +106,8 @@ export const PLANTED_BUGS: Readonly<Record<string, PlantedBug>> = {
     edits: [
       edit(
         'src/stream/stream-reader.ts',
-        'if (one === undefined) this.#o.repeated(id, askedAtMs)',
-        'if (one === undefined) this.#o.begin(held.get(id) as never)',
+        '        this.#o.repeated(id, askedAtMs)\n',
+        '        this.#o.begin(held.get(id) as never)\n',
       ),
     ],
   },
