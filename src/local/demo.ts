@@ -63,7 +63,7 @@ async function demo({ messages, moneyLatency, faults, json, keep = false }: Demo
   process.on('SIGTERM', stop)
   try {
     const env = demoEnvironment({ ...inherited, ...stack.env } as Record<string, string>, inherited)
-    const result = await runOn(env, messages, keep)
+    const result = await runOn(env, messages, { keep, isMock: stack.kafka === 'mock' })
     report(result, stack.kafka === 'mock' ? 'mock' : 'apache', json === true)
     if (keep) return describeKept(env, result, stack.howToStop)
     await stopChildren(result.children)
@@ -95,7 +95,11 @@ function demoEnvironment(
   }
 }
 
-async function runOn(env: Record<string, string>, messages: number, keep: boolean): Promise<DemoResult> {
+async function runOn(
+  env: Record<string, string>,
+  messages: number,
+  { keep, isMock }: { keep: boolean; isMock: boolean },
+): Promise<DemoResult> {
   const value = (name: string) => env[name] ?? ''
   const databaseOptions = { url: value('DATABASE_URL'), poolMax: 4, timeoutMs: 30_000 }
   say('preparing the database and the topics')
@@ -118,6 +122,14 @@ async function runOn(env: Record<string, string>, messages: number, keep: boolea
         gifts: byGiftType(type => value(GIFT_TYPES[type].topics.gifts.setting)),
       },
       moneyUrl: value('MONEY_API_URL'),
+      audited: isMock
+        ? undefined
+        : {
+            kafka,
+            topics: byGiftType(type => value(GIFT_TYPES[type].topics.gifts.setting)),
+            groupIds: byGiftType(type => `${value('KAFKA_GROUP_ID')}-${GIFT_TYPES[type].topics.gifts.groupSuffix}`),
+            invalidTopic: value('KAFKA_TOPIC_INVALID'),
+          },
       keep,
       say,
       countInvalid: () => countRecords(kafka, value('KAFKA_TOPIC_INVALID')),
@@ -135,7 +147,7 @@ function report({ account, seconds }: DemoResult, kafka: string, json: boolean):
     '',
     `${account.messages.toLocaleString('en')} gifts in ${seconds.toFixed(1)} s = ${perSecond.toLocaleString('en')}/s`,
     ...describeAccount(account),
-    isBalanced(account) ? 'the account balances' : 'THE ACCOUNT DOES NOT BALANCE',
+    ...(isBalanced(account) ? ['the account balances'] : [...account.findings, 'THE ACCOUNT DOES NOT BALANCE']),
   ]
   if (kafka === 'mock') lines.push('NOTE: on librdkafka’s mock cluster, not on Apache Kafka')
   const print = json ? say : (line: string) => process.stdout.write(`${line}\n`)

@@ -40,7 +40,7 @@ export const ROOMS: readonly Room[] = [
     folder: 'src/local',
     floor: 5,
     is: 'demo and embedded stack, for development: nothing of production imports it',
-    mayImport: [...GROUND, 'src/database', 'src/kafka', 'src/local/money-api', 'src/local/servers'],
+    mayImport: [...GROUND, 'src/database', 'src/kafka', 'src/promotion', 'src/local/money-api', 'src/local/servers'],
     packages: ['commander', 'kysely', 'undici'],
   },
   {

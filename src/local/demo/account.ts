@@ -1,11 +1,20 @@
+import { createWriteStream, mkdtempSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { type Kysely, sql } from 'kysely'
 import { request } from 'undici'
 import { PROCESS_STATUSES, type ProcessStatus } from '#database/gifts/process-status.ts'
 import { RESULT_TABLES } from '#database/gifts/result-table.ts'
+import { type AuditSources, audit } from '#promotion/audit/audit.ts'
+import type { DiscrepancyKind } from '#promotion/audit/discrepancies.ts'
+import { type AuditReport, describeReport } from '#promotion/audit/report.ts'
 import type { DemoPromotion } from './gifts.ts'
 
-/** Where the gifts of the demo stand; everything counted, nothing inferred. */
+/** Where the gifts of the demo stand, as the audit finds them. */
 export interface Account {
   messages: number
   rows: number
@@ -14,12 +23,16 @@ export interface Account {
   invalid: number
   /** Charges in the Money API's ledger for the demo's promotions. */
   charges: number
-  /** Charges beyond the first of a key. */
+  /** Gifts that were charged more than once. */
   duplicateCharges: number
   /** Messages that are neither a row, nor skipped, nor invalid. */
   missing: number
   /** SUCCESS rows without their charge, and charges whose row is not SUCCESS (UNKNOWN ones are what they are). */
   disagreements: number
+  /** Whatever else the audit found: messages that differ from rows, counters that do not say what the rows say. */
+  others: number
+  /** The audit's own words. */
+  findings: readonly string[]
 }
 
 export interface AccountSources {
@@ -30,31 +43,81 @@ export interface AccountSources {
   /** Records on the demo's invalid topic. */
   invalid: number
   moneyUrl: string
+  /** Where the audit reads the messages; undefined on a mock cluster, which knows no offsets of groups. */
+  kafka: AuditSources['kafka'] | undefined
 }
 
-/** Joins what Kafka acknowledged, the rows, and the Money API's ledger. */
+const NO_PROGRESS: AuditSources['progress'] = { begin: () => undefined, advance: () => undefined, end: () => undefined }
+/** Nothing is unfinished when the account is taken; and what is, is counted by its state. */
+const SWEEP_AGE_MS = 60_000
+
+/** Audits the demo's promotions against Kafka and the Money API's ledger, which serves as its settlement. */
 export async function takeAccount(sources: AccountSources): Promise<Account> {
-  const { kysely, promotions, messages, invalid } = sources
-  const states = await countStates(kysely, promotions)
-  const rows = PROCESS_STATUSES.reduce((sum, status) => sum + states[status], 0)
-  const skipped = await countSkipped(kysely, promotions)
-  const ledger = await compareLedger(sources)
-  return {
-    messages,
-    rows,
-    states,
-    skipped,
-    invalid,
-    charges: ledger.charges,
-    duplicateCharges: ledger.duplicates,
-    missing: messages - rows - skipped - invalid,
-    disagreements: states.SUCCESS - ledger.ofSuccess + ledger.ofOthers,
+  const { kysely, promotions, messages, invalid, kafka } = sources
+  const folder = mkdtempSync(join(tmpdir(), 'promostream-ledger-'))
+  try {
+    const path = join(folder, 'charges.jsonl')
+    const charges = await saveLedger(sources, path)
+    const report = await audit({
+      kysely,
+      promotionIds: promotions.map(({ id }) => id),
+      ...(kafka === undefined ? {} : { kafka }),
+      charges: { from: 'settlement', path },
+      sweepAgeMs: SWEEP_AGE_MS,
+      limit: 2 * messages + charges,
+      progress: NO_PROGRESS,
+    })
+    const skipped = await countSkipped(kysely, promotions)
+    const missing = messages - report.rows - skipped - invalid
+    return { messages, skipped, invalid, charges, missing, ...foundBy(report) }
+  } finally {
+    await rm(folder, { recursive: true, force: true })
   }
 }
 
-/** Does everything add up? UNKNOWN rows count as what they are: charged or not, nobody said. */
-export function isBalanced({ missing, duplicateCharges, disagreements, states }: Account): boolean {
-  return missing === 0 && duplicateCharges === 0 && disagreements === 0 && states.PENDING === 0 && states.RETRYING === 0
+/** Row and ledger do not say the same. */
+const CHARGE_KINDS: ReadonlySet<DiscrepancyKind> = new Set([
+  'success-without-charge',
+  'charge-without-success',
+  'charge-amount-differs',
+  'failed-with-charge',
+  'money-key-differs',
+])
+
+/** What the audit says, as the account counts it. */
+export function foundBy(report: AuditReport) {
+  const { rows, states } = report
+  // Charged or not, nobody said: that is what UNKNOWN means.
+  const open = report.discrepancies.filter(
+    ({ kind, status }) => !(kind === 'charge-without-success' && status === 'UNKNOWN'),
+  )
+  const disagreements = open.filter(({ kind }) => CHARGE_KINDS.has(kind)).length
+  const duplicateCharges = report.double ?? 0
+  const others = open.length - disagreements - duplicateCharges
+  return { rows, states, duplicateCharges, disagreements, others, findings: describeReport(report) }
+}
+
+/** Does everything add up? */
+export function isBalanced({ missing, duplicateCharges, disagreements, others, states }: Account): boolean {
+  const wrong = missing !== 0 || duplicateCharges + disagreements + others > 0
+  return !wrong && states.PENDING === 0 && states.RETRYING === 0
+}
+
+/** The Money API's charges of these promotions, one a line. @returns how many. */
+async function saveLedger({ moneyUrl, promotions }: AccountSources, path: string): Promise<number> {
+  let count = 0
+  async function* lines() {
+    for (const { id } of promotions) {
+      const { body } = await request(`${moneyUrl}/ledger/charges?promotionId=${id}`)
+      for await (const line of createInterface({ input: body, crlfDelay: Number.POSITIVE_INFINITY })) {
+        if (line === '') continue
+        count += 1
+        yield `${line}\n`
+      }
+    }
+  }
+  await pipeline(Readable.from(lines()), createWriteStream(path))
+  return count
 }
 
 export async function countStates(
@@ -76,56 +139,6 @@ export async function countSkipped(kysely: Kysely<unknown>, promotions: readonly
     select count(*)::float8 as count from campaign_promotion_skipped
     where promotion_id = any (${promotions.map(({ id }) => id)}::bigint[])`.execute(kysely)
   return rows[0]?.count ?? 0
-}
-
-interface LedgerCharge {
-  targetId: string
-  amount: string
-  transactionKey: string
-}
-
-const COMPARE_CHUNK = 5000
-
-/** Walks the ledger once, in chunks: how many charges, how many beyond the first of a key, how many meet which row. */
-async function compareLedger({ kysely, promotions, moneyUrl }: AccountSources) {
-  const total = { charges: 0, duplicates: 0, ofSuccess: 0, ofOthers: 0 }
-  for (const promotion of promotions) {
-    const seen = new Set<string>()
-    let chunk: LedgerCharge[] = []
-    const flush = async () => {
-      const met = await meetRows(kysely, promotion, chunk)
-      total.ofSuccess += met.ofSuccess
-      total.ofOthers += chunk.length - met.ofSuccess - met.ofUnknown
-      chunk = []
-    }
-    for await (const charge of ledgerCharges(moneyUrl, promotion.id)) {
-      total.charges += 1
-      if (seen.has(charge.targetId)) total.duplicates += 1
-      else chunk.push(charge)
-      seen.add(charge.targetId)
-      if (chunk.length === COMPARE_CHUNK) await flush()
-    }
-    await flush()
-  }
-  return total
-}
-
-async function meetRows(kysely: Kysely<unknown>, { type }: DemoPromotion, charges: readonly LedgerCharge[]) {
-  const { name, targetColumn } = RESULT_TABLES[type]
-  const { rows } = await sql<{ ofSuccess: number; ofUnknown: number }>`
-    select (count(*) filter (where r.process_status = 'SUCCESS' and r.money_key = c.key and r.amount = c.amount))::float8
-      as "ofSuccess", (count(*) filter (where r.process_status = 'UNKNOWN'))::float8 as "ofUnknown"
-    from unnest(${charges.map(charge => charge.targetId)}::bigint[], ${charges.map(charge => charge.amount)}::bigint[],
-      ${charges.map(charge => charge.transactionKey)}::text[]) as c (target_id, amount, key)
-    join ${sql.table(name)} r on r.${sql.ref(targetColumn)} = c.target_id`.execute(kysely)
-  return rows[0] ?? { ofSuccess: 0, ofUnknown: 0 }
-}
-
-async function* ledgerCharges(moneyUrl: string, promotionId: string): AsyncGenerator<LedgerCharge> {
-  const { body } = await request(`${moneyUrl}/ledger/charges?promotionId=${promotionId}`)
-  for await (const line of createInterface({ input: body, crlfDelay: Number.POSITIVE_INFINITY })) {
-    if (line !== '') yield JSON.parse(line) as LedgerCharge
-  }
 }
 
 /** The account as a person reads it. */

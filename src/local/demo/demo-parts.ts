@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { EventProviderService } from '#kafka/event-provider.ts'
+import type { AuditSources } from '#promotion/audit/audit.ts'
 import type { PromotionType } from '#queues/gift-types.ts'
 
 /** What a demo works with. */
@@ -10,6 +11,8 @@ export interface DemoParts {
   env: Record<string, string>
   topics: DemoTopics
   moneyUrl: string
+  /** Where the audit reads the messages. */
+  audited: AuditSources['kafka'] | undefined
   keep: boolean
   say(line: string): void
   /** Records on the demo's invalid topic. */

@@ -112,6 +112,13 @@ async function payAll(
   progress.stop()
   if (!isFinal) say('nothing has moved for two minutes: this is how far it came')
   const invalid = await parts.countInvalid()
-  const account = await takeAccount({ kysely, promotions, messages: acknowledged, invalid, moneyUrl })
+  const account = await takeAccount({
+    kysely,
+    promotions,
+    messages: acknowledged,
+    invalid,
+    moneyUrl,
+    kafka: parts.audited,
+  })
   return { account, seconds }
 }
