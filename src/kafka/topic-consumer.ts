@@ -3,8 +3,10 @@ import { CodedError, errorLine, toError } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
 import type { Service } from '#runtime/service.ts'
 import { BlockedPartitions } from './blocked-partitions.ts'
+import { CommittedOffsets } from './committed-offsets.ts'
 import { CrashMemory } from './crash-memory.ts'
 import { type NextOffset, OffsetCommitter } from './offset-committer.ts'
+import { deletePrivateGroup } from './private-group.ts'
 import { unreadableBatch } from './unreadable.ts'
 
 /** One record, where it stood, and its value as it came. */
@@ -59,6 +61,7 @@ export class TopicConsumer implements Service {
   readonly #committer: OffsetCommitter
   readonly #blocked: BlockedPartitions
   readonly #crashes = new CrashMemory()
+  #committed: CommittedOffsets | undefined
   #consumer: Consumer | undefined
   /** The last batch's way to commit: unlike the consumer's own it still works while a stop waits for that batch. */
   #commitOfBatch: EachBatchPayload['commitOffsetsIfNecessary'] | undefined
@@ -122,12 +125,17 @@ export class TopicConsumer implements Service {
     })
     this.#consumer = consumer
     this.#commitOfBatch = undefined
+    this.#committed ??= new CommittedOffsets({
+      ...{ kafka, groupId, topics },
+      onGone: error => this.#consumer !== undefined && void this.#recover(this.#consumer, error),
+    })
     consumer.on(consumer.events.FETCH, () => this.#progress())
     consumer.on(consumer.events.CRASH, ({ payload }) => void this.#recover(consumer, payload.error))
     await consumer.connect()
     await consumer.subscribe({ topics: [...topics], fromBeginning: true })
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
       this.#committer.forget()
+      this.#committed?.joined()
       this.#blocked.keepOnly(payload.memberAssignment)
       this.#crashes.joined()
       this.#progress()
@@ -150,6 +158,7 @@ export class TopicConsumer implements Service {
   }
 
   async #commit(offsets: NextOffset[]): Promise<void> {
+    await this.#committed?.assertThere()
     const topics = [...Map.groupBy(offsets, ({ topic }) => topic)].map(([topic, partitions]) => ({ topic, partitions }))
     if (this.#commitOfBatch !== undefined) await this.#commitOfBatch({ topics })
     else await this.#consumer?.commitOffsets(offsets)
@@ -253,19 +262,11 @@ export class TopicConsumer implements Service {
       this.#committer.forget()
       await withTimeout(consumer.disconnect(), deadline)
     }
+    if (this.#committed !== undefined) await withTimeout(this.#committed.stop(), deadline)
     giveUp()
-    if (this.#options.isPrivateGroup) await this.#deleteGroup()
-  }
-
-  async #deleteGroup(): Promise<void> {
-    const admin = this.#options.kafka.admin({ retry: { retries: 2 } })
-    try {
-      await admin.connect()
-      await admin.deleteGroups([this.#options.groupId])
-    } catch (error) {
-      this.#options.logger.debug({ err: toError(error) }, 'the private consumer group stays behind')
-    } finally {
-      await admin.disconnect().catch(() => undefined)
+    if (this.#options.isPrivateGroup) {
+      const { kafka, groupId, logger } = this.#options
+      await deletePrivateGroup(kafka, groupId, logger)
     }
   }
 }
