@@ -4,7 +4,7 @@ import type { ConsumerWorkOptions } from './consumer-work-options.ts'
 import { DeliveryCounter } from './delivery-counter.ts'
 import { EntryRunner } from './entry-runner.ts'
 import { isNoGroup } from './errors.ts'
-import { freeSlots, type Held, HeldEntries } from './held.ts'
+import { freeSlots, type Lease, LeasedEntries } from './leased-entries.ts'
 import { Leases } from './leases.ts'
 import type { ReadResult } from './pool-member.ts'
 import { Recovery } from './recovery.ts'
@@ -23,14 +23,14 @@ const LEAVE_PATIENCE_MS = 1000
 /** The slots of one consumer, what is in them and what waits for them. Knows the server by its group's commands only. */
 export class ConsumerWork<Fields extends Record<string, string>> {
   readonly #o: ConsumerWorkOptions<Fields>
-  readonly #held = new HeldEntries<Fields>()
-  readonly #acker: Acker<Pick<Held<Fields>, 'id'> & Partial<Held<Fields>>>
+  readonly #leased = new LeasedEntries<Fields>()
+  readonly #acker: Acker<Pick<Lease<Fields>, 'id'> & Partial<Lease<Fields>>>
   readonly #leases: Leases<Fields>
   readonly recovery: Recovery<Fields>
   readonly reader: StreamReader<Fields>
   readonly #runner: EntryRunner<Fields>
   readonly #wakeForSuspect = () => {
-    if (this.#held.count('suspect') > 0) this.#o.wake()
+    if (this.#leased.count('suspect') > 0) this.#o.wake()
   }
   #mayBegin = false
   #idle: PromiseWithResolvers<void> | undefined
@@ -42,7 +42,7 @@ export class ConsumerWork<Fields extends Record<string, string>> {
     this.concurrency = options.options.concurrency
     this.#acker = new Acker({
       group,
-      onAcked: items => this.#onAcked(items as readonly Held<Fields>[]),
+      onAcked: items => this.#onAcked(items as readonly Lease<Fields>[]),
       onOtherGroup: options.onOtherGroup,
       onError,
     })
@@ -53,8 +53,8 @@ export class ConsumerWork<Fields extends Record<string, string>> {
     this.reader = new StreamReader({
       stream,
       group,
-      held: this.#held,
-      begin: held => this.#runner.begin(held),
+      leased: this.#leased,
+      begin: lease => this.#runner.begin(lease),
       repeated: (id, askedAtMs) => this.#leases.repeated(id, askedAtMs),
       settleDeleted: id => this.#acker.add({ id }),
       onFailed: error => {
@@ -71,7 +71,7 @@ export class ConsumerWork<Fields extends Record<string, string>> {
     const { stream, group, delays, lane, options, isUsable, onError } = this.#o
     return new Leases({
       stream,
-      held: this.#held,
+      leased: this.#leased,
       group,
       counter,
       delays,
@@ -80,8 +80,8 @@ export class ConsumerWork<Fields extends Record<string, string>> {
       maxDeliveries: options.maxDeliveries,
       mayBegin: () => this.#mayBegin,
       isUsable,
-      wait: (held, delayMs) => this.#runner.wait(held, delayMs),
-      onReleased: held => this.recovery.remember(held),
+      wait: (lease, delayMs) => this.#runner.wait(lease, delayMs),
+      onReleased: lease => this.recovery.remember(lease),
       onError,
     })
   }
@@ -90,7 +90,7 @@ export class ConsumerWork<Fields extends Record<string, string>> {
     const { group, options, announce, wake } = this.#o
     return new Recovery({
       group,
-      held: this.#held,
+      leased: this.#leased,
       counter,
       minIdleMs: options.claimMinIdleMs,
       mayInherit: options.isNamed,
@@ -99,7 +99,7 @@ export class ConsumerWork<Fields extends Record<string, string>> {
         wake()
       },
       settleDeleted: id => this.#acker.add({ id }),
-      regain: held => this.#leases.regain(held),
+      regain: lease => this.#leases.regain(lease),
       onStalled: id => announce('stalled', id),
     })
   }
@@ -108,17 +108,17 @@ export class ConsumerWork<Fields extends Record<string, string>> {
     const { handler, lane, options, signal, limiter, announce, wake, onFreed } = this.#o
     return new EntryRunner({
       handler,
-      held: this.#held,
+      leased: this.#leased,
       counter,
       lane,
       options,
       signal,
       limiter,
       announce,
-      acknowledge: held => this.#acker.add(held),
-      letGo: held => this.#letGo(held),
-      writeLetter: held => this.#writeLetter(held),
-      storeDelay: (held, delayMs) => this.#storeDelay(held, delayMs),
+      acknowledge: lease => this.#acker.add(lease),
+      letGo: lease => this.#letGo(lease),
+      writeLetter: lease => this.#writeLetter(lease),
+      storeDelay: (lease, delayMs) => this.#storeDelay(lease, delayMs),
       onFreed: () => {
         this.#settleIdle()
         onFreed()
@@ -134,12 +134,12 @@ export class ConsumerWork<Fields extends Record<string, string>> {
 
   /** Handlers at work. */
   get inFlight(): number {
-    return this.#held.count('active')
+    return this.#leased.count('active')
   }
 
   /** Entries at hand that may have a slot now. */
   get ready(): number {
-    return this.#mayBegin ? this.#held.count('ready') + (this.#nextSuspect() === undefined ? 0 : 1) : 0
+    return this.#mayBegin ? this.#leased.count('ready') + (this.#nextSuspect() === undefined ? 0 : 1) : 0
   }
 
   get free(): number {
@@ -147,7 +147,7 @@ export class ConsumerWork<Fields extends Record<string, string>> {
   }
 
   get #free(): number {
-    return freeSlots(this.concurrency, this.#held, this.reader.reading)
+    return freeSlots(this.concurrency, this.#leased, this.reader.reading)
   }
 
   get canRead(): boolean {
@@ -160,20 +160,20 @@ export class ConsumerWork<Fields extends Record<string, string>> {
       this.#o.isUsable() &&
       !this.recovery.mustScanOwn &&
       !this.recovery.hasUnclaimed &&
-      this.#held.count('acking') < MAX_UNACKED &&
+      this.#leased.count('acking') < MAX_UNACKED &&
       this.#hasDelayedRoom &&
       !this.#o.limiter?.isUsedUp(performance.now())
     )
   }
 
   get #hasDelayedRoom(): boolean {
-    return this.#held.count('delayed') < DELAYED_ROOM + 2 * this.concurrency
+    return this.#leased.count('delayed') < DELAYED_ROOM + 2 * this.concurrency
   }
 
   /** The suspect that may begin now. */
-  #nextSuspect(): Held<Fields> | undefined {
-    if (this.#held.count('suspect') === 0) return undefined
-    const first = this.#held.firstSuspect()
+  #nextSuspect(): Lease<Fields> | undefined {
+    if (this.#leased.count('suspect') === 0) return undefined
+    const first = this.#leased.firstSuspect()
     if (first === undefined) return undefined
     return this.#o.lane.hasRoom(first, this.#o.options.maxDeliveries, performance.now()) ? first : undefined
   }
@@ -196,9 +196,9 @@ export class ConsumerWork<Fields extends Record<string, string>> {
   async take(slots: number, mayRead: boolean): Promise<ReadResult> {
     let left = slots
     for (; left > 0; left--) {
-      const held = this.#nextSuspect() ?? this.#held.nextReady()
-      if (held === undefined) break
-      this.#runner.begin(held)
+      const lease = this.#nextSuspect() ?? this.#leased.nextReady()
+      if (lease === undefined) break
+      this.#runner.begin(lease)
     }
     if (this.#nextSuspect() !== undefined) this.#o.wake()
     if (!mayRead || left === 0) return 'none'
@@ -208,7 +208,7 @@ export class ConsumerWork<Fields extends Record<string, string>> {
   }
 
   maintain(nowMs: number, isEmpty: boolean): Promise<void> {
-    const laneRoom = SUSPECT_ROOM + 2 * this.concurrency - this.#held.count('suspect')
+    const laneRoom = SUSPECT_ROOM + 2 * this.concurrency - this.#leased.count('suspect')
     const mayClaim = this.#mayBegin && this.#hasDelayedRoom
     return this.recovery.maintain(nowMs, { mayClaim, freeSlots: this.#free - this.ready, laneRoom, isEmpty })
   }
@@ -251,30 +251,30 @@ export class ConsumerWork<Fields extends Record<string, string>> {
   }
 
   /** If nobody took it, it is still ours on the server: the look for own entries, or a claim, brings it back. */
-  #letGo(held: Held<Fields>): void {
-    this.recovery.remember(held)
-    this.#held.remove(held)
+  #letGo(lease: Lease<Fields>): void {
+    this.recovery.remember(lease)
+    this.#leased.remove(lease)
     this.recovery.scanOwn()
   }
 
-  #onAcked(items: readonly Held<Fields>[]): void {
+  #onAcked(items: readonly Lease<Fields>[]): void {
     const nowMs = performance.now()
-    for (const held of items) {
-      this.#held.remove(held)
-      this.#o.lane.leave(held, nowMs)
-      if (held.hasStoredDelay) this.#o.delays.forget(held.id)
+    for (const lease of items) {
+      this.#leased.remove(lease)
+      this.#o.lane.leave(lease, nowMs)
+      if (lease.hasStoredDelay) this.#o.delays.forget(lease.id)
     }
     if (this.#mayBegin) this.#o.wake()
   }
 
-  #storeDelay(held: Held<Fields>, delayMs: number): void {
+  #storeDelay(lease: Lease<Fields>, delayMs: number): void {
     if (delayMs < MIN_STORED_DELAY_MS) return
-    held.hasStoredDelay = true
-    this.#o.delays.store(held.id, delayMs)
+    lease.hasStoredDelay = true
+    this.#o.delays.store(lease.id, delayMs)
   }
 
   /** Written, then acknowledged, while the entry is ours by the server's word; its new owner decides otherwise. */
-  async #writeLetter({ id, entry, letter, isLost, hasStoredDelay }: Held<Fields>): Promise<boolean> {
+  async #writeLetter({ id, entry, letter, isLost, hasStoredDelay }: Lease<Fields>): Promise<boolean> {
     if (letter === undefined || isLost || !(await this.#isOurs(id))) return false
     if (letter.isPoison) {
       await this.#o.options.onPoison?.(entry)

@@ -1,15 +1,15 @@
 import type { ConsumerGroup, Renewal } from './group.ts'
-import type { Held } from './held.ts'
+import type { Lease } from './leased-entries.ts'
 
 export interface DeliveryCounterOptions {
   group: Pick<ConsumerGroup, 'renew' | 'forgive'>
   onError(error: unknown): void
 }
 
-type Leased = Held<Record<string, string>>
+type Leased = Lease<Record<string, string>>
 
 interface Waiting extends Renewal {
-  held: Leased
+  lease: Leased
   settle?: PromiseWithResolvers<boolean>
 }
 
@@ -30,32 +30,32 @@ export class DeliveryCounter {
   }
 
   /** Counts the run that is about to begin. Resolves with whether the entry is still ours; rejects without an answer. */
-  count(held: Leased): Promise<boolean> {
+  count(lease: Leased): Promise<boolean> {
     const settle = Promise.withResolvers<boolean>()
-    this.#push({ held, id: held.id, count: held.entry.deliveries, settle })
+    this.#push({ lease, id: lease.id, count: lease.entry.deliveries, settle })
     return settle.promise
   }
 
   /** The run that was counted is over, and not badly. Resolves when the server was told, or did not answer. */
-  async takeBack(held: Leased): Promise<void> {
+  async takeBack(lease: Leased): Promise<void> {
     const settle = Promise.withResolvers<boolean>()
-    held.isCounted = false
-    this.#push({ held, id: held.id, count: held.entry.deliveries - 1, settle })
+    lease.isCounted = false
+    this.#push({ lease, id: lease.id, count: lease.entry.deliveries - 1, settle })
     await settle.promise.catch(() => undefined)
   }
 
   /** The server has handed out anew what runs here: its count has begun again at 1. */
-  restore(held: Leased): void {
-    const { deliveries } = held.entry
-    held.isCounted = held.state === 'active'
-    this.#push({ held, id: held.id, count: held.isCounted ? deliveries : deliveries - 1 })
+  restore(lease: Leased): void {
+    const { deliveries } = lease.entry
+    lease.isCounted = lease.state === 'active'
+    this.#push({ lease, id: lease.id, count: lease.isCounted ? deliveries : deliveries - 1 })
   }
 
   /** It may be another's by now: that one's process did not die of our run. */
-  forgive(held: Leased): void {
-    if (!held.isCounted) return
-    held.isCounted = false
-    this.#toForgive.add(held.id)
+  forgive(lease: Leased): void {
+    if (!lease.isCounted) return
+    lease.isCounted = false
+    this.#toForgive.add(lease.id)
   }
 
   get owesForgiveness(): boolean {
@@ -82,8 +82,8 @@ export class DeliveryCounter {
     const sentAtMs = performance.now()
     try {
       const owned = await this.#options.group.renew(waiting)
-      for (const { held, id, settle } of waiting) {
-        if (owned.has(id)) held.aliveAtMs = Math.max(held.aliveAtMs, sentAtMs)
+      for (const { lease, id, settle } of waiting) {
+        if (owned.has(id)) lease.aliveAtMs = Math.max(lease.aliveAtMs, sentAtMs)
         settle?.resolve(owned.has(id))
       }
     } catch (error) {

@@ -3,7 +3,7 @@ import { failureBackoffMs, isPoison, MAX_TIMER_MS } from './delivery.ts'
 import type { DeliveryCounter } from './delivery-counter.ts'
 import type { HandlerResult, StreamHandler } from './entry.ts'
 import { StreamError } from './errors.ts'
-import type { Held, HeldEntries } from './held.ts'
+import type { Lease, LeasedEntries } from './leased-entries.ts'
 import type { QueueLimiter } from './limiter.ts'
 import { type Outcome, saidBy } from './outcome.ts'
 import type { SuspectLane } from './suspect-lane.ts'
@@ -12,7 +12,7 @@ import type { ResolvedWorkerOptions } from './worker-options.ts'
 
 export interface EntryRunnerOptions<Fields extends Record<string, string>> {
   handler: StreamHandler<Fields>
-  held: HeldEntries<Fields>
+  leased: LeasedEntries<Fields>
   counter: DeliveryCounter
   lane: SuspectLane
   options: Pick<ResolvedWorkerOptions<Fields>, 'maxDeliveries' | 'maxBackoffMs'>
@@ -20,17 +20,17 @@ export interface EntryRunnerOptions<Fields extends Record<string, string>> {
   signal: AbortSignal
   limiter: Pick<QueueLimiter, 'acquire'> | undefined
   announce: Announce<Fields>
-  acknowledge(held: Held<Fields>): void
+  acknowledge(lease: Lease<Fields>): void
   /** Forgets an entry that may have become another consumer's. */
-  letGo(held: Held<Fields>): void
+  letGo(lease: Lease<Fields>): void
   /** Writes the dead letter and acknowledges, unless the entry is not ours any more (`false`). */
-  writeLetter(held: Held<Fields>): Promise<boolean>
+  writeLetter(lease: Lease<Fields>): Promise<boolean>
   /** Writes down, beside the stream, how long it shall wait. */
-  storeDelay(held: Held<Fields>, delayMs: number): void
+  storeDelay(lease: Lease<Fields>, delayMs: number): void
   /** A slot is free. */
   onFreed(): void
   /** An entry's pause is over. */
-  onReady(held: Held<Fields>): void
+  onReady(lease: Lease<Fields>): void
 }
 
 /** Pause before a dead letter that could not be written is tried again, in ms. */
@@ -57,191 +57,191 @@ export class EntryRunner<Fields extends Record<string, string>> {
   }
 
   /** Takes an entry into a slot. */
-  begin(held: Held<Fields>): void {
+  begin(lease: Lease<Fields>): void {
     const { limiter, options, lane } = this.#o
-    this.#o.held.move(held, 'active')
-    if (held.letter !== undefined) {
-      void this.#writeLetter(held)
+    this.#o.leased.move(lease, 'active')
+    if (lease.letter !== undefined) {
+      void this.#writeLetter(lease)
       return
     }
-    const { deliveries } = held.entry
+    const { deliveries } = lease.entry
     // One bad end in company proves nothing: what is suspected runs alone at least once.
-    const most = held.isSuspect ? Math.max(2, options.maxDeliveries) : options.maxDeliveries
+    const most = lease.isSuspect ? Math.max(2, options.maxDeliveries) : options.maxDeliveries
     if (isPoison(deliveries, most)) {
-      this.#condemn(held)
+      this.#condemn(lease)
       return
     }
-    if (held.isSuspect) lane.enter(held, options.maxDeliveries, performance.now())
-    if (limiter === undefined && held.isCounted) this.#run(held)
-    else void this.#prepare(held)
+    if (lease.isSuspect) lane.enter(lease, options.maxDeliveries, performance.now())
+    if (limiter === undefined && lease.isCounted) this.#run(lease)
+    else void this.#prepare(lease)
   }
 
   /** A permit and a counted delivery come first. Without a permit it waits for the next window, and none is counted. */
-  async #prepare(held: Held<Fields>): Promise<void> {
+  async #prepare(lease: Lease<Fields>): Promise<void> {
     const waitMs = (await this.#o.limiter?.acquire()) ?? 0
-    if (held.state !== 'active') return
+    if (lease.state !== 'active') return
     if (waitMs > 0) {
-      this.#putOff(held, waitMs)
+      this.#putOff(lease, waitMs)
       return
     }
-    if (!held.isCounted) {
-      const isOurs = await this.#o.counter.count(held).catch(() => undefined)
-      if (held.state !== 'active') return
+    if (!lease.isCounted) {
+      const isOurs = await this.#o.counter.count(lease).catch(() => undefined)
+      if (lease.state !== 'active') return
       if (isOurs !== true) {
-        if (isOurs === undefined) this.#putOff(held, COUNT_RETRY_MS)
-        else this.#drop(held)
+        if (isOurs === undefined) this.#putOff(lease, COUNT_RETRY_MS)
+        else this.#drop(lease)
         return
       }
-      held.isCounted = true
+      lease.isCounted = true
     }
-    this.#run(held)
+    this.#run(lease)
   }
 
   /** It did not run: a suspect gives its place back and remains one. */
-  #putOff(held: Held<Fields>, delayMs: number): void {
-    this.#o.lane.leave(held, performance.now(), false)
-    this.#delay(held, delayMs)
+  #putOff(lease: Lease<Fields>, delayMs: number): void {
+    this.#o.lane.leave(lease, performance.now(), false)
+    this.#delay(lease, delayMs)
     this.#o.onFreed()
   }
 
-  #drop(held: Held<Fields>): void {
-    this.#o.lane.leave(held, performance.now(), false)
-    this.#o.letGo(held)
+  #drop(lease: Lease<Fields>): void {
+    this.#o.lane.leave(lease, performance.now(), false)
+    this.#o.letGo(lease)
     this.#o.onFreed()
   }
 
-  #run(held: Held<Fields>): void {
+  #run(lease: Lease<Fields>): void {
     const { handler, signal } = this.#o
-    this.#o.announce('active', held.entry)
+    this.#o.announce('active', lease.entry)
     let result: ReturnType<StreamHandler<Fields>>
     try {
-      result = handler(held.entry, signal)
+      result = handler(lease.entry, signal)
       if (isThenable(result)) {
         result.then(
-          outcome => this.#settle(held, outcome),
-          error => this.#fail(held, toError(error)),
+          outcome => this.#settle(lease, outcome),
+          error => this.#fail(lease, toError(error)),
         )
         return
       }
     } catch (error) {
-      this.#fail(held, toError(error))
+      this.#fail(lease, toError(error))
       return
     }
-    this.#settle(held, result)
+    this.#settle(lease, result)
   }
 
   /**
    * The process lives: whatever the handler said, it has not died of this entry. Its place in the lane it leaves when the
    * server knows: a killer that came next would stand against both. False for one that is gone.
    */
-  #isOver(held: Held<Fields>): boolean {
-    held.isSuspect = false
-    return held.state === 'active'
+  #isOver(lease: Lease<Fields>): boolean {
+    lease.isSuspect = false
+    return lease.state === 'active'
   }
 
-  #settle(held: Held<Fields>, result: HandlerResult): void {
-    if (!this.#isOver(held)) return
+  #settle(lease: Lease<Fields>, result: HandlerResult): void {
+    if (!this.#isOver(lease)) return
     let outcome: Outcome | undefined
     try {
       outcome = saidBy(result)
     } catch (error) {
-      this.#failed(held, toError(error))
+      this.#failed(lease, toError(error))
       return
     }
     if (outcome === undefined) {
-      this.#o.held.move(held, 'acking')
-      this.#o.acknowledge(held)
-      this.#o.announce('completed', held.entry)
+      this.#o.leased.move(lease, 'acking')
+      this.#o.acknowledge(lease)
+      this.#o.announce('completed', lease.entry)
     } else if (outcome.kind === 'retry-later') {
-      this.#delay(held, outcome.delayMs)
-      if (held.state === 'delayed') this.#o.storeDelay(held, outcome.delayMs)
+      this.#delay(lease, outcome.delayMs)
+      if (lease.state === 'delayed') this.#o.storeDelay(lease, outcome.delayMs)
     } else {
-      held.letter = { reason: outcome.reason, isPoison: false }
-      this.#o.announce('failed', held.entry, new StreamError('STREAM_DEAD_LETTER', outcome.reason))
-      void this.#writeLetter(held)
+      lease.letter = { reason: outcome.reason, isPoison: false }
+      this.#o.announce('failed', lease.entry, new StreamError('STREAM_DEAD_LETTER', outcome.reason))
+      void this.#writeLetter(lease)
       return
     }
     this.#o.onFreed()
   }
 
-  #fail(held: Held<Fields>, error: Error): void {
-    if (this.#isOver(held)) this.#failed(held, error)
+  #fail(lease: Lease<Fields>, error: Error): void {
+    if (this.#isOver(lease)) this.#failed(lease, error)
   }
 
-  #failed(held: Held<Fields>, error: Error): void {
+  #failed(lease: Lease<Fields>, error: Error): void {
     const { options, signal } = this.#o
-    this.#leaveLane(held)
-    this.#o.announce('failed', held.entry, error)
-    if (held.isLost) {
-      this.#o.letGo(held)
+    this.#leaveLane(lease)
+    this.#o.announce('failed', lease.entry, error)
+    if (lease.isLost) {
+      this.#o.letGo(lease)
     } else if (signal.aborted) {
       // It was told to stop and obeyed: given up with the rest of what is left, and no delivery counted.
-      this.#o.held.move(held, 'delayed')
+      this.#o.leased.move(lease, 'delayed')
     } else {
       // The server goes on counting the run that failed; the next one is counted when it begins.
-      held.isCounted = false
-      held.entry = { ...held.entry, deliveries: held.entry.deliveries + 1 }
-      const { deliveries } = held.entry
+      lease.isCounted = false
+      lease.entry = { ...lease.entry, deliveries: lease.entry.deliveries + 1 }
+      const { deliveries } = lease.entry
       if (isPoison(deliveries, options.maxDeliveries)) {
-        this.#condemn(held)
+        this.#condemn(lease)
         return
       }
-      this.#delay(held, failureBackoffMs(deliveries, options.maxBackoffMs))
+      this.#delay(lease, failureBackoffMs(deliveries, options.maxBackoffMs))
     }
     this.#o.onFreed()
   }
 
-  #delay(held: Held<Fields>, delayMs: number): void {
+  #delay(lease: Lease<Fields>, delayMs: number): void {
     // Another consumer may have it by now: what is to be done with it is that one's business.
-    if (held.isLost) this.#letGo(held)
-    else if (this.#o.held.move(held, 'delayed')) {
-      if (held.isCounted) void this.#o.counter.takeBack(held).then(() => this.#leaveLane(held))
-      else this.#leaveLane(held)
-      this.wait(held, delayMs)
+    if (lease.isLost) this.#letGo(lease)
+    else if (this.#o.leased.move(lease, 'delayed')) {
+      if (lease.isCounted) void this.#o.counter.takeBack(lease).then(() => this.#leaveLane(lease))
+      else this.#leaveLane(lease)
+      this.wait(lease, delayMs)
     }
   }
 
   /** Makes a delayed entry ready when its time has come, however far off that is. */
-  wait(held: Held<Fields>, delayMs: number): void {
+  wait(lease: Lease<Fields>, delayMs: number): void {
     if (this.#isClosed) return
     const restMs = delayMs - MAX_TIMER_MS
-    held.timer = setTimeout(
+    lease.timer = setTimeout(
       () => {
-        held.timer = undefined
-        if (restMs > 0) this.wait(held, restMs)
-        else if (this.#o.held.move(held, held.isSuspect ? 'suspect' : 'ready')) this.#o.onReady(held)
+        lease.timer = undefined
+        if (restMs > 0) this.wait(lease, restMs)
+        else if (this.#o.leased.move(lease, lease.isSuspect ? 'suspect' : 'ready')) this.#o.onReady(lease)
       },
       Math.min(delayMs, MAX_TIMER_MS),
     )
   }
 
-  #letGo(held: Held<Fields>): void {
-    this.#leaveLane(held)
-    this.#o.letGo(held)
+  #letGo(lease: Lease<Fields>): void {
+    this.#leaveLane(lease)
+    this.#o.letGo(lease)
   }
 
-  #leaveLane(held: Held<Fields>): void {
-    this.#o.lane.leave(held, performance.now())
+  #leaveLane(lease: Lease<Fields>): void {
+    this.#o.lane.leave(lease, performance.now())
   }
 
-  #condemn(held: Held<Fields>): void {
-    const reason = `delivered ${held.entry.deliveries} times`
-    held.letter = { reason, isPoison: true }
-    held.isSuspect = false
-    this.#o.announce('failed', held.entry, new StreamError('STREAM_POISON', reason))
-    void this.#writeLetter(held)
+  #condemn(lease: Lease<Fields>): void {
+    const reason = `delivered ${lease.entry.deliveries} times`
+    lease.letter = { reason, isPoison: true }
+    lease.isSuspect = false
+    this.#o.announce('failed', lease.entry, new StreamError('STREAM_POISON', reason))
+    void this.#writeLetter(lease)
   }
 
   /** Written to the dead-letter stream before it is acknowledged; what cannot be written is kept and tried again. */
-  async #writeLetter(held: Held<Fields>): Promise<void> {
+  async #writeLetter(lease: Lease<Fields>): Promise<void> {
     try {
-      const isOurs = await this.#o.writeLetter(held)
-      if (held.state === 'active' && isOurs) this.#o.held.remove(held)
-      else if (held.state === 'active') this.#letGo(held)
-      this.#leaveLane(held)
+      const isOurs = await this.#o.writeLetter(lease)
+      if (lease.state === 'active' && isOurs) this.#o.leased.remove(lease)
+      else if (lease.state === 'active') this.#letGo(lease)
+      this.#leaveLane(lease)
     } catch (error) {
       this.#o.announce('error', toError(error))
-      if (held.state === 'active') this.#delay(held, LETTER_RETRY_MS)
+      if (lease.state === 'active') this.#delay(lease, LETTER_RETRY_MS)
     }
     this.#o.onFreed()
   }

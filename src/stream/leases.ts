@@ -3,13 +3,13 @@ import { isPoison } from './delivery.ts'
 import type { DeliveryCounter } from './delivery-counter.ts'
 import { toEntry } from './entry.ts'
 import type { ConsumerGroup, FoundEntry, Renewal } from './group.ts'
-import type { Held, HeldEntries } from './held.ts'
+import type { Lease, LeasedEntries } from './leased-entries.ts'
 import type { StoredDelays } from './stored-delays.ts'
 import type { SuspectLane } from './suspect-lane.ts'
 
 export interface LeasesOptions<Fields extends Record<string, string>> {
   stream: string
-  held: HeldEntries<Fields>
+  leased: LeasedEntries<Fields>
   group: Pick<ConsumerGroup, 'renew'>
   counter: DeliveryCounter
   delays: Pick<StoredDelays, 'restOf'>
@@ -21,9 +21,9 @@ export interface LeasesOptions<Fields extends Record<string, string>> {
   /** The server is there. */
   isUsable(): boolean
   /** Makes a delayed entry ready when its time has come. */
-  wait(held: Held<Fields>, delayMs: number): void
+  wait(lease: Lease<Fields>, delayMs: number): void
   /** One that waited is given up; it may be ours again later. */
-  onReleased(held: Held<Fields>): void
+  onReleased(lease: Lease<Fields>): void
   onError(error: Error): void
 }
 
@@ -38,7 +38,7 @@ export class Leases<Fields extends Record<string, string>> {
 
   /** Entries that recovery found: leased at once, begun as slots become free. */
   async accept(found: readonly FoundEntry[], mayHaveRun: (id: string) => boolean): Promise<void> {
-    const { held, stream } = this.#o
+    const { leased, stream } = this.#o
     if (found.length === 0) return
     const rest = await this.#o.delays.restOf(found.map(({ id }) => id))
     // Paused or closed meanwhile: they are for others, at once.
@@ -50,13 +50,13 @@ export class Leases<Fields extends Record<string, string>> {
       const badEnds = isFirst ? 0 : deliveries
       const entry = toEntry<Fields>(stream, id, fields ?? [], badEnds + 1)
       const waits = badEnds > 0 && !isPoison(badEnds + 1, Math.max(2, this.#o.maxDeliveries))
-      const one = held.add(entry, nowMs, waits ? 'suspect' : 'ready')
+      const one = leased.add(entry, nowMs, waits ? 'suspect' : 'ready')
       if (one === undefined) continue
       one.isSuspect = badEnds > 0
       one.isCounted = isFirst
       const delayMs = rest.get(id)
       if (delayMs === undefined) continue
-      held.move(one, 'delayed')
+      leased.move(one, 'delayed')
       one.hasStoredDelay = true
       this.#o.wait(one, delayMs)
     }
@@ -64,26 +64,26 @@ export class Leases<Fields extends Record<string, string>> {
 
   /** The server hands out what is leased already: it has forgotten that it did, and made it ours anew. */
   repeated(id: string, nowMs: number): void {
-    const held = this.#o.held.get(id)
-    if (held === undefined || held.state === 'acking') return
-    held.aliveAtMs = Math.max(held.aliveAtMs, nowMs)
-    held.isLost = false
-    this.#o.counter.restore(held)
+    const lease = this.#o.leased.get(id)
+    if (lease === undefined || lease.state === 'acking') return
+    lease.aliveAtMs = Math.max(lease.aliveAtMs, nowMs)
+    lease.isLost = false
+    this.#o.counter.restore(lease)
   }
 
   /** One that was given up for lost is ours after all, and nobody else has begun it. */
-  regain(held: Held<Fields>): void {
-    if (!held.isLost) return
-    held.isLost = false
-    if (held.state === 'active') this.#o.counter.restore(held)
+  regain(lease: Lease<Fields>): void {
+    if (!lease.isLost) return
+    lease.isLost = false
+    if (lease.state === 'active') this.#o.counter.restore(lease)
   }
 
   /** Gives up what waits for a slot, so that others may claim it at once. */
   releaseWaiting(): void {
-    const waiting = [...this.#o.held.values()].filter(({ state }) => state === 'ready' || state === 'suspect')
+    const waiting = [...this.#o.leased.values()].filter(({ state }) => state === 'ready' || state === 'suspect')
     if (waiting.length === 0) return
     this.#hasReleased = true
-    for (const held of waiting) this.#o.onReleased(held)
+    for (const lease of waiting) this.#o.onReleased(lease)
     this.#release(this.#forget(waiting)).catch(error => this.#o.onError(toError(error)))
   }
 
@@ -96,14 +96,14 @@ export class Leases<Fields extends Record<string, string>> {
 
   /** Gives up everything, so that others may claim it at once: who gives an entry up in good order did not die of it. */
   async releaseAll(): Promise<void> {
-    await this.#release(this.#forget([...this.#o.held.values()]))
+    await this.#release(this.#forget([...this.#o.leased.values()]))
   }
 
-  #forget(list: readonly Held<Fields>[]): Renewal[] {
-    return list.map(held => {
-      const { id, entry, isCounted } = held
-      this.#o.held.remove(held)
-      this.#o.lane.leave(held, performance.now(), false)
+  #forget(list: readonly Lease<Fields>[]): Renewal[] {
+    return list.map(lease => {
+      const { id, entry, isCounted } = lease
+      this.#o.leased.remove(lease)
+      this.#o.lane.leave(lease, performance.now(), false)
       return isCounted ? { id, count: entry.deliveries - 1 } : { id }
     })
   }

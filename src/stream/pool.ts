@@ -256,7 +256,7 @@ export class StreamPool {
     return this.#options.connection.isUsable && !watches.some(({ member, reads }) => member.canRead || reads > 0)
   }
 
-  /** An entry that a dead consumer held is on its stream: where there is none, hundreds of claims are spared. */
+  /** An entry that a dead consumer had leased is on its stream: where there is none, hundreds of claims are spared. */
   async #checkEmptiness(watches: readonly Watch[], nowMs: number): Promise<void> {
     if (!this.#options.connection.isUsable) return
     if (watches.length === 1) {

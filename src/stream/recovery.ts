@@ -1,10 +1,10 @@
 import type { DeliveryCounter } from './delivery-counter.ts'
 import type { ConsumerGroup, FoundEntry, Renewal } from './group.ts'
-import type { Held, HeldEntries } from './held.ts'
+import type { Lease, LeasedEntries } from './leased-entries.ts'
 
 export interface RecoveryOptions<Fields extends Record<string, string>> {
   group: Pick<ConsumerGroup, 'renew' | 'ownPending' | 'bodies' | 'claim' | 'hasStale' | 'removeDeadConsumers'>
-  held: HeldEntries<Fields>
+  leased: LeasedEntries<Fields>
   counter: DeliveryCounter
   minIdleMs: number
   /** The consumer's name was given: it may hold entries of the process before. */
@@ -17,7 +17,7 @@ export interface RecoveryOptions<Fields extends Record<string, string>> {
   /** An entry that was deleted while it was pending has nothing to be done: only its acknowledgement is left. */
   settleDeleted(id: string): void
   /** The server says that this one is ours after all. */
-  regain(held: Held<Fields>): void
+  regain(lease: Lease<Fields>): void
   onStalled(id: string): void
 }
 
@@ -84,7 +84,7 @@ export class Recovery<Fields extends Record<string, string>> {
   }
 
   /** This one is let go of and may be found among our own again: a bad end that it had is not its first delivery then. */
-  remember({ id, entry, isCounted }: Held<Fields>): void {
+  remember({ id, entry, isCounted }: Lease<Fields>): void {
     if (!isCounted && entry.deliveries > 1) this.#hadBadEnds.add(id)
   }
 
@@ -100,9 +100,9 @@ export class Recovery<Fields extends Record<string, string>> {
 
   /** Is there anything to do? Asked several times a second, of every stream. */
   isDue(nowMs: number, isEmpty: boolean): boolean {
-    const { held, counter } = this.#options
+    const { leased, counter } = this.#options
     return (
-      held.size > 0 ||
+      leased.size > 0 ||
       this.#mustScanOwn ||
       counter.owesForgiveness ||
       nowMs >= this.#claimDue(isEmpty) ||
@@ -141,9 +141,9 @@ export class Recovery<Fields extends Record<string, string>> {
    * not renewed any more. The server checks the owner as well.
    */
   async #keepAlive(nowMs: number): Promise<void> {
-    const { held, group, minIdleMs } = this.#options
-    const due: Held<Fields>[] = []
-    for (const entry of held.values()) {
+    const { leased, group, minIdleMs } = this.#options
+    const due: Lease<Fields>[] = []
+    for (const entry of leased.values()) {
       const idleMs = nowMs - entry.aliveAtMs
       if (entry.isLost || entry.state === 'acking' || idleMs < minIdleMs / 3) continue
       if (idleMs < minIdleMs) due.push(entry)
@@ -159,20 +159,20 @@ export class Recovery<Fields extends Record<string, string>> {
   }
 
   /** A handler at work goes on: what it does is safe to do twice. What only waits here is left to its new owner. */
-  #lose(entry: Held<Fields>): void {
-    const { held, counter, onStalled } = this.#options
+  #lose(entry: Lease<Fields>): void {
+    const { leased, counter, onStalled } = this.#options
     entry.isLost = true
     counter.forgive(entry)
     onStalled(entry.id)
     if (entry.state === 'active') return
     this.remember(entry)
-    held.remove(entry)
+    leased.remove(entry)
     // If nobody took it, it is still ours and idle: the look for own entries or a claim brings it back.
     this.#mustScanOwn = true
   }
 
   async #takeOwn(): Promise<void> {
-    const { group, held } = this.#options
+    const { group, leased } = this.#options
     const wasClaimLost = this.#wasClaimLost
     const hadBadEnds = this.#hadBadEnds
     const mayHaveRun = (id: string) => wasClaimLost || hadBadEnds.has(id)
@@ -182,7 +182,7 @@ export class Recovery<Fields extends Record<string, string>> {
     try {
       for (let after = ''; ; ) {
         const page = await group.ownPending(after, PAGE)
-        const missing = page.filter(({ id }) => !held.has(id))
+        const missing = page.filter(({ id }) => !leased.has(id))
         if (missing.length > 0) {
           const bodies = await group.bodies(missing.map(({ id }) => id))
           const entries = missing.map((entry, at) => ({ ...entry, fields: bodies[at]?.[1] ?? null }))
@@ -204,7 +204,7 @@ export class Recovery<Fields extends Record<string, string>> {
     const alive = entries.filter(({ fields }) => fields !== null)
     await this.#options.accept(alive, mayHaveRun)
     // Not accepted: paused meanwhile.
-    for (const { id } of alive) if (mayHaveRun(id) && !this.#options.held.has(id)) this.#hadBadEnds.add(id)
+    for (const { id } of alive) if (mayHaveRun(id) && !this.#options.leased.has(id)) this.#hadBadEnds.add(id)
   }
 
   /** Takes stale entries, following the cursor to the end as far as slots go; the rest waits for the next round. */
@@ -224,15 +224,15 @@ export class Recovery<Fields extends Record<string, string>> {
     if (isThrough) this.#claimDueAtMs = nowMs + this.#claimIntervalMs * (0.75 + Math.random() / 4)
   }
 
-  /** @returns how many entries it took that were not held already. */
+  /** @returns how many entries it took that were not leased already. */
   async #claimPage(count: number): Promise<number> {
-    const { group, minIdleMs, held, regain, onStalled } = this.#options
+    const { group, minIdleMs, leased, regain, onStalled } = this.#options
     const askedAtMs = performance.now()
     let claimed: Awaited<ReturnType<typeof group.claim>>
     try {
       claimed = await group.claim(minIdleMs, this.#claimCursor, count)
     } catch (error) {
-      // It may have been done: what it took is ours then, and held by nobody.
+      // It may have been done: what it took is ours then, and leased by nobody.
       this.#mustScanOwn = true
       this.#wasClaimLost = true
       throw error
@@ -240,7 +240,7 @@ export class Recovery<Fields extends Record<string, string>> {
     this.#claimCursor = claimed.cursor
     const news: FoundEntry[] = []
     for (const entry of claimed.entries) {
-      const known = held.get(entry.id)
+      const known = leased.get(entry.id)
       if (known === undefined) news.push(entry)
       else if (known.state !== 'acking') {
         known.aliveAtMs = Math.max(known.aliveAtMs, askedAtMs)

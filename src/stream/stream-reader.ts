@@ -1,16 +1,16 @@
 import { toError } from '#runtime/errors.ts'
 import { type RawEntry, toEntry } from './entry.ts'
 import type { ConsumerGroup } from './group.ts'
-import type { Held, HeldEntries } from './held.ts'
+import type { Lease, LeasedEntries } from './leased-entries.ts'
 import type { ReadResult } from './pool-member.ts'
 import { ReadRun } from './read-run.ts'
 
 export interface StreamReaderOptions<Fields extends Record<string, string>> {
   stream: string
   group: Pick<ConsumerGroup, 'read'>
-  held: HeldEntries<Fields>
+  leased: LeasedEntries<Fields>
   /** A new entry, which has its slot already. */
-  begin(held: Held<Fields>): void
+  begin(lease: Lease<Fields>): void
   /** One that is leased already was handed out again. */
   repeated(id: string, askedAtMs: number): void
   /** One that was deleted meanwhile. */
@@ -50,14 +50,14 @@ export class StreamReader<Fields extends Record<string, string>> {
   }
 
   #begin(entries: readonly RawEntry[], count: number, askedAtMs: number): ReadResult {
-    const { stream, held } = this.#o
+    const { stream, leased } = this.#o
     const run = entries.length > 1 ? new ReadRun(entries.map(([id]) => id)) : undefined
     for (const [at, [id, fields]] of entries.entries()) {
       if (fields === null) {
         this.#o.settleDeleted(id)
         continue
       }
-      const one = held.add(toEntry<Fields>(stream, id, fields, 1), askedAtMs, 'active')
+      const one = leased.add(toEntry<Fields>(stream, id, fields, 1), askedAtMs, 'active')
       if (one === undefined) {
         this.#o.repeated(id, askedAtMs)
         continue

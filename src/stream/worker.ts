@@ -20,7 +20,7 @@ const ACK_PATIENCE_MS = 10_000
 
 /**
  * A worker on one Redis stream, with the life of BullMQ's `Worker`. Delivery promise: at least once; an entry is
- * acknowledged and deleted, in one step, only after its handler is through. What a process held when it died is taken
+ * acknowledged and deleted, in one step, only after its handler is through. What a process had leased when it died is taken
  * over by another once it has been idle for `claimMinIdleMs`.
  */
 export class StreamWorker<Fields extends Record<string, string> = Record<string, string>> extends SafeEmitter<Fields> {

@@ -1,13 +1,13 @@
 import { describe, expect, test } from '@jest/globals'
 import type { RawEntry } from '#stream/entry.ts'
-import { type Held, HeldEntries } from '#stream/held.ts'
+import { type Lease, LeasedEntries } from '#stream/leased-entries.ts'
 import { StreamReader } from '#stream/stream-reader.ts'
 
 type Fields = Record<string, string>
 
 function readerOf() {
   const replies: PromiseWithResolvers<RawEntry[]>[] = []
-  const begun: Held<Fields>[] = []
+  const begun: Lease<Fields>[] = []
   const reader = new StreamReader<Fields>({
     stream: 's',
     group: {
@@ -17,8 +17,8 @@ function readerOf() {
         return reply.promise
       },
     },
-    held: new HeldEntries<Fields>(),
-    begin: held => void begun.push(held),
+    leased: new LeasedEntries<Fields>(),
+    begin: leased => void begun.push(leased),
     repeated: () => undefined,
     settleDeleted: () => undefined,
     onFailed: async () => undefined,

@@ -75,9 +75,9 @@ export class MemoryGroup {
 
   /** With everything it holds, as XGROUP DELCONSUMER does; answers how many that were. */
   removeConsumer(name: string): number {
-    const held = [...this.pending.values()].filter(mark => mark.consumer === name)
-    for (const mark of held) this.settle(mark.text)
+    const lease = [...this.pending.values()].filter(mark => mark.consumer === name)
+    for (const mark of lease) this.settle(mark.text)
     this.consumers.delete(name)
-    return held.length
+    return lease.length
   }
 }

@@ -130,8 +130,8 @@ const removeDeadConsumers: Command = (keys, [key = '', group = '', own, silentMs
 }
 
 const removeConsumer: Command = (keys, [key = '', group = '', consumer = '']) => {
-  const held = call(keys, 'XPENDING', key, group, '-', '+', 1, consumer) as Reply[]
-  if (held.length > 0) return 0
+  const lease = call(keys, 'XPENDING', key, group, '-', '+', 1, consumer) as Reply[]
+  if (lease.length > 0) return 0
   call(keys, 'XGROUP', 'DELCONSUMER', key, group, consumer)
   return 1
 }

@@ -107,7 +107,7 @@ export const PLANTED_BUGS: Readonly<Record<string, PlantedBug>> = {
       edit(
         'src/stream/stream-reader.ts',
         '        this.#o.repeated(id, askedAtMs)\n',
-        '        this.#o.begin(held.get(id) as never)\n',
+        '        this.#o.begin(leased.get(id) as never)\n',
       ),
     ],
   },
@@ -159,7 +159,7 @@ export const PLANTED_BUGS: Readonly<Record<string, PlantedBug>> = {
       path: 'test/unit/stream/recovery.test.ts',
       title: 'the delivery of an entry that went past min-idle',
     },
-    edits: [edit('src/stream/delivery-counter.ts', '    this.#toForgive.add(held.id)\n', '')],
+    edits: [edit('src/stream/delivery-counter.ts', '    this.#toForgive.add(lease.id)\n', '')],
   },
   'refused-without-its-get': {
     caughtBy: 'simulation',

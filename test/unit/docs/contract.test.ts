@@ -41,9 +41,9 @@ describe('docs/contract.md: examples', () => {
   }
   const keysOf = (json: string) => Object.keys(JSON.parse(json) as object)
 
-  test('are all held to something', () => {
-    const held = 'voucher point started voucher-retry invalid completed charge charged new-promotion concurrency'
-    expect(contract.exampleNames).toEqual(held.split(' '))
+  test('are all lease to something', () => {
+    const lease = 'voucher point started voucher-retry invalid completed charge charged new-promotion concurrency'
+    expect(contract.exampleNames).toEqual(lease.split(' '))
   })
 
   test('gifts, their ids exact', () => {

@@ -5,7 +5,7 @@ import type { HttpAnswer } from '#money/charge.ts'
 import { CredentialsLatch, type CredentialsRefusal, clearCredentialsLatch } from '#money/credentials-latch.ts'
 import { createLogger } from '#runtime/logger.ts'
 import { toEntry } from '#stream/entry.ts'
-import { type Held, HeldEntries, type HeldState } from '#stream/held.ts'
+import { type Lease, LeasedEntries, type LeaseState } from '#stream/leased-entries.ts'
 import { arrow, transitionsOf } from '../../support/transitions.ts'
 
 const HEADINGS = ['A gift', 'A promotion', 'An entry', 'The breaker', 'The latch']
@@ -20,7 +20,7 @@ describe('an entry', () => {
   const STATES = ['ready', 'suspect', 'active', 'delayed', 'acking', 'gone'] as const
   type Fields = Record<string, string>
   /** The ways there from where an entry begins. */
-  const WAYS: Record<HeldState, readonly Exclude<HeldState, 'gone'>[]> = {
+  const WAYS: Record<LeaseState, readonly Exclude<LeaseState, 'gone'>[]> = {
     ready: [],
     suspect: ['active', 'delayed', 'suspect'],
     active: ['active'],
@@ -30,8 +30,8 @@ describe('an entry', () => {
   }
   const pairs = STATES.flatMap(from => STATES.map(to => [from, to] as const))
 
-  function inState(state: HeldState): { entries: HeldEntries<Fields>; one: Held<Fields> } {
-    const entries = new HeldEntries<Fields>()
+  function inState(state: LeaseState): { entries: LeasedEntries<Fields>; one: Lease<Fields> } {
+    const entries = new LeasedEntries<Fields>()
     const one = entries.add(toEntry('s', '1-0', [], 1), 0)!
     for (const next of WAYS[state]) expect(entries.move(one, next)).toBe(true)
     if (state === 'gone') entries.remove(one)

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { failureBackoffMs, isPoison } from '#stream/delivery.ts'
 import { toEntry } from '#stream/entry.ts'
-import { freeSlots, type Held, HeldEntries, type HeldState } from '#stream/held.ts'
+import { freeSlots, type Lease, LeasedEntries, type LeaseState } from '#stream/leased-entries.ts'
 import { permitsOf } from '#stream/limiter.ts'
 
 describe('the pause before the next delivery', () => {
@@ -37,7 +37,7 @@ describe('the pause before the next delivery', () => {
 
 describe('slot accounting', () => {
   type Fields = Record<string, string>
-  const STATES: readonly Exclude<HeldState, 'gone'>[] = ['ready', 'suspect', 'active', 'delayed', 'acking']
+  const STATES: readonly Exclude<LeaseState, 'gone'>[] = ['ready', 'suspect', 'active', 'delayed', 'acking']
   const step = fc.record({
     what: fc.constantFrom('add', 'read', 'move', 'remove', 'next', 'late'),
     which: fc.nat({ max: 30 }),
@@ -47,39 +47,39 @@ describe('slot accounting', () => {
   })
   type Step = typeof step extends fc.Arbitrary<infer T> ? T : never
 
-  const ACTIONS: Record<string, (held: HeldEntries<Fields>, one: Held<Fields> | undefined, step: Step) => void> = {
-    add: (held, _one, { id }) => void held.add(toEntry('s', id, [], 1), 0),
-    read: (held, _one, { id }) => void held.add(toEntry('s', id, [], 1), 0, 'active'),
-    move: (held, one, { state }) => one !== undefined && held.move(one, state),
-    remove: (held, one) => one !== undefined && held.remove(one),
-    next: held => {
-      const isNone = held.count('ready') === 0
-      const next = held.nextReady()
+  const ACTIONS: Record<string, (leased: LeasedEntries<Fields>, one: Lease<Fields> | undefined, step: Step) => void> = {
+    add: (leased, _one, { id }) => void leased.add(toEntry('s', id, [], 1), 0),
+    read: (leased, _one, { id }) => void leased.add(toEntry('s', id, [], 1), 0, 'active'),
+    move: (leased, one, { state }) => one !== undefined && leased.move(one, state),
+    remove: (leased, one) => one !== undefined && leased.remove(one),
+    next: leased => {
+      const isNone = leased.count('ready') === 0
+      const next = leased.nextReady()
       expect(next === undefined).toBe(isNone)
-      if (next !== undefined) held.move(next, 'active')
+      if (next !== undefined) leased.move(next, 'active')
     },
   }
 
   /** What is said of one that is gone changes nothing, whoever has its id by now. */
-  function sayLate(held: HeldEntries<Fields>, seen: Held<Fields>[], { which, state }: Step): void {
+  function sayLate(leased: LeasedEntries<Fields>, seen: Lease<Fields>[], { which, state }: Step): void {
     const gone = seen.filter(one => one.state === 'gone')
     const late = gone[which % Math.max(1, gone.length)]
-    if (late !== undefined) expect([held.move(late, state), held.remove(late)]).toEqual([false, false])
+    if (late !== undefined) expect([leased.move(late, state), leased.remove(late)]).toEqual([false, false])
   }
 
   test('counts are those of the entries, whatever happens; nextReady finds a ready one as long as there is one', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 200 }), steps => {
-        const held = new HeldEntries<Fields>()
-        const seen = new Set<Held<Fields>>()
+        const leased = new LeasedEntries<Fields>()
+        const seen = new Set<Lease<Fields>>()
         for (const each of steps) {
-          const all = [...held.values()]
+          const all = [...leased.values()]
           for (const one of all) seen.add(one)
-          if (each.what === 'late') sayLate(held, [...seen], each)
-          else ACTIONS[each.what]?.(held, all[each.which % Math.max(1, all.length)], each)
-          const states = [...held.values()].map(({ state }) => state)
-          expect(held.size).toBe(states.length)
-          for (const state of STATES) expect(held.count(state)).toBe(states.filter(one => one === state).length)
+          if (each.what === 'late') sayLate(leased, [...seen], each)
+          else ACTIONS[each.what]?.(leased, all[each.which % Math.max(1, all.length)], each)
+          const states = [...leased.values()].map(({ state }) => state)
+          expect(leased.size).toBe(states.length)
+          for (const state of STATES) expect(leased.count(state)).toBe(states.filter(one => one === state).length)
         }
       }),
     )

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
 import { DeliveryCounter } from '#stream/delivery-counter.ts'
 import type { FoundEntry } from '#stream/group.ts'
-import { HeldEntries } from '#stream/held.ts'
+import { LeasedEntries } from '#stream/leased-entries.ts'
 import { Recovery } from '#stream/recovery.ts'
 
 const MIN_IDLE_MS = 1000
@@ -20,11 +20,11 @@ function recoveryOf(claim: () => Promise<never>) {
     hasStale: async () => false,
     removeDeadConsumers: async () => undefined,
   } as never
-  const held = new HeldEntries<Record<string, string>>()
+  const leased = new LeasedEntries<Record<string, string>>()
   const counter = new DeliveryCounter({ group, onError: () => undefined })
   const recovery = new Recovery({
     group,
-    held,
+    leased,
     counter,
     minIdleMs: MIN_IDLE_MS,
     mayInherit: false,
@@ -35,7 +35,7 @@ function recoveryOf(claim: () => Promise<never>) {
     regain: () => undefined,
     onStalled: () => undefined,
   })
-  return { recovery, held, accepted, forgiven }
+  return { recovery, leased, accepted, forgiven }
 }
 
 test('what a claim took whose reply was lost is looked for at once, as one of whom its process may have died', async () => {
@@ -54,9 +54,9 @@ test('what a lost read brought has not run', async () => {
 })
 
 test('the delivery of an entry that went past min-idle in our hands is forgiven: the process lives', async () => {
-  const { recovery, held, forgiven } = recoveryOf(() => Promise.reject(new Error('not asked')))
+  const { recovery, leased, forgiven } = recoveryOf(() => Promise.reject(new Error('not asked')))
   const entry = { id: '7-0', stream: 's', fields: {}, deliveries: 1 } as never
-  const one = held.add(entry, performance.now() - 2 * MIN_IDLE_MS, 'active')
+  const one = leased.add(entry, performance.now() - 2 * MIN_IDLE_MS, 'active')
   await recovery.maintain(performance.now(), { ...WITH_FREE_SLOTS, mayClaim: false })
   expect([one?.isLost, forgiven]).toEqual([true, ['7-0']])
   await recovery.maintain(performance.now(), { ...WITH_FREE_SLOTS, mayClaim: false })

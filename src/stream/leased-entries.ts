@@ -8,10 +8,10 @@ import type { ReadRun } from './read-run.ts'
  * or `active` → `delayed` (the handler said not now, or failed) → `ready` again.
  * `gone` is final: what a late handler says of it changes nothing.
  */
-export type HeldState = 'ready' | 'suspect' | 'active' | 'delayed' | 'acking' | 'gone'
+export type LeaseState = 'ready' | 'suspect' | 'active' | 'delayed' | 'acking' | 'gone'
 
 /** Where each state may lead (docs/state-machines.md «An entry»). */
-const NEXT: Readonly<Record<HeldState, readonly HeldState[]>> = {
+const NEXT: Readonly<Record<LeaseState, readonly LeaseState[]>> = {
   ready: ['active', 'delayed', 'gone'],
   suspect: ['active', 'delayed', 'gone'],
   active: ['acking', 'delayed', 'gone'],
@@ -20,11 +20,11 @@ const NEXT: Readonly<Record<HeldState, readonly HeldState[]>> = {
   gone: [],
 }
 
-export interface Held<Fields extends Record<string, string>> {
+export interface Lease<Fields extends Record<string, string>> {
   readonly id: string
   /** Its `deliveries` are those that ended badly, and the one that runs or comes next. */
   entry: StreamEntry<Fields>
-  state: HeldState
+  state: LeaseState
   /** When the server last saw it alive in our hands, by the monotonic clock, in ms. */
   aliveAtMs: number
   /** Went past min-idle, or was taken: it may belong to another consumer by now and is not renewed any more. */
@@ -47,26 +47,26 @@ export interface Held<Fields extends Record<string, string>> {
  * Slots that nothing uses. A read under way has its own already. Delayed entries hold none: they wait for a time, not
  * for a slot. Pure.
  */
-export function freeSlots(concurrency: number, held: Pick<HeldEntries<never>, 'count'>, reading: number): number {
-  return Math.max(0, concurrency - held.count('active') - reading)
+export function freeSlots(concurrency: number, leased: Pick<LeasedEntries<never>, 'count'>, reading: number): number {
+  return Math.max(0, concurrency - leased.count('active') - reading)
 }
 
 /**
  * Every entry that is this consumer's, one object an id, with a count for each state: slots are arithmetic on these.
  * Whoever moves or removes one names the object, not the id: the id may have been handed out anew meanwhile.
  */
-export class HeldEntries<Fields extends Record<string, string>> {
-  readonly #byId = new Map<string, Held<Fields>>()
-  readonly #ready: Held<Fields>[] = []
+export class LeasedEntries<Fields extends Record<string, string>> {
+  readonly #byId = new Map<string, Lease<Fields>>()
+  readonly #ready: Lease<Fields>[] = []
   /** Fewest deliveries first: who had the fewest bad ends is the least likely killer. */
-  readonly #suspects: Held<Fields>[] = []
-  readonly #counts: Record<HeldState, number> = { ready: 0, suspect: 0, active: 0, delayed: 0, acking: 0, gone: 0 }
+  readonly #suspects: Lease<Fields>[] = []
+  readonly #counts: Record<LeaseState, number> = { ready: 0, suspect: 0, active: 0, delayed: 0, acking: 0, gone: 0 }
 
   get size(): number {
     return this.#byId.size
   }
 
-  count(state: HeldState): number {
+  count(state: LeaseState): number {
     return this.#counts[state]
   }
 
@@ -74,23 +74,23 @@ export class HeldEntries<Fields extends Record<string, string>> {
     return this.#byId.has(id)
   }
 
-  get(id: string): Held<Fields> | undefined {
+  get(id: string): Lease<Fields> | undefined {
     return this.#byId.get(id)
   }
 
-  values(): IterableIterator<Held<Fields>> {
+  values(): IterableIterator<Lease<Fields>> {
     return this.#byId.values()
   }
 
-  /** Takes an entry in; undefined, and nothing changes, when its id is held already. */
+  /** Takes an entry in; undefined, and nothing changes, when its id is leased already. */
   add(
     entry: StreamEntry<Fields>,
     aliveAtMs: number,
     state: 'ready' | 'suspect' | 'active' = 'ready',
-  ): Held<Fields> | undefined {
+  ): Lease<Fields> | undefined {
     const { id } = entry
     if (this.#byId.has(id)) return undefined
-    const held: Held<Fields> = {
+    const lease: Lease<Fields> = {
       id,
       entry,
       state,
@@ -104,53 +104,53 @@ export class HeldEntries<Fields extends Record<string, string>> {
       run: undefined,
       runAt: 0,
     }
-    this.#byId.set(id, held)
+    this.#byId.set(id, lease)
     this.#counts[state] += 1
-    this.#line(held)
-    return held
+    this.#line(lease)
+    return lease
   }
 
   /** The only way a state changes. False, and nothing changes, where its state does not lead there. */
-  move(held: Held<Fields>, state: Exclude<HeldState, 'gone'>): boolean {
-    if (!NEXT[held.state].includes(state)) return false
-    this.#counts[held.state] -= 1
+  move(lease: Lease<Fields>, state: Exclude<LeaseState, 'gone'>): boolean {
+    if (!NEXT[lease.state].includes(state)) return false
+    this.#counts[lease.state] -= 1
     this.#counts[state] += 1
-    held.state = state
-    this.#line(held)
+    lease.state = state
+    this.#line(lease)
     return true
   }
 
-  #line(held: Held<Fields>): void {
-    if (held.state === 'ready') this.#ready.push(held)
-    else if (held.state === 'suspect') {
-      const { deliveries } = held.entry
+  #line(lease: Lease<Fields>): void {
+    if (lease.state === 'ready') this.#ready.push(lease)
+    else if (lease.state === 'suspect') {
+      const { deliveries } = lease.entry
       const at = this.#suspects.findLastIndex(other => other.entry.deliveries <= deliveries)
-      this.#suspects.splice(at + 1, 0, held)
+      this.#suspects.splice(at + 1, 0, lease)
     }
   }
 
   /** The next one that waits for a slot; leaves the line. */
-  nextReady(): Held<Fields> | undefined {
-    let held = this.#ready.shift()
+  nextReady(): Lease<Fields> | undefined {
+    let lease = this.#ready.shift()
     // One that was dropped while it waited.
-    while (held !== undefined && held.state !== 'ready') held = this.#ready.shift()
-    return held
+    while (lease !== undefined && lease.state !== 'ready') lease = this.#ready.shift()
+    return lease
   }
 
   /** The suspect whose turn is next; stays in its line until it is moved and `firstSuspect` is asked again. */
-  firstSuspect(): Held<Fields> | undefined {
+  firstSuspect(): Lease<Fields> | undefined {
     while (this.#suspects.length > 0 && this.#suspects[0]?.state !== 'suspect') this.#suspects.shift()
     return this.#suspects[0]
   }
 
   /** Forgets one. False, and nothing changes, when it is gone already. */
-  remove(held: Held<Fields>): boolean {
-    if (this.#byId.get(held.id) !== held) return false
-    clearTimeout(held.timer)
-    held.timer = undefined
-    this.#byId.delete(held.id)
-    this.#counts[held.state] -= 1
-    held.state = 'gone'
+  remove(lease: Lease<Fields>): boolean {
+    if (this.#byId.get(lease.id) !== lease) return false
+    clearTimeout(lease.timer)
+    lease.timer = undefined
+    this.#byId.delete(lease.id)
+    this.#counts[lease.state] -= 1
+    lease.state = 'gone'
     return true
   }
 }
