@@ -20,7 +20,7 @@ export interface RetryWorkerOptions {
 
 /** Retries at once in one process. */
 const CONCURRENCY = 128
-/** Pause of a job whose time has not come (calls are held back, database away), in ms. */
+/** Pause of a job whose time has not come (calls are blocked, database away), in ms. */
 const NOT_NOW_DELAY_MS = 2000
 
 /** It stays in Redis with the job. */
@@ -46,7 +46,7 @@ class RetryLaterError extends Error {
 
 export interface RetryWorker extends Service {
   /** With true no job is begun: the Money API is not to be called. */
-  hold(isHeld: boolean): void
+  hold(isBlocked: boolean): void
   /** Since its loop last came round, in ms; 0 while it is held. */
   readonly ageMs: number
 }
@@ -98,13 +98,13 @@ export function createRetryWorker(options: RetryWorkerOptions): RetryWorker {
   }
 
   let worker: Worker<RetryJobData> | undefined
-  let isHeld = false
+  let isBlocked = false
   let turnedAtMs = performance.now()
   const turned = () => {
     turnedAtMs = performance.now()
   }
   const follow = () => {
-    if (isHeld) void worker?.pause(true)
+    if (isBlocked) void worker?.pause(true)
     else worker?.resume()
   }
   const life = service('retry-worker', {
@@ -135,10 +135,10 @@ export function createRetryWorker(options: RetryWorkerOptions): RetryWorker {
   return {
     ...life,
     get ageMs() {
-      return isHeld || worker === undefined ? 0 : performance.now() - turnedAtMs
+      return isBlocked || worker === undefined ? 0 : performance.now() - turnedAtMs
     },
     hold: shouldHold => {
-      isHeld = shouldHold
+      isBlocked = shouldHold
       follow()
     },
   }

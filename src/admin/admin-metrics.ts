@@ -20,15 +20,15 @@ export function registerAdminMetrics(metrics: Metrics, latest: () => Snapshot | 
     '1 while a promotion is PAUSED because too many of its gifts FAILED (PROMOTION_MAX_FAILED_SHARE), else 0',
     ({ status, pauseReason }) => Number(status === 'PAUSED' && Boolean(pauseReason)),
   )
-  perPromotion('promostream_backlog', 'PENDING gifts of a promotion that no worker holds', view => view.waiting)
+  perPromotion('promostream_backlog', 'PENDING gifts of a promotion that no worker has leased', view => view.waiting)
   perPromotion('promostream_pending', 'PENDING gifts of a promotion in workers’ hands', view => view.active)
   perPromotion(
     'promostream_oldest_in_hand_seconds',
-    'Since this admin first saw the oldest entry in hand there',
+    'Since this admin first saw the oldest leased entry there',
     view => view.oldestHeldS,
   )
   perPromotion('promostream_retrying', 'RETRYING gifts of a promotion', view => view.gifts.RETRYING)
-  // They do not hold its completion up: one that has completed may have some still.
+  // They do not keep it from completing: one that has completed may have some still.
   perPromotion(
     'promostream_unknown',
     'UNKNOWN gifts of a promotion',
@@ -40,7 +40,7 @@ export function registerAdminMetrics(metrics: Metrics, latest: () => Snapshot | 
     const { instances } = latest()?.around ?? {}
     return instances?.length ?? -1
   })
-  metrics.labeledGauge('promostream_workers_held', 'Workers that hold their calls back, by why', ['reason'], () => {
+  metrics.labeledGauge('promostream_workers_held', 'Workers that block their calls, by why', ['reason'], () => {
     const instances = latest()?.around.instances ?? []
     const held = {
       breaker: instances.filter(({ breaker }) => breaker !== 'closed').length,

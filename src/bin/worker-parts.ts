@@ -100,10 +100,10 @@ export function retriesOf(config: WorkerConfig, parts: GiftParts) {
 
 /** While the gate refuses calls, nothing is begun that would make one. */
 export function blockTogether(gate: MoneyGate, registry: PromotionConsumerRegistry, retryWorker: RetryWorker): void {
-  gate.onHold(isHeld => {
-    if (isHeld) registry.hold('money-api')
+  gate.onBlocked(isBlocked => {
+    if (isBlocked) registry.hold('money-api')
     else registry.release('money-api')
-    retryWorker.hold(isHeld)
+    retryWorker.hold(isBlocked)
   })
 }
 

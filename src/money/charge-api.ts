@@ -8,7 +8,7 @@ import {
   type PostMeaning,
   type Unsettled,
 } from './charge.ts'
-import type { ExchangeOptions, Held, MoneyGate } from './gate.ts'
+import type { Blocked, ExchangeOptions, MoneyGate } from './gate.ts'
 import type { HttpCall } from './http.ts'
 
 /**
@@ -17,7 +17,7 @@ import type { HttpCall } from './http.ts'
  * - `failed`: it refused, and its GET confirms that it holds none.
  * - `unsettled`: nobody knows, or it asked for another try; the next one uses the same key.
  * - `unauthorized`: our credentials are refused; nothing about the gift has changed.
- * - `held`: it is down, refuses our credentials, or `mayCall` said no: no POST was sent.
+ * - `blocked`: it is down, refuses our credentials, or `mayCall` said no: no POST was sent.
  * - `aborted`: a stopping process gave the call up; the gift stays as it is.
  */
 export type ChargeOutcome = (
@@ -25,7 +25,7 @@ export type ChargeOutcome = (
   | { kind: 'failed'; code: string; message: string }
   | { kind: 'unauthorized'; code: string; message: string }
   | { kind: 'aborted' }
-  | Held
+  | Blocked
   | (Unsettled & {
       /** Other gifts get no usable answer either, as far as is known: this one must not be given up. */
       isOutage?: boolean
@@ -64,7 +64,7 @@ export interface ChargeApiOptions {
   onExchange?(method: 'GET' | 'POST', meaning: PostMeaning['kind'] | LookupMeaning['kind'], seconds: number): void
 }
 
-const HELD_CODE = 'HELD'
+const BLOCKED_CODE = 'BLOCKED'
 const CHARGES_PATH = '/v1/campaign-charges'
 
 /** The path of the GET by key. Letters, a colon and digits: a path segment as it stands (RFC 3986 §3.3). */
@@ -81,11 +81,11 @@ export function createMoneyCampaignChargeApi(options: ChargeApiOptions): MoneyCa
     call: HttpCall,
     classify: (answer: HttpAnswer, nowMs: number) => Meaning,
     how: ExchangeOptions,
-  ): Promise<Meaning | Held> => {
+  ): Promise<Meaning | Blocked> => {
     const answer = await gate.exchange(gift, call, how)
-    if (answer.kind === 'held') return answer
+    if (answer.kind === 'blocked') return answer
     if (call.method === 'POST' && answer.kind === 'no-reply' && answer.isUnsent && !call.signal?.aborted)
-      return { kind: 'held', reason: `the call could not be sent: ${answer.error.message}` }
+      return { kind: 'blocked', reason: `the call could not be sent: ${answer.error.message}` }
     const meaning = classify(answer, now())
     onExchange?.(call.method, meaning.kind, answer.seconds)
     return meaning
@@ -117,7 +117,7 @@ export function createMoneyCampaignChargeApi(options: ChargeApiOptions): MoneyCa
     const key = idempotencyKey(request)
     const sentAtMs = performance.now()
     const posted = await post(key, request, options)
-    if (posted.kind === 'held') return { ...posted, posts: 0 }
+    if (posted.kind === 'blocked') return { ...posted, posts: 0 }
     if (posted.kind === 'charged') return { ...posted, posts: 1 }
     if (posted.kind === 'unsettled' && (!isLast || signal?.aborted)) return abortedOr(posted, signal, 1)
     const found = await ask(key, posted, signal)
@@ -140,9 +140,9 @@ function conclude(posted: Unpaid, found: LookupMeaning): Concluded {
   const { code, message } = posted
   if (found.kind === 'charged') return found
   if (posted.kind === 'refused') return found.kind === 'no-charge' ? { kind: 'failed', code, message, posts: 1 } : found
-  // Held back meanwhile: it is not known whether it is this gift.
-  const isHeld = found.kind === 'unsettled' && found.code === HELD_CODE
-  if (posted.kind === 'unauthorized' && (found.kind === 'unauthorized' || isHeld)) return posted
+  // Blocked meanwhile: it is not known whether it is this gift.
+  const isBlocked = found.kind === 'unsettled' && found.code === BLOCKED_CODE
+  if (posted.kind === 'unauthorized' && (found.kind === 'unauthorized' || isBlocked)) return posted
   return posted.kind === 'unsettled' ? posted : { kind: 'unsettled', code, message }
 }
 
@@ -165,11 +165,11 @@ function signalOf(signal: AbortSignal | undefined): ChargeOptions {
   return signal === undefined ? {} : { signal }
 }
 
-/** A GET that was held after a POST: that POST's outcome is not known. */
-function asUnsettled(meaning: LookupMeaning | Held): LookupMeaning {
-  return meaning.kind === 'held' ? { kind: 'unsettled', code: HELD_CODE, message: meaning.reason } : meaning
+/** A GET that was blocked after a POST: that POST's outcome is not known. */
+function asUnsettled(meaning: LookupMeaning | Blocked): LookupMeaning {
+  return meaning.kind === 'blocked' ? { kind: 'unsettled', code: BLOCKED_CODE, message: meaning.reason } : meaning
 }
 
-function abortedOr(meaning: Concluded | Held, signal: AbortSignal | undefined, posts: number): ChargeOutcome {
+function abortedOr(meaning: Concluded | Blocked, signal: AbortSignal | undefined, posts: number): ChargeOutcome {
   return signal?.aborted && meaning.kind === 'unsettled' ? { kind: 'aborted', posts } : { ...meaning, posts }
 }

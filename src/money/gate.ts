@@ -14,8 +14,8 @@ import { Permits } from './permits.ts'
 import type { MoneyStatus } from './status.ts'
 
 /** Nothing was called: the Money API is down, refuses our credentials, or the caller thought better of it. */
-export interface Held {
-  kind: 'held'
+export interface Blocked {
+  kind: 'blocked'
   reason: string
 }
 
@@ -47,12 +47,12 @@ export interface ExchangeOptions extends HearingOptions {
 
 const DEFAULT_MAX_IN_FLIGHT = 1024
 
-const WITHDRAWN: Held = { kind: 'held', reason: 'not wanted any more when its turn had come' }
-const STOPPING: Held = { kind: 'held', reason: 'stopping' }
+const WITHDRAWN: Blocked = { kind: 'blocked', reason: 'not wanted any more when its turn had come' }
+const STOPPING: Blocked = { kind: 'blocked', reason: 'stopping' }
 
 /**
- * Stands before every call to the Money API: circuit breaker, refused credentials, rate limit. Held calls cost nothing;
- * whoever feeds it stops reading while it is held (`onHold`), and goes on when a probe has been answered.
+ * Stands before every call to the Money API: circuit breaker, refused credentials, rate limit. Blocked calls cost nothing;
+ * whoever feeds it stops reading while it is blocked (`onBlocked`), and goes on when a probe has been answered.
  */
 export class MoneyGate {
   readonly #options: MoneyGateOptions
@@ -63,7 +63,7 @@ export class MoneyGate {
   readonly #belief: Belief
   readonly #hearing: Hearing
   readonly #outage: OutageProbe
-  readonly #listeners: ((isHeld: boolean) => void)[] = []
+  readonly #listeners: ((isBlocked: boolean) => void)[] = []
   readonly service: Service
   /** Stopped first: whoever waits for a permit is told so, and a stop does not wait for the rate limit. */
   readonly waiting: Service
@@ -116,14 +116,14 @@ export class MoneyGate {
     })
   }
 
-  get isHeld(): boolean {
+  get isBlocked(): boolean {
     return this.#isDown || this.#latch.refusal !== undefined
   }
 
   get status(): MoneyStatus {
     const { refusal } = this.#latch
     // Its minimum pause is over for good once a GET was answered; the next calls are its probes.
-    const breaker = this.#breaker.state === 'open' && !this.isHeld ? 'half-open' : this.#breaker.state
+    const breaker = this.#breaker.state === 'open' && !this.isBlocked ? 'half-open' : this.#breaker.state
     return {
       breaker,
       breakerSince: new Date(this.#breakerSinceMs).toISOString(),
@@ -134,15 +134,15 @@ export class MoneyGate {
     }
   }
 
-  /** Called with true when nothing more should be fed to it, with false when calls may go on; at once when it is held. */
-  onHold(listener: (isHeld: boolean) => void): void {
+  /** Called with true when nothing more should be fed to it, with false when calls may go on; at once when it is blocked. */
+  onBlocked(listener: (isBlocked: boolean) => void): void {
     this.#listeners.push(listener)
-    if (this.isHeld) listener(true)
+    if (this.isBlocked) listener(true)
   }
 
-  /** Held back, or about to be found out: no gift is given up now. */
+  /** Blocked, or about to be found out: no gift is given up now. */
   get isTroubled(): boolean {
-    return this.isHeld || this.#breaker.state !== 'closed'
+    return this.isBlocked || this.#breaker.state !== 'closed'
   }
 
   /** Has the Money API given a clear answer to a call that was sent at this time (`performance.now`) or later? */
@@ -165,9 +165,9 @@ export class MoneyGate {
     gift: string,
     call: HttpCall,
     options: ExchangeOptions = {},
-  ): Promise<(HttpAnswer & { seconds: number }) | Held> {
-    if (this.isHeld) return this.#held()
-    if (!(await this.#window.enter(call.signal, options.isUrgent))) return this.isHeld ? this.#held() : STOPPING
+  ): Promise<(HttpAnswer & { seconds: number }) | Blocked> {
+    if (this.isBlocked) return this.#blocked()
+    if (!(await this.#window.enter(call.signal, options.isUrgent))) return this.isBlocked ? this.#blocked() : STOPPING
     let isAnswered = false
     try {
       const answer = await this.#exchangeInTurn(gift, call, options)
@@ -179,7 +179,7 @@ export class MoneyGate {
   }
 
   async #exchangeInTurn(gift: string, call: HttpCall, options: ExchangeOptions) {
-    if (this.isHeld) return this.#held()
+    if (this.isBlocked) return this.#blocked()
     const mayCall = options.mayCall ?? always
     const refusal = await this.#takePermit(call.signal, mayCall, options.isUrgent)
     if (refusal !== undefined) return refusal
@@ -189,13 +189,13 @@ export class MoneyGate {
     const answer = await this.#breaker.run({ gift, method: call.method }, async () => {
       // It may have waited for the verdict of the probes.
       isWithdrawn = !(await mayCall())
-      if (isWithdrawn || this.isHeld) return undefined
+      if (isWithdrawn || this.isBlocked) return undefined
       const heard = await this.#hearing.exchange(gift, call, options)
       seconds = heard.seconds
       if (sampleOf(call.method, heard) === 'unusable') this.#trouble = codeOf(heard)
       return heard
     })
-    if (answer === undefined) return isWithdrawn ? WITHDRAWN : this.#held()
+    if (answer === undefined) return isWithdrawn ? WITHDRAWN : this.#blocked()
     if (sampleOf(call.method, answer) === 'refused') this.#noteRefusal(answer)
     return { ...answer, seconds }
   }
@@ -205,11 +205,11 @@ export class MoneyGate {
     signal: AbortSignal | undefined,
     mayCall: () => Promise<boolean>,
     isUrgent = false,
-  ): Promise<Held | undefined> {
+  ): Promise<Blocked | undefined> {
     const permits = this.#permits
     if (permits === undefined) return undefined
     const isGranted = await permits.take(signal, isUrgent)
-    if (this.isHeld) return this.#held()
+    if (this.isBlocked) return this.#blocked()
     if (!isGranted) return STOPPING
     const takenAtMs = Date.now()
     if (await mayCall()) return undefined
@@ -221,13 +221,13 @@ export class MoneyGate {
     if (this.#options.tellsRefusals !== false) this.#latch.refused(codeOf(answer))
   }
 
-  #held(): Held {
+  #blocked(): Blocked {
     const { refusal } = this.#latch
     const reason =
       refusal === undefined
         ? `the Money API gives no usable answer (${this.#trouble ?? 'NO_REPLY'})`
         : `the Money API refuses our credentials (${refusal.code})`
-    return { kind: 'held', reason }
+    return { kind: 'blocked', reason }
   }
 
   #onBreaker(state: BreakerState): void {
@@ -237,7 +237,7 @@ export class MoneyGate {
       this.#outage.closed()
       logger.info('the Money API answers again: calls go on')
     } else if (state === 'open' && !this.#breaker.isForced) {
-      logger.error(`the Money API gives no usable answer (${this.#trouble ?? 'NO_REPLY'}): calls are held back`)
+      logger.error(`the Money API gives no usable answer (${this.#trouble ?? 'NO_REPLY'}): calls are blocked`)
       this.#window.shrink()
       this.#setDown(true)
       this.#outage.opened()
@@ -248,7 +248,7 @@ export class MoneyGate {
     const { logger } = this.#options
     if (refusal === undefined) logger.info('calls to the Money API go on: its refusal of our credentials was lifted')
     else {
-      logger.error(refusal, 'the Money API refuses our credentials (MONEY_API_TOKEN): calls are held back')
+      logger.error(refusal, 'the Money API refuses our credentials (MONEY_API_TOKEN): calls are blocked')
       // Whenever it is lifted, a few calls go first.
       void this.#breaker.trip()
     }
@@ -261,12 +261,12 @@ export class MoneyGate {
   }
 
   #tell(): void {
-    // A permit each, only to hear that they are held, would keep the probes waiting behind them.
-    if (this.isHeld) {
+    // A permit each, only to hear that they are blocked, would keep the probes waiting behind them.
+    if (this.isBlocked) {
       this.#window.dismiss()
       this.#permits?.dismiss()
     }
-    for (const listener of this.#listeners) listener(this.isHeld)
+    for (const listener of this.#listeners) listener(this.isBlocked)
   }
 
   #getOf = (key: string): HttpCall => ({ method: 'GET', path: this.#options.probePath(key) })

@@ -9,8 +9,8 @@ export interface Service extends AsyncDisposable {
   /** Resolves when the service does its work; rejects when it cannot begin. */
   start(): Promise<void>
   /**
-   * Stops taking new work, finishes what is in hand, frees every resource.
-   * @param deadline aborts when time is up: what is in hand is then abandoned in a way that loses nothing.
+   * Stops taking new work, finishes what is in flight, frees every resource.
+   * @param deadline aborts when time is up: what is in flight is then abandoned in a way that loses nothing.
    */
   stop(deadline?: AbortSignal): Promise<void>
 }

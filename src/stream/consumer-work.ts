@@ -132,7 +132,7 @@ export class ConsumerWork<Fields extends Record<string, string>> {
     return this.inFlight + this.reader.reading
   }
 
-  /** Handlers at work. */
+  /** Handlers in flight. */
   get inFlight(): number {
     return this.#leased.count('active')
   }
@@ -213,7 +213,7 @@ export class ConsumerWork<Fields extends Record<string, string>> {
     return this.recovery.maintain(nowMs, { mayClaim, freeSlots: this.#free - this.ready, laneRoom, isEmpty })
   }
 
-  /** No handler is at work and no read under way. */
+  /** No handler runs and no read under way. */
   whenIdle(): Promise<void> {
     if (this.active === 0) return Promise.resolve()
     this.#idle ??= Promise.withResolvers()

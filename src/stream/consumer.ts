@@ -75,7 +75,7 @@ export class StreamConsumer<Fields extends Record<string, string>> implements Po
     return this.#work.active
   }
 
-  /** Handlers at work. */
+  /** Handlers in flight. */
   get inFlight(): number {
     return this.#work.inFlight
   }
@@ -147,7 +147,7 @@ export class StreamConsumer<Fields extends Record<string, string>> implements Po
     this.#pool.wake(this, true)
   }
 
-  /** No handler is at work and no read under way. */
+  /** No handler runs and no read under way. */
   whenIdle(): Promise<void> {
     return this.#work.whenIdle()
   }

@@ -73,7 +73,7 @@ export class StreamWorker<Fields extends Record<string, string> = Record<string,
     return this.#options.consumer
   }
 
-  /** Handlers at work. */
+  /** Handlers in flight. */
   get inFlight(): number {
     return this.#consumer.inFlight
   }
@@ -124,7 +124,7 @@ export class StreamWorker<Fields extends Record<string, string> = Record<string,
   }
 
   /**
-   * Reads nothing more. Resolves, and `paused` is announced, when no handler is at work and what was done is
+   * Reads nothing more. Resolves, and `paused` is announced, when no handler runs and what was done is
    * acknowledged; at once with `doNotWaitActive`. What waits is given up to other workers, delayed entries when their
    * time has come.
    */

@@ -116,7 +116,7 @@ export class SimWorker {
       refills: { add: () => undefined, keepOnly: () => undefined },
       logger,
     })
-    gate.onHold(isHeld => (isHeld ? registry.hold('money-api') : registry.release('money-api')))
+    gate.onBlocked(isBlocked => (isBlocked ? registry.hold('money-api') : registry.release('money-api')))
     const aborter = new AbortController()
     const retrying = world.retries.work(this.process, new CampaignPromotionVoucherRetryProcessor(deps), aborter.signal)
     let rounds = Promise.resolve()

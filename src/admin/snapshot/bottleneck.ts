@@ -100,7 +100,7 @@ function workersOf({ id }: PromotionProgress, { instances, streamsAnswer }: Surr
     found.push(
       bad(
         'breaker-open',
-        `The Money API gives no usable answer${reasonOf(instances)}: ${format(open)} of ${format(all)} workers hold their calls back`,
+        `The Money API gives no usable answer${reasonOf(instances)}: ${format(open)} of ${format(all)} workers block their calls`,
       ),
     )
   if (limited > 0) found.push(wait('rate-limit', 'Calls wait for MONEY_API_RATE_LIMIT'))
@@ -128,7 +128,7 @@ function serversOf({ type }: PromotionProgress, { databaseMs, kafkaLag }: Surrou
 function emptyOf({ totalCount, rows }: PromotionProgress, unknown: number): Bottleneck {
   if (totalCount > 0 && rows >= totalCount) {
     return unknown > 0
-      ? wait('unsettled', `All are done; ${format(unknown)} are UNKNOWN and do not hold its completion up`)
+      ? wait('unsettled', `All are done; ${format(unknown)} are UNKNOWN and do not keep it from completing`)
       : good('none', 'All are done; it completes in a moment')
   }
   const missing = totalCount > 0 ? ` (${format(totalCount - rows)} of ${format(totalCount)} are missing)` : ''

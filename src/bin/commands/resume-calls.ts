@@ -25,8 +25,8 @@ export const resumeCallsCommand = new Command('resume-calls')
     const value = { wasRefused: refusal !== undefined, since: refusal?.since ?? null, code: refusal?.code ?? null }
     print(options, value, () => [
       refusal === undefined
-        ? 'calls were not held back: no instance has reported refused credentials'
-        : `calls go on; they were held back since ${refusal.since} (${refusal.code})`,
+        ? 'calls were not blocked: no instance has reported refused credentials'
+        : `calls go on; they were blocked since ${refusal.since} (${refusal.code})`,
     ])
   })
 

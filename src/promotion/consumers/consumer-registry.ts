@@ -87,8 +87,8 @@ export class PromotionConsumerRegistry {
   }
 
   #follow({ promotionId, worker }: ConsumerContext): void {
-    const isHeld = this.#holdsOfAll.size > 0 || this.#reasons(promotionId).size > 0
-    if (!isHeld) worker.resume()
+    const isPaused = this.#holdsOfAll.size > 0 || this.#reasons(promotionId).size > 0
+    if (!isPaused) worker.resume()
     else if (!worker.isPaused()) void worker.pause(true)
   }
 

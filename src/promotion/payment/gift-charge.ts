@@ -44,11 +44,11 @@ export function isExhausted(
 }
 
 /** Why the row stays as it is. */
-export function reasonOf(outcome: ChargeOutcome & { kind: 'unauthorized' | 'held' | 'aborted' }): string {
+export function reasonOf(outcome: ChargeOutcome & { kind: 'unauthorized' | 'blocked' | 'aborted' }): string {
   switch (outcome.kind) {
     case 'unauthorized':
       return `Money API refuses our credentials (${outcome.code})`
-    case 'held':
+    case 'blocked':
       return outcome.reason
     case 'aborted':
       return 'stopping'

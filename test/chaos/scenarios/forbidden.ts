@@ -30,7 +30,7 @@ export const forbidden: Scenario = {
     const beside = await rate()
     await system.drain()
     const { UNKNOWN, FAILED } = await countStates(system.kysely, [beside.promotion])
-    const held = system.logged('calls are held back').length
+    const held = system.logged('calls are blocked').length
     return {
       figures: { alone: alone.perSecond, beside: beside.perSecond, UNKNOWN, FAILED, held },
       checks: { someAreUnknown: UNKNOWN > 0, fewAreUnknown: UNKNOWN <= messages / 100, noneFailed: FAILED === 0 },

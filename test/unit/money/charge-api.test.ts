@@ -1,10 +1,10 @@
 import { expect, test } from '@jest/globals'
 import { type ChargeRequest, type HttpAnswer, isKeyOld } from '#money/charge.ts'
 import { createMoneyCampaignChargeApi } from '#money/charge-api.ts'
-import type { Held } from '#money/gate.ts'
+import type { Blocked } from '#money/gate.ts'
 
 const REQUEST: ChargeRequest = { type: 'VOUCHER', promotionId: '1', targetId: '7', memberId: '3', amount: '500' }
-const HELD: Held = { kind: 'held', reason: 'the Money API is down' }
+const BLOCKED: Blocked = { kind: 'blocked', reason: 'the Money API is down' }
 const reply = (status: number, body = '{"transactionKey":"tx-7"}'): HttpAnswer => ({
   kind: 'reply',
   status,
@@ -27,7 +27,7 @@ const QUIET = {
 }
 
 /** An API whose exchanges are answered in this order. */
-function create(...answers: (HttpAnswer | Held)[]) {
+function create(...answers: (HttpAnswer | Blocked)[]) {
   const calls: string[] = []
   const reported: string[] = []
   const api = createMoneyCampaignChargeApi({
@@ -37,7 +37,7 @@ function create(...answers: (HttpAnswer | Held)[]) {
       exchange: async (_gift, { method, path, headers }) => {
         calls.push(`${method} ${path} ${headers?.['idempotency-key'] ?? ''}`.trim())
         const answer = answers.shift() ?? reply(500)
-        return answer.kind === 'held' ? answer : { ...answer, seconds: 0 }
+        return answer.kind === 'blocked' ? answer : { ...answer, seconds: 0 }
       },
     },
   })
@@ -47,7 +47,7 @@ function create(...answers: (HttpAnswer | Held)[]) {
 const POST = 'POST /v1/campaign-charges VOUCHER:7'
 const GET = 'GET /v1/campaign-charges/VOUCHER:7'
 
-test.each<[name: string, answers: (HttpAnswer | Held)[], lookFirst: boolean, calls: string[], outcome: object]>([
+test.each<[name: string, answers: (HttpAnswer | Blocked)[], lookFirst: boolean, calls: string[], outcome: object]>([
   ['young and paid', [reply(200)], false, [POST], { kind: 'charged', transactionKey: 'tx-7', posts: 1 }],
   ['old and paid before', [reply(200)], true, [GET], { kind: 'charged', transactionKey: 'tx-7', posts: 0 }],
   ['old and not paid', [reply(404), reply(200)], true, [GET, POST], { kind: 'charged', posts: 1 }],
@@ -56,10 +56,16 @@ test.each<[name: string, answers: (HttpAnswer | Held)[], lookFirst: boolean, cal
   ['refused, no charge', [reply(400), reply(404)], false, [POST, GET], { kind: 'failed', code: 'HTTP_400', posts: 1 }],
   ['refused, and paid before', [reply(404), reply(200)], false, [POST, GET], { kind: 'charged', posts: 1 }],
   ['refused, and nobody says', [reply(422), reply(503)], false, [POST, GET], { kind: 'unsettled', posts: 1 }],
-  ['refused, the GET held', [reply(422), HELD], false, [POST, GET], { kind: 'unsettled', code: 'HELD', posts: 1 }],
-  ['held', [HELD], false, [POST], { ...HELD, posts: 0 }],
-  ['old and held', [HELD], true, [GET], { ...HELD, posts: 0 }],
-  ['old, held after the GET', [reply(404), HELD], true, [GET, POST], { ...HELD, posts: 0 }],
+  [
+    'refused, the GET held',
+    [reply(422), BLOCKED],
+    false,
+    [POST, GET],
+    { kind: 'unsettled', code: 'BLOCKED', posts: 1 },
+  ],
+  ['blocked', [BLOCKED], false, [POST], { ...BLOCKED, posts: 0 }],
+  ['old and held', [BLOCKED], true, [GET], { ...BLOCKED, posts: 0 }],
+  ['old, held after the GET', [reply(404), BLOCKED], true, [GET, POST], { ...BLOCKED, posts: 0 }],
   ['credentials refused', [reply(401), reply(401)], false, [POST, GET], { kind: 'unauthorized', posts: 1 }],
   ['one gift refused, paid before', [reply(403), reply(200)], false, [POST, GET], { kind: 'charged', posts: 1 }],
   ['one gift refused', [reply(403), reply(404)], false, [POST, GET], { kind: 'unsettled', code: 'HTTP_403', posts: 1 }],
@@ -79,8 +85,8 @@ test.each<[name: string, answers: (HttpAnswer | Held)[], lookFirst: boolean, cal
     { kind: 'unsettled', code: 'HTTP_404' },
   ],
   ['old, its 404 not believed', [doubted(404)], true, [GET], { kind: 'unsettled', code: 'HTTP_404', posts: 0 }],
-  ['never sent', [unsent('ECONNREFUSED')], false, [POST], { kind: 'held', posts: 0 }],
-  ['refused by our client', [unsent('UND_ERR_INVALID_ARG')], false, [POST], { kind: 'held', posts: 0 }],
+  ['never sent', [unsent('ECONNREFUSED')], false, [POST], { kind: 'blocked', posts: 0 }],
+  ['refused by our client', [unsent('UND_ERR_INVALID_ARG')], false, [POST], { kind: 'blocked', posts: 0 }],
   ['old, credentials refused', [reply(403)], true, [GET], { kind: 'unauthorized', posts: 0 }],
 ])('%s', async (_name, answers, lookFirst, expectedCalls, outcome) => {
   const { api, calls } = create(...answers)
@@ -119,8 +125,8 @@ test('mayCall is asked before the first GET and the POST; what was sent is asked
 })
 
 test('a reconciliation that is held knows nothing', async () => {
-  const { api } = create(HELD)
-  expect(await api.lookup(REQUEST)).toEqual({ kind: 'unsettled', code: 'HELD', message: HELD.reason })
+  const { api } = create(BLOCKED)
+  expect(await api.lookup(REQUEST)).toEqual({ kind: 'unsettled', code: 'BLOCKED', message: BLOCKED.reason })
 })
 
 test.each([

@@ -31,7 +31,7 @@ test('a promotion that is paused while the call waits for its turn is not called
   harness.deps.moneyCampaignChargeApi.charge = async (_request, options) => {
     harness.deps.promotionStatusCacheService.status = async () => 'PAUSED'
     expect(await options?.mayCall?.()).toBe(false)
-    return { kind: 'held', reason: 'not wanted any more', posts: 0 }
+    return { kind: 'blocked', reason: 'not wanted any more', posts: 0 }
   }
   expect(await processor.process('100')).toMatchObject({ kind: 'not-now' })
   expect(harness.rows.get('100')).toMatchObject({ processStatus: 'RETRYING', attempts: 1 })
