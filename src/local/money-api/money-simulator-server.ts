@@ -18,6 +18,8 @@ import { type Answer, type Call, DEFAULT_MONEY_SETTINGS, MoneySimulator } from '
 export interface MoneyServerOptions extends Partial<MoneyControl> {
   /** 0 picks a free one. */
   port: number
+  /** Where it listens: loopback, unless it is told otherwise. */
+  host?: string
   /** Wanted as bearer token on the two routes of the contract. */
   token?: string
   /** File that the charges are appended to, and read from at the start. */
@@ -37,14 +39,14 @@ export interface RunningMoneySimulator {
   close(): Promise<void>
 }
 
-/** Listens on loopback; resolves when it can be called. */
+/** Resolves when it can be called. */
 export async function startMoneySimulator(options: MoneyServerOptions): Promise<RunningMoneySimulator> {
-  const { port, token, ledger: path, recordRequests = false, ...settings } = options
+  const { port, host = '127.0.0.1', token, ledger: path, recordRequests = false, ...settings } = options
   const ledger = new MoneyLedger(path)
   ledger.recordAll(recordRequests)
   const simulator = new MoneySimulator({ ...DEFAULT_MONEY_SETTINGS, ...settings }, ledger)
   const server = createServer({ keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0 }, handler(simulator, token))
-  server.listen(port, '127.0.0.1', 4096)
+  server.listen(port, host, 4096)
   await once(server, 'listening')
   return {
     port: (server.address() as AddressInfo).port,
@@ -213,6 +215,7 @@ async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       port: { type: 'string', default: '0' },
+      host: { type: 'string', default: '127.0.0.1' },
       token: { type: 'string' },
       ledger: { type: 'string' },
       settings: { type: 'string', default: '{}' },
@@ -225,10 +228,11 @@ async function main(): Promise<void> {
     ...settings,
     ...(values['no-dedup'] ? { dedup: false } : {}),
     port: Number(values.port),
+    host: values.host,
     ...(values.token === undefined ? {} : { token: values.token }),
     ...(values.ledger === undefined ? {} : { ledger: values.ledger }),
   })
-  process.stdout.write(`listening on 127.0.0.1:${port}\n`)
+  process.stdout.write(`listening on ${values.host}:${port}\n`)
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(0))
 }
 

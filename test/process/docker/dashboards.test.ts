@@ -9,7 +9,7 @@ const withKafka = kafkaMissing === undefined ? describe : describe.skip
 
 /** Queries of the dashboard and of the alert rules, as they stand in the files. */
 function queries(): string[] {
-  const dashboard = JSON.parse(readFileSync('docker/grafana/promostream.json', 'utf8')) as {
+  const dashboard = JSON.parse(readFileSync('docker/grafana/dashboards/promostream.json', 'utf8')) as {
     panels: { targets: { expr: string }[] }[]
   }
   const alerts = [...readFileSync('docker/prometheus/alerts.yaml', 'utf8').matchAll(/^\s+expr: (.*)$/gm)]
