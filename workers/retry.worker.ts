@@ -46,7 +46,7 @@ class RetryLaterError extends Error {
 
 export interface RetryWorker extends Service {
   /** With true no job is begun: the Money API is not to be called. */
-  hold(isBlocked: boolean): void
+  setBlocked(isBlocked: boolean): void
   /** Since its loop last came round, in ms; 0 while it is held. */
   readonly ageMs: number
 }
@@ -137,8 +137,8 @@ export function createRetryWorker(options: RetryWorkerOptions): RetryWorker {
     get ageMs() {
       return isBlocked || worker === undefined ? 0 : performance.now() - turnedAtMs
     },
-    hold: shouldHold => {
-      isBlocked = shouldHold
+    setBlocked: shouldBlock => {
+      isBlocked = shouldBlock
       follow()
     },
   }

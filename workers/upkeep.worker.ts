@@ -1,4 +1,4 @@
-import type { PromotionReconciler } from '#promotion/consumers/follow-status.ts'
+import type { StatusFollower } from '#promotion/consumers/follow-status.ts'
 import type { BalanceCheck } from '#promotion/upkeep/balance-check.ts'
 import type { RefillRounds } from '#promotion/upkeep/refill-rounds.ts'
 import { completionRound, reconciliationRound, sweepRound, type UpkeepDeps } from '#promotion/upkeep/upkeep.ts'
@@ -6,12 +6,12 @@ import { CodedError, errorLine, toError } from '#runtime/errors.ts'
 import { type Service, service } from '#runtime/service.ts'
 
 export interface UpkeepWorkerOptions {
-  reconciler: Pick<PromotionReconciler, 'reconcile'>
+  statusFollower: Pick<StatusFollower, 'follow'>
   upkeep: UpkeepDeps
   balance: BalanceCheck
   refills: Pick<RefillRounds, 'round'>
   /** Pauses between two rounds, in ms. */
-  reconcileIntervalMs: number
+  followIntervalMs: number
   sweepIntervalMs: number
 }
 
@@ -28,18 +28,18 @@ const REFILL_INTERVAL_MS = 200
 
 /** Timers, not a BullMQ scheduler: the medic must not die with the patient. The first reconcile is part of the start. */
 export function createUpkeepWorker(options: UpkeepWorkerOptions): UpkeepWorker {
-  const { reconciler, refills, upkeep, balance, reconcileIntervalMs, sweepIntervalMs } = options
+  const { statusFollower, refills, upkeep, balance, followIntervalMs, sweepIntervalMs } = options
   let lastRoundAtMs = performance.now()
   let isStopping = false
   const hasTime = () => !isStopping
   const reconcile = async () => {
-    await reconciler.reconcile()
+    await statusFollower.follow()
     lastRoundAtMs = performance.now()
   }
   const rounds = [
-    createRound('reconcile', reconcileIntervalMs, upkeep, reconcile),
+    createRound('reconcile', followIntervalMs, upkeep, reconcile),
     createRound('refill', REFILL_INTERVAL_MS, upkeep, () => refills.round()),
-    createRound('completion', reconcileIntervalMs, upkeep, () => completionRound(upkeep, hasTime)),
+    createRound('completion', followIntervalMs, upkeep, () => completionRound(upkeep, hasTime)),
     createRound('sweep', sweepIntervalMs, upkeep, () => sweepRound(upkeep, hasTime)),
     createRound('reconciliation', sweepIntervalMs, upkeep, () => reconciliationRound(upkeep, hasTime)),
     createRound('balance', sweepIntervalMs, upkeep, () => balance.round()),
@@ -56,7 +56,7 @@ export function createUpkeepWorker(options: UpkeepWorkerOptions): UpkeepWorker {
   })
   const assertAlive = (nowMs = performance.now()) => {
     const ageMs = nowMs - lastRoundAtMs
-    if (ageMs > reconcileIntervalMs + STALE_AFTER_MS)
+    if (ageMs > followIntervalMs + STALE_AFTER_MS)
       throw new CodedError('UPKEEP_STALE', `no round for ${Math.round(ageMs / 1000)} s`)
   }
   return {

@@ -4,7 +4,7 @@ import { TopicConsumer } from '#kafka/topic-consumer.ts'
 import { campaignPromotionStartedListener } from '#listeners/campaign-listeners.ts'
 import type { MoneyGate } from '#money/gate.ts'
 import { PromotionConsumerRegistry } from '#promotion/consumers/consumer-registry.ts'
-import { PromotionReconciler } from '#promotion/consumers/follow-status.ts'
+import { StatusFollower } from '#promotion/consumers/follow-status.ts'
 import type { StartedDeps } from '#promotion/consumers/started.ts'
 import { PromotionStreamManager } from '#promotion/consumers/stream-manager.ts'
 import { deadLetterLabel } from '#promotion/metrics.ts'
@@ -26,11 +26,11 @@ import { consumerLoop, freshProbesOf, type HealthLoop } from './health.ts'
 import { retryPolicyOf } from './parts.ts'
 
 /** How soon a promotion's status, changed by anyone, is followed by this process, in ms. */
-const RECONCILE_INTERVAL_MS = 2000
+const FOLLOW_INTERVAL_MS = 2000
 
 /** Longer than any of their turns takes by itself, in ms. */
 const POOL_READY_MS = 15_000
-const UPKEEP_READY_MS = 15_000 + RECONCILE_INTERVAL_MS
+const UPKEEP_READY_MS = 15_000 + FOLLOW_INTERVAL_MS
 const RETRY_READY_MS = 30_000
 
 /** The consumers of this process: their slots, who starts and stops them, and what the database wants of them. */
@@ -56,7 +56,7 @@ export function consumersOf(config: WorkerConfig, parts: GiftParts) {
     onDelivery: (type, isRepeated) => metrics.deliveries.inc({ type, repeated: String(isRepeated) }),
   })
   const refills = new RefillRounds({ kysely: database.kysely, producer: parts.producer(), streams, logger })
-  const reconciler = new PromotionReconciler({ promotions, manager, registry, refills, logger })
+  const statusFollower = new StatusFollower({ promotions, manager, registry, refills, logger })
   const life = service('consumers', {
     start: async () => undefined,
     stop: async deadline => {
@@ -64,7 +64,7 @@ export function consumersOf(config: WorkerConfig, parts: GiftParts) {
       await pool.close()
     },
   })
-  return { reconciler, refills, registry, pool, service: life }
+  return { statusFollower, refills, registry, pool, service: life }
 }
 
 function streamSettingsOf(config: WorkerConfig) {
@@ -101,9 +101,9 @@ export function retriesOf(config: WorkerConfig, parts: GiftParts) {
 /** While the gate refuses calls, nothing is begun that would make one. */
 export function blockTogether(gate: MoneyGate, registry: PromotionConsumerRegistry, retryWorker: RetryWorker): void {
   gate.onBlocked(isBlocked => {
-    if (isBlocked) registry.hold('money-api')
+    if (isBlocked) registry.pause('money-api')
     else registry.release('money-api')
-    retryWorker.hold(isBlocked)
+    retryWorker.setBlocked(isBlocked)
   })
 }
 
@@ -111,17 +111,17 @@ type UpkeepNeeds = Omit<ReturnType<typeof consumersOf>, 'service'> & ReturnType<
 
 /** What finds again whatever falls between two steps, one instance at a time. */
 export function upkeepOf(config: WorkerConfig, parts: GiftParts, needs: UpkeepNeeds) {
-  const { reconciler, refills, registry, care } = needs
+  const { statusFollower, refills, registry, care } = needs
   const { database, promotions, streams, logger, processorDeps } = parts
   const { kysely } = database
   const { metrics, moneyCampaignChargeApi: moneyApi, resultUpdateService } = processorDeps
   const retryJobs = parts.retryJobs()
   const onLock = createLockWatch({ metrics: parts.metrics(), logger })
   return createUpkeepWorker({
-    reconciler,
+    statusFollower,
     balance: createBalanceCheck({ kysely, metrics: parts.metrics(), logger, onLock }),
     refills,
-    reconcileIntervalMs: RECONCILE_INTERVAL_MS,
+    followIntervalMs: FOLLOW_INTERVAL_MS,
     sweepIntervalMs: config.SWEEP_INTERVAL_MS,
     upkeep: {
       kysely,
@@ -143,7 +143,7 @@ export function upkeepOf(config: WorkerConfig, parts: GiftParts, needs: UpkeepNe
   })
 }
 
-type StartedNeeds = Pick<StartedDeps, 'reconciler' | 'onAnswered'> & { onFatal: ProcessLife['fatal'] }
+type StartedNeeds = Pick<StartedDeps, 'statusFollower' | 'onAnswered'> & { onFatal: ProcessLife['fatal'] }
 
 /** The planning documents' @ConditionalOnProperty: the started listener exists only while the toggle is on. */
 export function startedConsumersOf(

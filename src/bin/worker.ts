@@ -24,7 +24,7 @@ await runProcess('worker', workerSchema, async (config, life) => {
     logger: life.logger,
   })
   const started = startedConsumersOf(config, parts, {
-    reconciler: consumers.reconciler,
+    statusFollower: consumers.statusFollower,
     onAnswered: instance.startedEvent,
     onFatal: life.fatal,
   })

@@ -3,7 +3,7 @@ import { createMoneyCampaignChargeApi, lookupPath } from '#money/charge-api.ts'
 import { MoneyGate } from '#money/gate.ts'
 import type { HttpPool } from '#money/http.ts'
 import { PromotionConsumerRegistry } from '#promotion/consumers/consumer-registry.ts'
-import { PromotionReconciler } from '#promotion/consumers/follow-status.ts'
+import { StatusFollower } from '#promotion/consumers/follow-status.ts'
 import { PromotionStreamManager } from '#promotion/consumers/stream-manager.ts'
 import {
   CampaignPromotionVoucherProcessor,
@@ -16,7 +16,7 @@ import { connectionOf, processorDepsOf, reach } from './process-parts.ts'
 import { SimProcess } from './scheduler.ts'
 import type { World } from './world.ts'
 
-const RECONCILE_INTERVAL_MS = 1000
+const FOLLOW_INTERVAL_MS = 1000
 const STOP_DEADLINE_MS = 8000
 /** Beyond the deadline a stop may take this long: two graces after the abort, and leaving the group. */
 const STOP_SLACK_MS = 4000
@@ -104,7 +104,7 @@ export class SimWorker {
       logger,
       onDead: () => undefined,
     })
-    const reconciler = new PromotionReconciler({
+    const statusFollower = new StatusFollower({
       promotions: {
         listActive: () =>
           world.database(this.process, () =>
@@ -116,12 +116,12 @@ export class SimWorker {
       refills: { add: () => undefined, keepOnly: () => undefined },
       logger,
     })
-    gate.onBlocked(isBlocked => (isBlocked ? registry.hold('money-api') : registry.release('money-api')))
+    gate.onBlocked(isBlocked => (isBlocked ? registry.pause('money-api') : registry.release('money-api')))
     const aborter = new AbortController()
     const retrying = world.retries.work(this.process, new CampaignPromotionVoucherRetryProcessor(deps), aborter.signal)
     let rounds = Promise.resolve()
     const reconcile = async () => {
-      await reconciler.reconcile().catch(() => undefined)
+      await statusFollower.follow().catch(() => undefined)
       for (const { worker } of registry.contexts) this.#watch(worker)
     }
     this.#stop = async () => {
@@ -138,7 +138,7 @@ export class SimWorker {
     }
     const round = setInterval(() => {
       rounds = Promise.all([rounds, reconcile()]).then(() => undefined)
-    }, RECONCILE_INTERVAL_MS)
+    }, FOLLOW_INTERVAL_MS)
     await reach(connection)
     await gate.service.start()
     rounds = reconcile()

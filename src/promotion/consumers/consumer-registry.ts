@@ -13,7 +13,7 @@ export interface ConsumerContext {
 }
 
 /** Why a promotion's consumers wait. Each reason is taken back by whoever gave it; the last one taken back resumes. */
-export type HoldReason = 'promotion-paused' | 'money-api'
+export type PauseReason = 'promotion-paused' | 'money-api'
 
 /** The planning documents' `PromotionConsumerRegistry`: which promotions this process consumes, one context each. */
 export class PromotionConsumerRegistry {
@@ -21,8 +21,8 @@ export class PromotionConsumerRegistry {
   readonly #running = new Map<string, ConsumerContext>()
   /** Taken down, handlers still at work: no longer registered, but the process's stop waits for them. */
   readonly #closing = new Map<Promise<ConsumerContext>, Promise<void>>()
-  readonly #holds = new Map<string, Set<HoldReason>>()
-  readonly #holdsOfAll = new Set<HoldReason>()
+  readonly #reasonsByPromotion = new Map<string, Set<PauseReason>>()
+  readonly #reasonsForAll = new Set<PauseReason>()
   readonly #logger: Logger
 
   constructor(logger: Logger) {
@@ -63,20 +63,20 @@ export class PromotionConsumerRegistry {
   }
 
   /** What is in hand stays in hand, nothing new is begun. Without an id: all promotions, also those to come. */
-  hold(reason: HoldReason, promotionId?: string): void {
+  pause(reason: PauseReason, promotionId?: string): void {
     this.#reasons(promotionId).add(reason)
     this.#followAll(promotionId)
   }
 
-  release(reason: HoldReason, promotionId?: string): void {
+  release(reason: PauseReason, promotionId?: string): void {
     this.#reasons(promotionId).delete(reason)
     this.#followAll(promotionId)
   }
 
-  #reasons(promotionId: string | undefined): Set<HoldReason> {
-    if (promotionId === undefined) return this.#holdsOfAll
-    const reasons = this.#holds.get(promotionId) ?? new Set()
-    this.#holds.set(promotionId, reasons)
+  #reasons(promotionId: string | undefined): Set<PauseReason> {
+    if (promotionId === undefined) return this.#reasonsForAll
+    const reasons = this.#reasonsByPromotion.get(promotionId) ?? new Set()
+    this.#reasonsByPromotion.set(promotionId, reasons)
     return reasons
   }
 
@@ -87,7 +87,7 @@ export class PromotionConsumerRegistry {
   }
 
   #follow({ promotionId, worker }: ConsumerContext): void {
-    const isPaused = this.#holdsOfAll.size > 0 || this.#reasons(promotionId).size > 0
+    const isPaused = this.#reasonsForAll.size > 0 || this.#reasons(promotionId).size > 0
     if (!isPaused) worker.resume()
     else if (!worker.isPaused()) void worker.pause(true)
   }
@@ -102,7 +102,7 @@ export class PromotionConsumerRegistry {
     if (context === undefined) return
     this.#contexts.delete(promotionId)
     this.#running.delete(promotionId)
-    this.#holds.delete(promotionId)
+    this.#reasonsByPromotion.delete(promotionId)
     const closing = this.#close(promotionId, context, deadline)
     this.#closing.set(context, closing)
     await closing

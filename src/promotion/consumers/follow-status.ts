@@ -4,7 +4,7 @@ import type { Logger } from '#runtime/logger.ts'
 import type { PromotionConsumerRegistry } from './consumer-registry.ts'
 import type { PromotionStreamManager } from './stream-manager.ts'
 
-export interface ReconcilerDeps {
+export interface StatusFollowerDeps {
   promotions: PromotionRepository
   manager: PromotionStreamManager
   registry: PromotionConsumerRegistry
@@ -20,17 +20,17 @@ const FOLLOW_MS = 2000
  * Makes this process do what the database says: consumers of IN_PROGRESS promotions run and their streams are filled,
  * those of PAUSED ones wait, all others stop. Started events only make it faster.
  */
-export class PromotionReconciler {
-  readonly #deps: ReconcilerDeps
+export class StatusFollower {
+  readonly #deps: StatusFollowerDeps
   /** Promotions that are being followed: one on a shard that is away takes long over it. */
   readonly #following = new Set<string>()
 
-  constructor(deps: ReconcilerDeps) {
+  constructor(deps: StatusFollowerDeps) {
     this.#deps = deps
   }
 
   /** One round over every promotion. One that fails does not keep the others from theirs. */
-  async reconcile(): Promise<void> {
+  async follow(): Promise<void> {
     const { promotions, registry, manager, refills } = this.#deps
     const active = await promotions.listActive()
     const activeIds = new Set(active.map(promotion => promotion.id))
@@ -49,12 +49,12 @@ export class PromotionReconciler {
 
   async #follow(promotion: Promotion): Promise<void> {
     this.#following.add(promotion.id)
-    await this.#guard(promotion.id, () => this.reconcileOne(promotion))
+    await this.#guard(promotion.id, () => this.followOne(promotion))
     this.#following.delete(promotion.id)
   }
 
   /** Starts or pauses the consumers of one promotion; its stream is refilled by the next refill round. */
-  async reconcileOne(promotion: Promotion): Promise<void> {
+  async followOne(promotion: Promotion): Promise<void> {
     const { manager, refills } = this.#deps
     if (promotion.status === 'PAUSED') return manager.pauseConsumers(promotion.id)
     await manager.startConsumers(promotion.id, promotion.totalCount, promotion.type, promotion.consumersPerInstance)
@@ -65,7 +65,10 @@ export class PromotionReconciler {
     try {
       await work()
     } catch (error) {
-      this.#deps.logger.warn({ err: toError(error), promotionId }, `reconcile failed: ${errorLine(error)}`)
+      this.#deps.logger.warn(
+        { err: toError(error), promotionId },
+        `the status could not be followed: ${errorLine(error)}`,
+      )
     }
   }
 }

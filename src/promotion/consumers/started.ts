@@ -3,11 +3,11 @@ import { parseMessage } from '#promotion/intake/gift-message.ts'
 import type { PromotionMetrics } from '#promotion/metrics.ts'
 import { type PromotionStartedMessage, promotionStartedMessage } from '#queues/started.message.ts'
 import type { Logger } from '#runtime/logger.ts'
-import type { PromotionReconciler } from './follow-status.ts'
+import type { StatusFollower } from './follow-status.ts'
 
 export interface StartedDeps {
   promotions: PromotionRepository
-  reconciler: Pick<PromotionReconciler, 'reconcileOne'>
+  statusFollower: Pick<StatusFollower, 'followOne'>
   metrics: PromotionMetrics
   logger: Logger
   /** Called when this process has done what an event asks for. */
@@ -38,7 +38,7 @@ export async function handlePromotionStarted(json: string, deps: StartedDeps, wr
 
 async function startPromotion(
   { promotionId, totalCount, type }: PromotionStartedMessage,
-  { promotions, reconciler, logger }: StartedDeps,
+  { promotions, statusFollower, logger }: StartedDeps,
 ): Promise<string | undefined> {
   const known = await promotions.find(promotionId)
   if (known === undefined) return 'promotion-not-found'
@@ -46,7 +46,7 @@ async function startPromotion(
   const started = await promotions.start(promotionId, totalCount)
   if (started?.changed)
     logger.info({ promotionId, type, totalCount: started.promotion.totalCount }, 'promotion started')
-  if (started?.promotion.status === 'IN_PROGRESS') await reconciler.reconcileOne(started.promotion)
+  if (started?.promotion.status === 'IN_PROGRESS') await statusFollower.followOne(started.promotion)
   return undefined
 }
 

@@ -76,7 +76,7 @@ export class PromotionStreamManager {
   /** What is in hand stays in hand, nothing new is begun; the consumers stay for the resume. */
   async pauseConsumers(promotionId: string): Promise<void> {
     const { registry } = this.#deps
-    if ((await registry.get(promotionId)) !== undefined) registry.hold('promotion-paused', promotionId)
+    if ((await registry.get(promotionId)) !== undefined) registry.pause('promotion-paused', promotionId)
   }
 
   async stopConsumers(promotionId: string, deadline?: AbortSignal): Promise<void> {

@@ -8,11 +8,11 @@ test('a round that hangs does not keep the process beyond its deadline', async (
   const logger = createLogger('test', 'silent')
   const kysely = { connection: () => ({ execute: () => hangs }) }
   const upkeep = createUpkeepWorker({
-    reconciler: { reconcile: async () => undefined },
+    statusFollower: { follow: async () => undefined },
     refills: { round: async () => undefined },
     balance: { round: async () => undefined },
     upkeep: { kysely, logger },
-    reconcileIntervalMs: 1000,
+    followIntervalMs: 1000,
     sweepIntervalMs: 1000,
   } as unknown as UpkeepWorkerOptions)
   await upkeep.start()
@@ -34,8 +34,8 @@ test('a reconcile round that rejects is logged and comes again; the worker is al
   let isBroken = true
   let rounds = 0
   const upkeep = createUpkeepWorker({
-    reconciler: {
-      reconcile: async () => {
+    statusFollower: {
+      follow: async () => {
         rounds += 1
         if (isBroken) throw new Error('PostgreSQL is away')
       },
@@ -43,7 +43,7 @@ test('a reconcile round that rejects is logged and comes again; the worker is al
     refills: { round: async () => undefined },
     balance: { round: async () => undefined },
     upkeep: { kysely: { connection: () => ({ execute: async () => undefined }) }, logger, onLock: () => undefined },
-    reconcileIntervalMs: 5,
+    followIntervalMs: 5,
     sweepIntervalMs: 60_000,
   } as unknown as UpkeepWorkerOptions)
   await upkeep.start()

@@ -46,7 +46,7 @@ withKafka('started events that a new worker hears from the first', () => {
     for (const id of [older, recent]) await promotions.create({ id, name: 'made later', type: 'POINT', totalCount: 5 })
     const listen = campaignPromotionStartedListener({
       promotions,
-      reconciler: { reconcileOne: async () => undefined },
+      statusFollower: { followOne: async () => undefined },
       metrics: createPromotionMetrics(createMetrics('test')),
       logger,
       retryer: work => work(),

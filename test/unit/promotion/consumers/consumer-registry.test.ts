@@ -47,13 +47,13 @@ class FakeWorker {
 test('two reasons to wait do not fight: the last one taken back resumes', async () => {
   const { registry, register } = create()
   const [one, other] = [await register('1'), await register('2')]
-  registry.hold('promotion-paused', '1')
+  registry.pause('promotion-paused', '1')
   expect([one.isPaused(), other.isPaused()]).toEqual([true, false])
-  registry.hold('money-api')
-  registry.hold('money-api')
+  registry.pause('money-api')
+  registry.pause('money-api')
   expect([one.isPaused(), other.isPaused()]).toEqual([true, true])
   registry.release('promotion-paused', '1')
-  registry.hold('promotion-paused', '2')
+  registry.pause('promotion-paused', '2')
   expect([one.isPaused(), other.isPaused()]).toEqual([true, true])
   registry.release('money-api')
   expect([one.isPaused(), other.isPaused()]).toEqual([false, true])
@@ -61,7 +61,7 @@ test('two reasons to wait do not fight: the last one taken back resumes', async 
 
 test('consumers that come up while the Money API is not to be called wait too', async () => {
   const { registry, register } = create()
-  registry.hold('money-api')
+  registry.pause('money-api')
   const worker = await register('1')
   expect(worker.isPaused()).toBe(true)
   registry.release('money-api')
@@ -71,7 +71,7 @@ test('consumers that come up while the Money API is not to be called wait too', 
 test('a reason goes with the consumers it was given for', async () => {
   const { registry, register } = create()
   await register('1')
-  registry.hold('promotion-paused', '1')
+  registry.pause('promotion-paused', '1')
   await registry.shutdown('1')
   expect(registry.contexts).toEqual([])
   expect((await register('1')).isPaused()).toBe(false)

@@ -1,13 +1,13 @@
 import { expect, test } from '@jest/globals'
 import type { Promotion } from '#database/promotions/promotions.ts'
-import { PromotionReconciler, type ReconcilerDeps } from '#promotion/consumers/follow-status.ts'
+import { StatusFollower, type StatusFollowerDeps } from '#promotion/consumers/follow-status.ts'
 import { createLogger } from '#runtime/logger.ts'
 
 test('a promotion whose stop takes long does not keep the others from following their status', async () => {
   const stopping: string[] = []
   const started: string[] = []
   const active = [{ id: '2', status: 'IN_PROGRESS', totalCount: 1, type: 'POINT' }] as Promotion[]
-  const reconciler = new PromotionReconciler({
+  const statusFollower = new StatusFollower({
     promotions: { listActive: async () => active },
     registry: { promotionIds: ['1'] },
     refills: { add: () => undefined, keepOnly: () => undefined },
@@ -19,9 +19,9 @@ test('a promotion whose stop takes long does not keep the others from following 
       },
     },
     logger: createLogger('test', 'silent'),
-  } as unknown as ReconcilerDeps)
-  await reconciler.reconcile()
-  await reconciler.reconcile()
+  } as unknown as StatusFollowerDeps)
+  await statusFollower.follow()
+  await statusFollower.follow()
   expect(stopping).toEqual(['1', '1'])
   expect(started).toEqual(['2', '2'])
 })
@@ -32,7 +32,7 @@ test('a promotion whose start takes long does not keep the others from following
   const followed: string[] = []
   const refilled: string[] = []
   const running: ReadonlySet<string>[] = []
-  const reconciler = new PromotionReconciler({
+  const statusFollower = new StatusFollower({
     promotions: { listActive: async () => [...active, paused] as Promotion[] },
     registry: { promotionIds: [] },
     manager: {
@@ -44,9 +44,9 @@ test('a promotion whose start takes long does not keep the others from following
       keepOnly: (ids: ReadonlySet<string>) => void running.push(ids),
     },
     logger: createLogger('test', 'silent'),
-  } as unknown as ReconcilerDeps)
-  await reconciler.reconcile()
-  await reconciler.reconcile()
+  } as unknown as StatusFollowerDeps)
+  await statusFollower.follow()
+  await statusFollower.follow()
   expect(followed).toEqual(['2', '3', '2', '3'])
   // One that is paused, or not up yet, is not filled.
   expect(refilled).toEqual(['2', '3', '2', '3'])
