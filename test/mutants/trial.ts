@@ -7,6 +7,9 @@ export type MutantVerdict = 'caught' | 'survived' | 'unsettled' | 'no mutant'
 /** Of all tests of a stage, in ms. */
 const STAGE_LIMIT_MS = 300_000
 
+/** Tests that start processes, or take their time. */
+const WHOLE_PRODUCT = '/process/|\\.slow\\.test\\.ts$'
+
 /** Jest's own choice of tests that import the file, cheapest first; the last ones run the whole product. */
 function stagesOf(file: string, hasRest: boolean): string[][] {
   const stages = [['--selectProjects', 'unit', '--findRelatedTests', file]]
@@ -14,8 +17,15 @@ function stagesOf(file: string, hasRest: boolean): string[][] {
     stages.push(['--selectProjects', 'stream', '--runTestsByPath', 'test/stream/redis-memory.test.ts'])
     stages.push(['--selectProjects', 'stream', '--runTestsByPath', 'test/stream/redis-installed.test.ts'])
   }
-  stages.push(['--selectProjects', 'integration', '--findRelatedTests', file, '--testPathIgnorePatterns', '/process/'])
-  if (hasRest) stages.push(['--selectProjects', 'integration', 'test/process', 'test/admin'])
+  stages.push([
+    '--selectProjects',
+    'integration',
+    '--findRelatedTests',
+    file,
+    '--testPathIgnorePatterns',
+    WHOLE_PRODUCT,
+  ])
+  if (hasRest) stages.push(['--selectProjects', 'integration', 'test/process'])
   return stages
 }
 
@@ -54,7 +64,7 @@ export class MutantTrial {
   }
 
   #tests(args: readonly string[], failed: string[] = []): Promise<Ending> {
-    const order = ['--bail', '--testSequencer', 'test/mutants/shortest-first.cjs']
+    const order = ['--bail', '--testSequencer', './test/mutants/shortest-first.cjs']
     return this.#copy.jest([...args, ...order], this.#env, file => failed.push(file))
   }
 
