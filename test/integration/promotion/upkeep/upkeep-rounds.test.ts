@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { Redis } from 'ioredis'
 import { type Kysely, sql } from 'kysely'
 import { createGiftResultRepositories } from '#database/gifts/results.ts'
-import { moveUnknownToRetrying } from '#database/gifts/unknown.ts'
+import { listDueChecks, moveUnknownToRetrying } from '#database/gifts/unknown.ts'
 import { createPromotionRepository, type PromotionRepository } from '#database/promotions/promotions.ts'
 import { PromotionConsumerRegistry } from '#promotion/consumers/consumer-registry.ts'
 import { PromotionStreamProducer } from '#promotion/intake/stream-producer.ts'
@@ -278,6 +278,22 @@ describe('entries of a STOPPED promotion', () => {
     }
     await endAll()
   })
+})
+
+test('a check of a gift type that this version does not know is left to a process that does', async () => {
+  const [targetId] = await gifts(await promotion(), 1)
+  await sql`
+    insert into campaign_promotion_unknown_check (type, target_id, promotion_id, next_check_at)
+    values ('COUPON', 7, 1, now() - interval '1 hour'),
+      ('VOUCHER', ${targetId}::bigint, 1, now() - interval '1 minute')`.execute(kysely)
+  const due = await listDueChecks(kysely, 100)
+  expect(due.filter(({ promotionId }) => promotionId === '1')).toMatchObject([
+    { type: 'VOUCHER', targetId, status: 'PENDING' },
+  ])
+  await reconciliationRound(depsOf(), always)
+  const { rows } = await sql`select 1 from campaign_promotion_unknown_check where type = 'COUPON'`.execute(kysely)
+  expect(rows).toHaveLength(1)
+  await sql`delete from campaign_promotion_unknown_check`.execute(kysely)
 })
 
 describe('retry jobs that were dropped while their promotion was paused', () => {
