@@ -1,6 +1,11 @@
 import { z } from 'zod'
 
-const MAX_ID = 2n ** 63n - 1n
+const LARGEST = 2n ** 63n - 1n
+
+/** Digits of a whole number from 0 to 2^63-1, without leading zeros: what PostgreSQL's bigint holds, exact. */
+export function isExactInteger(digits: string): boolean {
+  return /^(0|[1-9]\d{0,18})$/.test(digits) && (digits.length < 19 || BigInt(digits) <= LARGEST)
+}
 
 /**
  * A 64-bit id or an amount in minor units, 1 … 2^63-1, as a string of digits: it never passes through a JavaScript
@@ -8,9 +13,7 @@ const MAX_ID = 2n ** 63n - 1n
  */
 export const exactInteger = z.unknown().transform((value, context): string => {
   const digits = typeof value === 'string' ? value : sourceOf(value)
-  const isExact =
-    digits !== undefined && /^[1-9]\d{0,18}$/.test(digits) && (digits.length < 19 || BigInt(digits) <= MAX_ID)
-  if (isExact) return digits
+  if (digits !== undefined && digits !== '0' && isExactInteger(digits)) return digits
   context.addIssue({ code: 'custom', message: 'must be an integer from 1 to 2^63-1' })
   return z.NEVER
 })

@@ -1,15 +1,13 @@
 import { z } from 'zod'
 import { PROCESS_STATUSES } from '#database/gifts/process-status.ts'
 import { PROMOTION_STATUSES } from '#database/promotions/promotion-status.ts'
-import { sourceOf } from '#queues/gift-message.ts'
+import { isExactInteger, sourceOf } from '#queues/gift-message.ts'
 import { PROMOTION_TYPES } from '#queues/gift-types.ts'
 import { BOTTLENECK_CODES } from './snapshot/bottleneck.ts'
 
-const MAX_ID = 2n ** 63n - 1n
-
 /** Asked also of what the pattern has refused already, which may be anything. */
 function fits64Bits(digits: string): boolean {
-  return !/^\d{19}$/.test(digits) || BigInt(digits) <= MAX_ID
+  return !/^\d{19}$/.test(digits) || isExactInteger(digits)
 }
 
 /** 64-bit ids stand as strings in all JSON: a JavaScript number would round them. */
@@ -59,10 +57,7 @@ const ceiling = z.preprocess(
   z
     .union([z.string(), z.number().int()])
     .transform(String)
-    .refine(
-      text => /^(0|[1-9]\d{0,18})$/.test(text) && BigInt(text) < 2n ** 63n,
-      'must be an integer from 0 to 2^63-1',
-    ),
+    .refine(isExactInteger, 'must be an integer from 0 to 2^63-1'),
 )
 
 export const newPromotion = z.object({

@@ -4,8 +4,8 @@ import type { PromotionType } from '#queues/gift-types.ts'
 import type { PromotionStream } from '#queues/promotion-stream.ts'
 import { type RetryJobData, retryJobId } from '#queues/retry.queue.ts'
 import type { StreamConnection } from '#stream/index.ts'
+import { answerOr } from './answer-or.ts'
 import type { GiftWhereabouts } from './gift-timeline.ts'
-import { within } from './within.ts'
 
 export interface WhereaboutsDeps {
   connection: StreamConnection
@@ -24,7 +24,7 @@ type RawPending = [id: string, consumer: string, idleMs: number, deliveries: num
 export async function findWhereabouts(gift: GiftRecord, deps: WhereaboutsDeps): Promise<GiftWhereabouts> {
   const [found, job] = await Promise.all([
     findEntry(gift, deps).catch(() => ({ searched: 'none' as const })),
-    within(findJob(gift, deps), undefined),
+    answerOr(findJob(gift, deps), undefined),
   ])
   return { ...found, job }
 }

@@ -1,6 +1,7 @@
 import type { EventProviderService } from '#kafka/event-provider.ts'
 import { CodedError, errorLine } from '#runtime/errors.ts'
 import { service } from '#runtime/service.ts'
+import { within } from '#runtime/within.ts'
 
 const ANSWER_WITHIN_MS = 5000
 
@@ -29,17 +30,13 @@ export function createLateEventProvider(create: () => EventProviderService): Eve
       stop: async () => void (await provider?.then(known => known.stop()).catch(() => undefined)),
     }),
     publish: async event => {
-      const late = Promise.withResolvers<never>()
-      const timer = setTimeout(
-        () => late.reject(new Error(`no answer within ${ANSWER_WITHIN_MS} ms`)),
-        ANSWER_WITHIN_MS,
-      )
+      const published = connected().then(known => known.publish(event))
       try {
-        await Promise.race([connected().then(known => known.publish(event)), late.promise])
+        await within(published, ANSWER_WITHIN_MS, () => {
+          throw new Error(`no answer within ${ANSWER_WITHIN_MS} ms`)
+        })
       } catch (cause) {
         throw new CodedError('KAFKA_UNAVAILABLE', `Kafka does not take the event: ${errorLine(cause)}`, { cause })
-      } finally {
-        clearTimeout(timer)
       }
     },
   }

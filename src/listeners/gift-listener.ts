@@ -5,7 +5,7 @@ import type { InvalidMessageReporter, MessageOrigin } from '#promotion/intake/in
 import type { PromotionType } from '#queues/gift-types.ts'
 import type { Logger } from '#runtime/logger.ts'
 import type { Retryer } from '#runtime/retryer.ts'
-import { decodeUtf8 } from './decode.ts'
+import { decodeUtf8 } from '#runtime/utf8.ts'
 import { settleBatch } from './settle-batch.ts'
 
 export interface GiftListenerDeps {

@@ -7,7 +7,7 @@ import { exactInteger, sourceOf } from '#queues/gift-message.ts'
 import { GIFT_TYPES, type PromotionType } from '#queues/gift-types.ts'
 import type { Logger } from '#runtime/logger.ts'
 import type { Retryer } from '#runtime/retryer.ts'
-import { decodeUtf8 } from './decode.ts'
+import { decodeUtf8 } from '#runtime/utf8.ts'
 import { settleBatch, type Work } from './settle-batch.ts'
 
 export interface RetryListenerDeps {

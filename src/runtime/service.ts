@@ -1,3 +1,5 @@
+import { within } from './within.ts'
+
 /**
  * The one contract of everything that has a life: a consumer loop, a worker, a timer, a server.
  *
@@ -40,9 +42,9 @@ export function service(
 /** A start that is nearly through may finish; one that waits for a server that is away must not hold up the stop. */
 const START_GRACE_MS = 500
 
-async function settledSoon(start: Promise<void>): Promise<void> {
-  const late = Promise.withResolvers<void>()
-  const timer = setTimeout(late.resolve, START_GRACE_MS)
-  await Promise.race([start.catch(() => undefined), late.promise])
-  clearTimeout(timer)
-}
+const settledSoon = (start: Promise<void>) =>
+  within(
+    start.catch(() => undefined),
+    START_GRACE_MS,
+    () => undefined,
+  )

@@ -1,9 +1,9 @@
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter'
 import type { JobCounts, QueueWorker } from '@bull-board/api/dist/types.js'
 import type { Job, Queue } from 'bullmq'
+import { answerOr } from '#admin/answer-or.ts'
 import type { GiftService } from '#admin/gifts.ts'
 import type { Sampler } from '#admin/snapshot/sampler.ts'
-import { within } from '#admin/within.ts'
 import { type RetryJobData, retryJobData } from '#queues/retry.queue.ts'
 import { refused } from './refused.ts'
 import { toWorkers } from './stream-adapter.ts'
@@ -22,7 +22,7 @@ export class RetryQueueAdapter extends BullMQAdapter {
   override async getJobCounts(): Promise<JobCounts> {
     const none = { waiting: 0, active: 0, delayed: 0, failed: 0, completed: 0 }
     const states = ['wait', 'active', 'delayed', 'failed'] as const
-    const counts = await within(this.#retryQueue.getJobCounts(...states), none)
+    const counts = await answerOr(this.#retryQueue.getJobCounts(...states), none)
     const { wait = 0, waiting = wait, ...others } = counts as Record<string, number>
     return { ...none, ...others, waiting } as unknown as JobCounts
   }
@@ -33,7 +33,7 @@ export class RetryQueueAdapter extends BullMQAdapter {
   }
 
   override async getJobs(...query: Parameters<BullMQAdapter['getJobs']>): Promise<Job[]> {
-    const jobs = await within(super.getJobs(...query), [])
+    const jobs = await answerOr(super.getJobs(...query), [])
     return jobs.map(job => this.#guarded(job))
   }
 
@@ -53,19 +53,19 @@ export class RetryQueueAdapter extends BullMQAdapter {
   }
 
   override isPaused(): Promise<boolean> {
-    return within(super.isPaused(), false)
+    return answerOr(super.isPaused(), false)
   }
 
   override getGlobalConcurrency(): Promise<number | null> {
-    return within(super.getGlobalConcurrency(), null)
+    return answerOr(super.getGlobalConcurrency(), null)
   }
 
   override getActiveRateLimitTtl(): Promise<number> {
-    return within(super.getActiveRateLimitTtl(), 0)
+    return answerOr(super.getActiveRateLimitTtl(), 0)
   }
 
   override getRedisInfo(): Promise<string | null> {
-    return within(super.getRedisInfo(), null)
+    return answerOr(super.getRedisInfo(), null)
   }
 
   override async getJobSchedulersCount(): Promise<number> {

@@ -1,6 +1,6 @@
 import type { Cluster, Redis } from 'ioredis'
 import { LRUCache } from 'lru-cache'
-import { within } from '#admin/within.ts'
+import { answerOr } from '#admin/answer-or.ts'
 
 /** A session's cookie outlives its logout in whoever copied it: what was logged out is remembered until it expires. */
 export interface RevokedSessions {
@@ -18,8 +18,8 @@ export function createRevokedSessions(redis: Redis | Cluster, maxAgeSeconds: num
   return {
     add: async sessionId => {
       here.set(sessionId, true)
-      await within<unknown>(redis.set(key(sessionId), '1', 'EX', maxAgeSeconds), undefined)
+      await answerOr<unknown>(redis.set(key(sessionId), '1', 'EX', maxAgeSeconds), undefined)
     },
-    has: async sessionId => here.has(sessionId) || (await within(redis.exists(key(sessionId)), 0)) === 1,
+    has: async sessionId => here.has(sessionId) || (await answerOr(redis.exists(key(sessionId)), 0)) === 1,
   }
 }

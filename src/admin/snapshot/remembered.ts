@@ -1,12 +1,11 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { CodedError } from '#runtime/errors.ts'
+import { within } from '#runtime/within.ts'
 
 /** A client without a connection would wait for ever. */
 const ANSWER_WITHIN_MS = 1500
 
-async function late(afterMs: number): Promise<never> {
-  await sleep(afterMs, undefined, { ref: false })
-  throw new CodedError('NO_ANSWER', `no answer within ${afterMs} ms`)
+const late = () => {
+  throw new CodedError('NO_ANSWER', `no answer within ${ANSWER_WITHIN_MS} ms`)
 }
 
 /** A question that is asked again only after `maxAgeMs`; undefined while its last answer was an error. */
@@ -16,7 +15,7 @@ export function remembered<T>(maxAgeMs: number, ask: () => Promise<T>) {
   let underWay: Promise<void> | undefined
   const renew = () => {
     if (performance.now() - askedAtMs < maxAgeMs || underWay !== undefined) return underWay
-    underWay = Promise.race([ask(), late(ANSWER_WITHIN_MS)])
+    underWay = within(ask(), ANSWER_WITHIN_MS, late)
       .then(
         value => {
           answer = value

@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely'
-import { within } from '#admin/within.ts'
+import { answerOr } from '#admin/answer-or.ts'
 import { type PromotionProgress, readProgress } from '#database/promotions/progress.ts'
 import type { InstanceRecord } from '#promotion/consumers/instances.ts'
 import { byGiftType, PROMOTION_TYPES, type PromotionType } from '#queues/gift-types.ts'
@@ -179,7 +179,7 @@ function createObserver(deps: SamplerDeps) {
     const counts =
       seen === undefined
         ? undefined
-        : await within<Counts | undefined>(deps.streams.read(read.promotions), undefined, STREAMS_WITHIN_MS)
+        : await answerOr<Counts | undefined>(deps.streams.read(read.promotions), undefined, STREAMS_WITHIN_MS)
     const around: Surroundings = {
       instances: seen,
       streamsAnswer: counts !== undefined,

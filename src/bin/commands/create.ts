@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { isExactInteger } from '#queues/gift-message.ts'
 import { PROMOTION_TYPES, type PromotionType } from '#queues/gift-types.ts'
 import { parseId } from './arguments.ts'
 import { withChange } from './change.ts'
@@ -11,8 +12,7 @@ function parseTotal(text: string): number {
 }
 
 function parseCeiling(text: string): string {
-  if (!/^(0|[1-9]\d{0,18})$/.test(text) || BigInt(text) >= 2n ** 63n)
-    throw new InvalidArgumentError('it must be a whole number from 0 to 2^63-1.')
+  if (!isExactInteger(text)) throw new InvalidArgumentError('it must be a whole number from 0 to 2^63-1.')
   return text
 }
 

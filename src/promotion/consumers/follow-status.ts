@@ -1,6 +1,7 @@
 import type { Promotion, PromotionRepository } from '#database/promotions/promotions.ts'
 import { errorLine, toError } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
+import { within } from '#runtime/within.ts'
 import type { PromotionConsumerRegistry } from './consumer-registry.ts'
 import type { PromotionStreamManager } from './stream-manager.ts'
 
@@ -41,10 +42,7 @@ export class StatusFollower {
       if (!activeIds.has(id)) void this.#guard(id, () => manager.stopConsumers(id))
     }
     const idle = active.filter(({ id }) => !this.#following.has(id))
-    const late = Promise.withResolvers<void>()
-    const timer = setTimeout(late.resolve, FOLLOW_MS)
-    await Promise.race([Promise.all(idle.map(promotion => this.#follow(promotion))), late.promise])
-    clearTimeout(timer)
+    await within<unknown>(Promise.all(idle.map(promotion => this.#follow(promotion))), FOLLOW_MS, () => undefined)
   }
 
   async #follow(promotion: Promotion): Promise<void> {

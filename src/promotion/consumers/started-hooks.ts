@@ -1,6 +1,7 @@
 import type { PromotionStartedMessage } from '#queues/started.message.ts'
 import { CodedError, errorLine, toError } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
+import { within } from '#runtime/within.ts'
 
 /** Hears that a promotion was started. `signal` aborts when its time is up. */
 export type PromotionStartedListener = (event: PromotionStartedMessage, signal: AbortSignal) => Promise<void> | void
@@ -29,24 +30,21 @@ export function createPromotionStartedHooks({
     event: PromotionStartedMessage,
   ) => {
     const deadline = new AbortController()
-    const late = Promise.withResolvers<never>()
-    const timer = setTimeout(() => {
+    const onLate = () => {
       const error = new CodedError('LISTENER_TIMEOUT', `not done within ${timeoutMs} ms`)
       deadline.abort(error)
-      late.reject(error)
-    }, timeoutMs)
+      throw error
+    }
     try {
       // In a turn of its own: one that blocks before its first await keeps at least its caller's answer from waiting.
       await new Promise(resolve => setImmediate(resolve))
-      await Promise.race([Promise.resolve(listener({ ...event }, deadline.signal)), late.promise])
+      await within(Promise.resolve(listener({ ...event }, deadline.signal)), timeoutMs, onLate)
     } catch (error) {
       const { promotionId } = event
       logger.error(
         { err: toError(error), listener: name, promotionId },
         `started listener ${name}: ${errorLine(error)}`,
       )
-    } finally {
-      clearTimeout(timer)
     }
   }
   return {

@@ -2,6 +2,7 @@ import type { Promotion } from '#database/promotions/promotions.ts'
 import type { PromotionStreamProducer } from '#promotion/intake/stream-producer.ts'
 import type { PromotionType } from '#queues/gift-types.ts'
 import type { PromotionStream } from '#queues/promotion-stream.ts'
+import { within } from '#runtime/within.ts'
 
 export interface AnsweringStreamsDeps {
   producer: Pick<PromotionStreamProducer, 'room'>
@@ -35,10 +36,7 @@ export class AnsweringStreams {
         answered.add(id)
       }),
     )
-    const late = Promise.withResolvers<void>()
-    const timer = setTimeout(late.resolve, ANSWER_MS)
-    await Promise.race([all, late.promise])
-    clearTimeout(timer)
+    await within<unknown>(all, ANSWER_MS, () => undefined)
     return asked.filter(({ id }) => answered.has(id))
   }
 }

@@ -3,7 +3,8 @@ import type { GiftResultRepositories } from '#database/gifts/results.ts'
 import type { SkippedRepository } from '#database/gifts/skipped.ts'
 import { isContentError } from '#database/sql-errors.ts'
 import type { PromotionType } from '#queues/gift-types.ts'
-import { type AuditedGift, textOf } from './gift-reader.ts'
+import { decodeUtf8 } from '#runtime/utf8.ts'
+import type { AuditedGift } from './gift-reader.ts'
 
 /** A message that listeners have passed, and of which nothing is left: PostgreSQL lost it, or somebody deleted it. */
 export interface MissingGift {
@@ -28,7 +29,7 @@ export type Repair = (missing: readonly MissingGift[]) => Promise<RepairOutcome[
 export function createRepair(results: GiftResultRepositories, skipped: SkippedRepository): Repair {
   const repairOne = async (missing: MissingGift): Promise<RepairOutcome> => {
     const { type, topic, partition, offset, value, timestampMs, gift } = missing
-    const message = textOf(value) ?? ''
+    const message = decodeUtf8(value) ?? ''
     const outcome = await results[type].insert({
       ...gift,
       message,
