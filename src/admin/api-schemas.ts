@@ -99,7 +99,13 @@ export const promotionSchema = z.object({
   perSecond: count,
   eta: z.object({ likely: count, soonest: count, latest: count }).nullable(),
   bottlenecks: z.array(
-    z.object({ code: z.enum(BOTTLENECK_CODES), level: z.enum(['good', 'wait', 'bad']), text: z.string() }),
+    z.object({
+      code: z.enum(BOTTLENECK_CODES),
+      level: z.enum(['good', 'wait', 'bad']),
+      text: z.string(),
+      remedy: z.string().optional(),
+      since: z.iso.datetime().optional(),
+    }),
   ),
 })
 

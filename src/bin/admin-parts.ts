@@ -52,6 +52,7 @@ export function samplerOf(config: AdminConfig, parts: AdminParts) {
     streams: createStreamCounter({ connection: parts.stream().connection, streams }),
     listInstances: () => listInstances(shared.client),
     kafkaLag: type => lag.read(topics[type].gifts.groupId, topics[type].gifts.topic),
+    hasListener: type => lag.hasMembers(topics[type].gifts.groupId),
     retriesPaused: () => retryQueue.queue.isPaused(),
     logger,
   })

@@ -19,7 +19,7 @@ await runProcess('worker', workerSchema, async (config, life) => {
   const instance = createInstanceReporter({
     redis: money.cache,
     registry: consumers.registry,
-    money: () => money.gate.status,
+    money: money.status,
     slotsMax: config.WORKER_MAX_IN_FLIGHT,
     logger: life.logger,
   })

@@ -5,6 +5,8 @@ import type { KafkaClient } from './client.ts'
 export interface LagReader extends Service {
   /** Rejects when Kafka does not answer; a group that has committed nothing is behind by the whole topic. */
   read(groupId: string, topic: string): Promise<number>
+  /** Has the group a member? Rejects when Kafka does not answer. */
+  hasMembers(groupId: string): Promise<boolean>
 }
 
 /** Does not connect before it is asked; an admin client that failed is replaced. */
@@ -38,6 +40,15 @@ export function createLagReader(kafka: KafkaClient): LagReader {
           const from = Math.max(Number(low), at.get(partition) ?? 0)
           return sum + Math.max(0, Number(high) - from)
         }, 0)
+      } catch (error) {
+        await close()
+        throw error
+      }
+    },
+    hasMembers: async groupId => {
+      try {
+        const { groups } = await (await connected()).describeGroups([groupId])
+        return (groups[0]?.members.length ?? 0) > 0
       } catch (error) {
         await close()
         throw error

@@ -61,7 +61,13 @@ export interface ChargeApiOptions {
   gate: Pick<MoneyGate, 'exchange' | 'isTroubled' | 'isClearSince' | 'reportOutage'>
   now?: () => number
   /** Called after each exchange, for metrics. */
-  onExchange?(method: 'GET' | 'POST', meaning: PostMeaning['kind'] | LookupMeaning['kind'], seconds: number): void
+  onExchange?(
+    method: 'GET' | 'POST',
+    meaning: PostMeaning['kind'] | LookupMeaning['kind'],
+    seconds: number,
+    /** What was answered instead of something usable. */
+    code?: string,
+  ): void
 }
 
 const BLOCKED_CODE = 'BLOCKED'
@@ -87,7 +93,7 @@ export function createMoneyCampaignChargeApi(options: ChargeApiOptions): MoneyCa
     if (call.method === 'POST' && answer.kind === 'no-reply' && answer.isUnsent && !call.signal?.aborted)
       return { kind: 'blocked', reason: `the call could not be sent: ${answer.error.message}` }
     const meaning = classify(answer, now())
-    onExchange?.(call.method, meaning.kind, answer.seconds)
+    onExchange?.(call.method, meaning.kind, answer.seconds, 'code' in meaning ? meaning.code : undefined)
     return meaning
   }
   const get = (key: string, { signal, mayCall }: ChargeOptions, how: ExchangeOptions = {}) =>

@@ -1,3 +1,5 @@
+import type { RecentCallsSummary } from './recent-calls.ts'
+
 /** Whether the Money API may be called, as one process sees it. Times are ISO 8601. */
 export interface MoneyStatus {
   /** `open`: nothing is called; `half-open`: a few calls find out whether it is back. */
@@ -11,4 +13,6 @@ export interface MoneyStatus {
   credentialsRefusedSince: string | null
   /** Calls wait for permits of `MONEY_API_RATE_LIMIT` right now. */
   rateLimited: boolean
+  /** What its calls came to lately; missing from processes that make none, or are older. */
+  recentCalls?: RecentCallsSummary
 }

@@ -47,16 +47,37 @@ function setText(element, text) {
   if (element !== null && element.textContent !== text) element.textContent = text
 }
 
+const LEVEL_TEXT = { bad: 'Problem', wait: 'Waiting', good: 'Fine' }
+
+function make(name, text, className = '') {
+  const element = document.createElement(name)
+  element.textContent = text
+  element.className = className
+  return element
+}
+
+/** The reader's own time. */
+function localTime(iso) {
+  return new Date(iso).toLocaleTimeString()
+}
+
+for (const time of document.querySelectorAll('time[data-time]')) {
+  time.title = time.dateTime
+  time.textContent = localTime(time.dateTime)
+}
+
 function showBottlenecks(list, bottlenecks) {
   const seen = JSON.stringify(bottlenecks)
   if (list === null || list.dataset.seen === seen) return
   list.dataset.seen = seen
   list.replaceChildren(
-    ...bottlenecks.map(({ level, code, text }) => {
+    ...bottlenecks.map(({ level, code, text, since, remedy }) => {
       const item = document.createElement('li')
       item.dataset.level = level
       item.dataset.code = code
-      item.textContent = text
+      item.append(make('strong', LEVEL_TEXT[level]), ` ${text} `)
+      if (since !== undefined) item.append(make('small', `since ${localTime(since)}`))
+      if (remedy !== undefined) item.append(make('span', remedy, 'remedy'))
       return item
     }),
   )

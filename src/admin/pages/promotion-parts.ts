@@ -36,8 +36,17 @@ export function figures({ text }: PromotionFields, more: readonly (readonly [str
   </dl>`
 }
 
+const LEVEL_TEXT: Readonly<Record<Bottleneck['level'], string>> = { bad: 'Problem', wait: 'Waiting', good: 'Fine' }
+
 export function bottleneckList(bottlenecks: readonly Bottleneck[]): string {
-  return html`<ul class="bottlenecks" aria-label="What slows it down">
-    !${bottlenecks.map(({ level, code, text }) => html`<li data-level="${level}" data-code="${code}">${text}</li>`)}
-  </ul>`
+  return html`<p class="label">What slows it down</p>
+    <ul class="bottlenecks" aria-label="What slows it down">
+      !${bottlenecks.map(
+        ({ level, code, text, since, remedy }) => html`<li data-level="${level}" data-code="${code}">
+          <strong>${LEVEL_TEXT[level]}</strong> ${text}
+          !${since === undefined ? '' : html`<small>since <time datetime="${since}" data-time>${since.slice(11, 19)} UTC</time></small>`}
+          !${remedy === undefined ? '' : html`<span class="remedy">${remedy}</span>`}
+        </li>`,
+      )}
+    </ul>`
 }

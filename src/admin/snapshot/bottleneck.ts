@@ -10,8 +10,11 @@ export const BOTTLENECK_CODES = [
   'database-away',
   'redis-away',
   'no-worker',
+  'no-listener',
   'credentials-refused',
   'breaker-open',
+  'money-failing',
+  'money-slow',
   'rate-limit',
   'database-slow',
   'kafka-lag',
@@ -30,6 +33,10 @@ export interface Bottleneck {
   /** `bad` asks for a person, `wait` passes by itself, `good` is as it should be. */
   level: 'good' | 'wait' | 'bad'
   text: string
+  /** What a person can do about it; missing where there is nothing to do. */
+  remedy?: string
+  /** ISO 8601; known of promotions that are watched. */
+  since?: string
 }
 
 /** What is known of the installation at one moment. */
@@ -44,10 +51,16 @@ export interface Surroundings {
   databaseMs: number | undefined
   /** Messages of the gifts' topics that no listener has taken; undefined: Kafka does not answer. */
   kafkaLag: Readonly<Record<PromotionProgress['type'], number>> | undefined
+  /** Does a listener read the topic of these gifts? undefined: Kafka does not answer. */
+  hasListener?: Readonly<Record<PromotionProgress['type'], boolean>> | undefined
 }
 
 export const SLOW_DATABASE_MS = 500
 const MUCH_LAG = 1000
+/** Of the calls of ten seconds. */
+const FEW_CALLS = 20
+const MANY_FAIL = 0.1
+const SLOW_MONEY_MS = 1000
 const { format } = new Intl.NumberFormat('en')
 
 /** Everything that slows a promotion down, the worst first; never empty. */
@@ -103,10 +116,32 @@ function workersOf({ id }: PromotionProgress, { instances, streamsAnswer }: Surr
         `The Money API gives no usable answer${reasonOf(instances)}: ${format(open)} of ${format(all)} workers block their calls`,
       ),
     )
+  if (refused + open === 0) found.push(...moneyOf(instances))
   if (limited > 0) found.push(wait('rate-limit', 'Calls wait for MONEY_API_RATE_LIMIT'))
   const has = count(instance => instance.promotions.some(({ promotionId }) => promotionId === id))
   if (has === 0 && found.length === 0) found.push(wait('starting', 'No worker has begun with it yet'))
   return found
+}
+
+/** What the workers' calls came to in the last ten seconds. */
+function moneyOf(instances: readonly InstanceRecord[]): Bottleneck[] {
+  const recent = instances.flatMap(({ recentCalls }) => recentCalls ?? [])
+  const calls = recent.map(({ byMeaning }) => Object.values(byMeaning).reduce((sum, count) => sum + count, 0))
+  const all = calls.reduce((sum, count) => sum + count, 0)
+  if (all < FEW_CALLS) return []
+  const failed = recent.reduce((sum, { failedShare }, index) => sum + failedShare * (calls[index] ?? 0), 0) / all
+  const p99Ms = Math.max(...recent.map(recentCalls => recentCalls.p99Ms))
+  const lastError = recent.find(recentCalls => recentCalls.lastError !== null)?.lastError
+  if (failed >= MANY_FAIL)
+    return [
+      bad(
+        'money-failing',
+        `${Math.round(failed * 100)} % of the Money API's calls fail${lastError ? `, the last with ${lastError}` : ''}: their gifts are tried again with the same key`,
+      ),
+    ]
+  if (p99Ms >= SLOW_MONEY_MS)
+    return [wait('money-slow', `The Money API is slow: one call in a hundred takes ${format(p99Ms)} ms or more`)]
+  return []
 }
 
 function reasonOf(instances: readonly InstanceRecord[]): string {
@@ -114,13 +149,17 @@ function reasonOf(instances: readonly InstanceRecord[]): string {
   return reason ? ` (${reason})` : ''
 }
 
-function serversOf({ type }: PromotionProgress, { databaseMs, kafkaLag }: Surroundings): Bottleneck[] {
+function serversOf(promotion: PromotionProgress, { databaseMs, kafkaLag, hasListener }: Surroundings): Bottleneck[] {
+  const { type, gifts, rows, totalCount } = promotion
   const found: Bottleneck[] = []
   if ((databaseMs ?? 0) > SLOW_DATABASE_MS) {
     found.push(bad('database-slow', `PostgreSQL is slow: ${Math.round(databaseMs ?? 0)} ms for a small question`))
   }
   const lag = kafkaLag?.[type] ?? 0
-  if (lag > MUCH_LAG)
+  const isComplete = totalCount > 0 && rows >= totalCount
+  if (hasListener?.[type] === false && !isComplete)
+    found.push(bad('no-listener', `No listener is alive for its topic: ${format(lag)} messages wait there`))
+  else if (lag > MUCH_LAG || (lag > 0 && gifts.PENDING === 0 && !isComplete))
     found.push(wait('kafka-lag', `${format(lag)} messages of its topic have not been taken by a listener yet`))
   return found
 }
@@ -159,6 +198,31 @@ export function slotsOf(
   return { slots, slotsInUse }
 }
 
-const good = (code: BottleneckCode, text: string): Bottleneck => ({ code, level: 'good', text })
-const wait = (code: BottleneckCode, text: string): Bottleneck => ({ code, level: 'wait', text })
-const bad = (code: BottleneckCode, text: string): Bottleneck => ({ code, level: 'bad', text })
+/** What an operator does about each; the others pass by themselves, or are nobody's fault. */
+const REMEDIES: Partial<Record<BottleneckCode, string>> = {
+  'not-started': 'Start it when its gifts are to be paid.',
+  paused: 'Resume it when the reason is gone.',
+  stopped: 'Start it to go on.',
+  'database-away': 'Look at PostgreSQL and DATABASE_URL; everything goes on by itself when it answers.',
+  'redis-away': 'Look at Redis, REDIS_URL and REDIS_STREAM_URL; nothing is lost, and everything goes on by itself.',
+  'no-worker': 'Start a worker, or look at why the last one ended (its log, its exit code).',
+  'no-listener': 'Start a listener, or look at why the last one ended; the messages stay in Kafka meanwhile.',
+  'credentials-refused': 'Set MONEY_API_TOKEN to one that is valid, then resume the calls.',
+  'breaker-open': 'Look at the Money API; a GET finds out when it is back, and calls go on by themselves.',
+  'money-failing': 'Look at the Money API; if it fails for everybody, the breaker stops the calls by itself.',
+  'money-slow': 'Ask those who run the Money API; fewer slots (WORKER_MAX_IN_FLIGHT) may make it faster.',
+  'rate-limit': 'Raise MONEY_API_RATE_LIMIT if the Money API allows more.',
+  'database-slow': 'Look at PostgreSQL: its load, locks and disk.',
+  'kafka-lag': 'Add listeners, up to the number of partitions, if it grows.',
+  'retries-paused': 'Resume the retry queue on the board.',
+  unsettled: 'Ask the Money API about them (reconcile), or try them again.',
+}
+
+function bottleneck(level: Bottleneck['level'], code: BottleneckCode, text: string): Bottleneck {
+  const remedy = REMEDIES[code]
+  return { code, level, text, ...(remedy === undefined || level === 'good' ? {} : { remedy }) }
+}
+
+const good = (code: BottleneckCode, text: string) => bottleneck('good', code, text)
+const wait = (code: BottleneckCode, text: string) => bottleneck('wait', code, text)
+const bad = (code: BottleneckCode, text: string) => bottleneck('bad', code, text)

@@ -10,6 +10,7 @@ import { type Bottleneck, bottlenecks, type Surroundings, slotsOf } from './bott
 import { createPromotionHistory, type HistoryPoint } from './history.ts'
 import type { Estimate } from './rate.ts'
 import { remembered } from './remembered.ts'
+import { createSince } from './since.ts'
 import type { StreamCount, StreamCounter } from './streams.ts'
 
 /** A promotion as everybody sees it: pages, API and board. */
@@ -55,6 +56,8 @@ export interface SamplerDeps {
   streams: StreamCounter
   listInstances(): Promise<InstanceRecord[]>
   kafkaLag(type: PromotionType): Promise<number>
+  /** Does any listener read the topic of these gifts? */
+  hasListener(type: PromotionType): Promise<boolean>
   retriesPaused(): Promise<boolean>
   logger: Logger
 }
@@ -66,6 +69,7 @@ const WATCHED_FOR_MS = 30_000
 /** Workers report every two seconds. */
 const INSTANCES_MAX_AGE_MS = 2000
 const KAFKA_MAX_AGE_MS = 5000
+const LISTENERS_MAX_AGE_MS = 2000
 /** A Redis that hangs must not keep the rest of the picture waiting. */
 const STREAMS_WITHIN_MS = 1000
 
@@ -74,6 +78,7 @@ export function createSampler(deps: SamplerDeps): Sampler {
   const history = createPromotionHistory()
   const listeners = new Set<(snapshot: Snapshot) => void>()
   const observe = createObserver(deps)
+  const since = createSince()
   let latest: Snapshot | undefined
   let underWay: Promise<Snapshot> | undefined
   let watchedAtMs = Number.NEGATIVE_INFINITY
@@ -83,7 +88,7 @@ export function createSampler(deps: SamplerDeps): Sampler {
   const take = async (): Promise<Snapshot> => {
     const { promotions, around, counts } = await observe(latest?.promotions ?? [])
     const views = promotions.map(promotion => {
-      const view = viewOf(promotion, around, counts.get(promotion.id))
+      const view = since(viewOf(promotion, around, counts.get(promotion.id)))
       return { ...view, ...history.add(view, performance.now()) }
     })
     latest = { atMs: Date.now(), promotions: views, around }
@@ -153,6 +158,15 @@ type Counts = ReadonlyMap<string, StreamCount>
 function createObserver(deps: SamplerDeps) {
   const instances = remembered(INSTANCES_MAX_AGE_MS, deps.listInstances)
   const retriesPaused = remembered(INSTANCES_MAX_AGE_MS, deps.retriesPaused)
+  const listeners = remembered(LISTENERS_MAX_AGE_MS, async () => {
+    const found = byGiftType(() => true)
+    await Promise.all(
+      PROMOTION_TYPES.map(async type => {
+        found[type] = await deps.hasListener(type)
+      }),
+    )
+    return found
+  })
   const kafkaLag = remembered(KAFKA_MAX_AGE_MS, async () => {
     const lags = byGiftType(() => 0)
     await Promise.all(
@@ -164,7 +178,7 @@ function createObserver(deps: SamplerDeps) {
   })
   return async (previous: readonly PromotionProgress[]) => {
     const startedAt = performance.now()
-    const [read, seen, lag, areRetriesPaused] = await Promise.all([
+    const [read, seen, lag, hasListener, areRetriesPaused] = await Promise.all([
       readProgress(deps.kysely, 'watched').then(
         promotions => ({ promotions, databaseMs: performance.now() - startedAt }),
         (error: unknown) => {
@@ -174,6 +188,7 @@ function createObserver(deps: SamplerDeps) {
       ),
       instances(),
       kafkaLag.soon(),
+      listeners.soon(),
       retriesPaused(),
     ])
     const counts =
@@ -185,6 +200,7 @@ function createObserver(deps: SamplerDeps) {
       streamsAnswer: counts !== undefined,
       databaseMs: read.databaseMs,
       kafkaLag: lag,
+      hasListener,
       retriesPaused: areRetriesPaused ?? false,
     }
     return { promotions: read.promotions, around, counts: counts ?? new Map<string, StreamCount>() }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { bottlenecks, type Surroundings } from '#admin/snapshot/bottleneck.ts'
 import type { PromotionProgress } from '#database/promotions/progress.ts'
+import type { RecentCallsSummary } from '#money/recent-calls.ts'
 import type { InstanceRecord } from '#promotion/consumers/instances.ts'
 
 const running = (more: Partial<PromotionProgress> = {}): PromotionProgress => ({
@@ -32,6 +33,18 @@ const worker = (more: Partial<InstanceRecord> = {}): InstanceRecord => ({
   startedEvents: {},
   ...more,
 })
+const calling = (more: Partial<RecentCallsSummary>): InstanceRecord =>
+  worker({
+    recentCalls: {
+      perSecond: 10,
+      byMeaning: { charged: 100 },
+      failedShare: 0,
+      p50Ms: 50,
+      p99Ms: 60,
+      lastError: 'HTTP_503',
+      ...more,
+    },
+  })
 const around = (more: Partial<Surroundings> = {}): Surroundings => ({
   instances: [worker()],
   databaseMs: 3,
@@ -69,6 +82,38 @@ describe('bottlenecks, told apart', () => {
       ['credentials-refused'],
     ],
     ['breaker open', running(), around({ instances: [worker({ breaker: 'open' })] }), ['breaker-open']],
+    [
+      'no listener, and messages wait',
+      running({ rows: 50 }),
+      around({ hasListener: { VOUCHER: false, POINT: true }, kafkaLag: { VOUCHER: 800, POINT: 0 } }),
+      ['no-listener'],
+    ],
+    [
+      'no listener while everything that came is done',
+      running({ rows: 50, gifts: { PENDING: 0, RETRYING: 0, SUCCESS: 50, FAILED: 0, UNKNOWN: 0 } }),
+      around({ hasListener: { VOUCHER: false, POINT: true } }),
+      ['no-listener'],
+    ],
+    ['no listener, and none is needed', running(), around({ hasListener: { VOUCHER: false, POINT: true } }), ['none']],
+    [
+      'a few messages wait while everything that came is done',
+      running({ rows: 50, gifts: { PENDING: 0, RETRYING: 0, SUCCESS: 50, FAILED: 0, UNKNOWN: 0 } }),
+      around({ kafkaLag: { VOUCHER: 800, POINT: 0 } }),
+      ['kafka-lag'],
+    ],
+    [
+      'calls fail',
+      running(),
+      around({ instances: [calling({ byMeaning: { charged: 55, unsettled: 45 }, failedShare: 0.45 })] }),
+      ['money-failing'],
+    ],
+    ['calls are slow', running(), around({ instances: [calling({ p99Ms: 1400 })] }), ['money-slow']],
+    [
+      'a few calls say nothing',
+      running(),
+      around({ instances: [calling({ byMeaning: { unsettled: 10 }, failedShare: 1 })] }),
+      ['none'],
+    ],
     ['rate limit', running(), around({ instances: [worker({ rateLimited: true })] }), ['rate-limit']],
     ['Kafka lag', running(), around({ kafkaLag: { VOUCHER: 5000, POINT: 0 } }), ['kafka-lag']],
     ['the other topic’s lag is not its own', running(), around({ kafkaLag: { VOUCHER: 0, POINT: 5000 } }), ['none']],
@@ -104,5 +149,18 @@ describe('bottlenecks, told apart', () => {
     ],
   ] as const)('%s', (_what, promotion, surroundings, expected) => {
     expect(codes(promotion, surroundings)).toEqual(expected)
+  })
+
+  test('a failing Money API is told with its share, its last answer and what to do', () => {
+    const failing = calling({ byMeaning: { charged: 55, unsettled: 45 }, failedShare: 0.45 })
+    expect(bottlenecks(running(), around({ instances: [failing] }))[0]).toMatchObject({
+      level: 'bad',
+      text: expect.stringMatching(/45 % .* HTTP_503/),
+      remedy: expect.stringContaining('Money API'),
+    })
+  })
+
+  test('what is as it should be needs no remedy', () => {
+    expect(bottlenecks(running(), around())[0]).not.toHaveProperty('remedy')
   })
 })
