@@ -15,8 +15,8 @@ import { StreamReader } from './stream-reader.ts'
 const MAX_UNACKED = 5000
 /** Delayed entries hold no slot: so many of them, and twice the concurrency, may wait before nothing more is read. */
 const DELAYED_ROOM = 1000
-/** The same for those that wait for the suspects' lane. */
-const SUSPECT_ROOM = 100
+/** The same for those that wait for the suspects’ lane: more than one that died may have left, or they would wait there. */
+const SUSPECT_ROOM = 500
 /** How long a consumer that leaves waits for the answer to a claim, in ms. */
 const LEAVE_PATIENCE_MS = 1000
 

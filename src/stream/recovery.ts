@@ -35,7 +35,7 @@ export interface Circumstances {
 
 const PAGE = 100
 /** A dead consumer's entries are taken at most this long after min-idle. */
-const MAX_CLAIM_INTERVAL_MS = 2000
+const MAX_CLAIM_INTERVAL_MS = 1000
 /** How much longer the pause between two looks at an empty stream's pending list is. */
 const EMPTY_CLAIM_INTERVAL_MS = 30_000
 /** A consumer that holds nothing and was silent this many min-idles is removed. */

@@ -9,6 +9,8 @@ const MAX_WIDTH = 16
 const PATIENCE_MS = 1000
 /** The same for one whose next bad end makes it poison: it must have been alone. */
 const LAST_PATIENCE_MS = 30_000
+/** The lane is looked at several times a second while one waits: what lies beyond this was a standstill of the process. */
+const MAX_STEP_MS = 500
 
 /**
  * How many may share the lane with a suspect that is at its `deliveries`: the nearer to poison, the fewer; alone for
@@ -25,10 +27,11 @@ export function companyOf(deliveries: number, maxDeliveries: number): number {
  * process that dies. A suspect that hangs is passed after a while.
  */
 export class SuspectLane {
-  readonly #running = new Map<Suspect, { company: number; sinceMs: number }>()
+  readonly #running = new Map<Suspect, { company: number; ranMs: number }>()
   readonly #waiters = new Set<() => void>()
   #width = 1
   #emptySinceMs = 0
+  #lookedAtMs = 0
 
   /** May this one begin now? */
   hasRoom(suspect: Suspect, maxDeliveries: number, nowMs: number): boolean {
@@ -41,7 +44,8 @@ export class SuspectLane {
   }
 
   enter(suspect: Suspect, maxDeliveries: number, nowMs: number): void {
-    this.#running.set(suspect, { company: companyOf(suspect.entry.deliveries, maxDeliveries), sinceMs: nowMs })
+    this.#pass(nowMs)
+    this.#running.set(suspect, { company: companyOf(suspect.entry.deliveries, maxDeliveries), ranMs: 0 })
   }
 
   /** It has ended and the process lives; or it did not run after all. */
@@ -61,10 +65,13 @@ export class SuspectLane {
     this.#waiters.delete(wake)
   }
 
-  /** Those that have lived long enough are not waited for. */
+  /** Those that have lived long enough are not waited for. While the process stands still nobody lives or dies. */
   #pass(nowMs: number): void {
-    for (const [suspect, { company, sinceMs }] of this.#running) {
-      if (nowMs - sinceMs < (company === 1 ? LAST_PATIENCE_MS : PATIENCE_MS)) continue
+    const stepMs = Math.min(MAX_STEP_MS, nowMs - this.#lookedAtMs)
+    this.#lookedAtMs = nowMs
+    for (const [suspect, running] of this.#running) {
+      running.ranMs += stepMs
+      if (running.ranMs < (running.company === 1 ? LAST_PATIENCE_MS : PATIENCE_MS)) continue
       this.#running.delete(suspect)
       this.#emptySinceMs = nowMs
       this.#widen()

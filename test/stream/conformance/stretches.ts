@@ -19,11 +19,6 @@ import {
 
 let group: ConsumerGroup
 
-beforeEach(async () => {
-  group = new ConsumerGroup(connection, { stream: name, group: GROUP, consumer: 'me' })
-  await group.ensure()
-})
-
 const add = async (...ids: string[]) => {
   for (const id of ids) await redis.probe.xadd(name, id, 'n', id)
 }
@@ -34,6 +29,11 @@ const acknowledge = (ids: string[], stretch: Stretch) =>
 const left = async () => (await redis.probe.xrange(name, '-', '+')).map(([id]) => id)
 
 describe('a stretch of acknowledged entries', () => {
+  beforeEach(async () => {
+    group = new ConsumerGroup(connection, { stream: name, group: GROUP, consumer: 'me' })
+    await group.ensure()
+  })
+
   test('is deleted, and nothing after it', async () => {
     await add('1-0', '2-0', '3-0', '4-0')
     await readBy('me', 3)

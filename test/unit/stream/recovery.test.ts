@@ -8,9 +8,11 @@ const MIN_IDLE_MS = 1000
 const WITH_FREE_SLOTS = { mayClaim: true, freeSlots: 4, laneRoom: 4, isEmpty: false }
 
 /** A recovery whose server holds one entry of ours, and does what each test says. */
-function recoveryOf(claim: () => Promise<never>) {
+function recoveryOf(claim: () => Promise<{ cursor: string; entries: FoundEntry[] }>) {
   const accepted: { id: string; mayHaveRun: boolean }[] = []
   const forgiven: string[] = []
+  const regained: string[] = []
+  const stalled: string[] = []
   const group = {
     renew: async () => new Set<string>(),
     forgive: async (ids: readonly string[]) => void forgiven.push(...ids),
@@ -32,10 +34,10 @@ function recoveryOf(claim: () => Promise<never>) {
       accepted.push(...entries.map(({ id }) => ({ id, mayHaveRun: mayHaveRun(id) })))
     },
     settleDeleted: () => undefined,
-    regain: () => undefined,
-    onStalled: () => undefined,
+    regain: ({ id }) => void regained.push(id),
+    onStalled: id => void stalled.push(id),
   })
-  return { recovery, leased, accepted, forgiven }
+  return { recovery, leased, accepted, forgiven, regained, stalled }
 }
 
 test('what a claim took whose reply was lost is looked for at once, as one of whom its process may have died', async () => {
@@ -61,4 +63,23 @@ test('the delivery of an entry that went past min-idle in our hands is forgiven:
   expect([one?.isLost, forgiven]).toEqual([true, ['7-0']])
   await recovery.maintain(performance.now(), { ...WITH_FREE_SLOTS, mayClaim: false })
   expect(forgiven).toEqual(['7-0'])
+})
+
+test('a claim that brings a worker its own entries again begins none of them anew, and they are renewed as before', async () => {
+  const found = (id: string): FoundEntry => ({ id, fields: ['key', 'k'], deliveries: 1 })
+  const { recovery, leased, accepted, regained, stalled } = recoveryOf(async () => ({
+    cursor: '0-0',
+    entries: [found('7-0'), found('8-0'), found('9-0')],
+  }))
+  const add = (id: string) =>
+    leased.add({ id, stream: 's', fields: {}, deliveries: 1 } as never, performance.now() - MIN_IDLE_MS / 4, 'active')
+  const [runs, done] = [add('7-0'), add('8-0')]
+  if (runs === undefined || done === undefined) throw new Error('not leased')
+  leased.move(done, 'acking')
+  const before = performance.now()
+  await recovery.maintain(before, WITH_FREE_SLOTS)
+  expect(accepted).toEqual([{ id: '9-0', mayHaveRun: true }])
+  // What is being acknowledged is nobody's any more.
+  expect([regained, stalled]).toEqual([['7-0'], ['9-0']])
+  expect([runs.aliveAtMs >= before, done.aliveAtMs >= before]).toEqual([true, false])
 })
