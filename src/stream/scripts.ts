@@ -174,8 +174,8 @@ export const removeDeadConsumers: Script = {
 export const removeConsumer: Script = {
   name: 'streamRemoveConsumer',
   lua: `
-    local lease = redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1, ARGV[2])
-    if #leased > 0 then return 0 end
+    local pending = redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1, ARGV[2])
+    if #pending > 0 then return 0 end
     redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], ARGV[2])
     return 1`,
 }
