@@ -75,9 +75,9 @@ export class MemoryGroup {
 
   /** With everything it holds, as XGROUP DELCONSUMER does; answers how many that were. */
   removeConsumer(name: string): number {
-    const lease = [...this.pending.values()].filter(mark => mark.consumer === name)
-    for (const mark of lease) this.settle(mark.text)
+    const own = [...this.pending.values()].filter(mark => mark.consumer === name)
+    for (const mark of own) this.settle(mark.text)
     this.consumers.delete(name)
-    return lease.length
+    return own.length
   }
 }

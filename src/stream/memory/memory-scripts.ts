@@ -130,8 +130,8 @@ const removeDeadConsumers: Command = (keys, [key = '', group = '', own, silentMs
 }
 
 const removeConsumer: Command = (keys, [key = '', group = '', consumer = '']) => {
-  const lease = call(keys, 'XPENDING', key, group, '-', '+', 1, consumer) as Reply[]
-  if (lease.length > 0) return 0
+  const pending = call(keys, 'XPENDING', key, group, '-', '+', 1, consumer) as Reply[]
+  if (pending.length > 0) return 0
   call(keys, 'XGROUP', 'DELCONSUMER', key, group, consumer)
   return 1
 }
