@@ -3,7 +3,7 @@ import { createStreamConnection, deadLetter, StreamQueue, StreamWorker } from 'p
 
 /** A queue of mails: run it with `node examples/mails.ts redis://127.0.0.1:6379`. */
 
-interface Mail extends Record<string, string> {
+interface Mail {
   to: string
   subject: string
 }
@@ -20,9 +20,9 @@ await queue.addBulk([
 
 const worker = new StreamWorker<Mail>(
   'example:mails',
-  ({ fields }) => {
-    if (!fields.to.includes('@')) return deadLetter('not an address')
-    process.stdout.write(`to ${fields.to}: ${fields.subject}\n`)
+  ({ data }) => {
+    if (!data.to.includes('@')) return deadLetter('not an address')
+    process.stdout.write(`to ${data.to}: ${data.subject}\n`)
     return undefined
   },
   { connection, group: 'mailers', concurrency: 10 },

@@ -17,6 +17,10 @@ const MAX_UNITS = 2 ** 20
 /** The errors of ioredis that say that a command never left. */
 const NEVER_SENT = /Stream isn't writeable|isn't ready and enableOfflineQueue/
 
+export interface AdderOptions extends Pick<StreamQueueOptions, 'maxLen' | 'highWaterMark'> {
+  connection: StreamConnection
+}
+
 /** Adds entries to one stream, below its bounds, and says exactly what became of them. */
 export class Adder {
   readonly #stream: string
@@ -25,7 +29,7 @@ export class Adder {
   readonly #maxLen: number
   readonly #room: Room | undefined
 
-  constructor(stream: string, { connection, maxLen, highWaterMark }: StreamQueueOptions) {
+  constructor(stream: string, { connection, maxLen, highWaterMark }: AdderOptions) {
     this.#stream = stream
     this.#connection = connection
     this.#maxLen = maxLen ?? 0

@@ -12,7 +12,14 @@ export interface ConsumerWorkOptions<Fields extends Record<string, string>> {
   handler: StreamHandler<Fields>
   options: Pick<
     ResolvedWorkerOptions<Fields>,
-    'concurrency' | 'readCount' | 'claimMinIdleMs' | 'maxDeliveries' | 'maxBackoffMs' | 'isNamed' | 'onPoison'
+    | 'concurrency'
+    | 'readCount'
+    | 'claimMinIdleMs'
+    | 'maxDeliveries'
+    | 'maxBackoffMs'
+    | 'backoffMs'
+    | 'isNamed'
+    | 'onPoison'
   >
   group: Pick<ConsumerGroup, keyof ConsumerGroup>
   limiter: Pick<QueueLimiter, 'acquire' | 'isUsedUp'> | undefined

@@ -1,4 +1,4 @@
-import { toError } from '#runtime/errors.ts'
+import { errorLine, toError } from '#runtime/errors.ts'
 import { failureBackoffMs, isPoison, MAX_TIMER_MS } from './delivery.ts'
 import type { DeliveryCounter } from './delivery-counter.ts'
 import type { HandlerResult, StreamHandler } from './entry.ts'
@@ -15,7 +15,7 @@ export interface EntryRunnerOptions<Fields extends Record<string, string>> {
   leased: LeasedEntries<Fields>
   counter: DeliveryCounter
   lane: SuspectLane
-  options: Pick<ResolvedWorkerOptions<Fields>, 'maxDeliveries' | 'maxBackoffMs'>
+  options: Pick<ResolvedWorkerOptions<Fields>, 'maxDeliveries' | 'maxBackoffMs' | 'backoffMs'>
   /** Aborts when a closing worker has run out of time. */
   signal: AbortSignal
   limiter: Pick<QueueLimiter, 'acquire'> | undefined
@@ -151,7 +151,7 @@ export class EntryRunner<Fields extends Record<string, string>> {
     if (outcome === undefined) {
       this.#o.leased.move(lease, 'acking')
       this.#o.acknowledge(lease)
-      this.#o.announce('completed', lease.entry)
+      this.#o.announce('completed', lease.entry, result)
     } else if (outcome.kind === 'retry-later') {
       this.#delay(lease, outcome.delayMs)
       if (lease.state === 'delayed') this.#o.storeDelay(lease, outcome.delayMs)
@@ -186,9 +186,27 @@ export class EntryRunner<Fields extends Record<string, string>> {
         this.#condemn(lease)
         return
       }
-      this.#delay(lease, failureBackoffMs(deliveries, options.maxBackoffMs))
+      const delayMs = this.#backoffMs(lease, error)
+      if (delayMs < 0) {
+        lease.letter = { reason: errorLine(error), isPoison: false }
+        void this.#writeLetter(lease)
+        return
+      }
+      this.#delay(lease, delayMs)
     }
     this.#o.onFreed()
+  }
+
+  /** Below 0: it is not to be tried again. */
+  #backoffMs({ entry }: Lease<Fields>, error: Error): number {
+    const { maxBackoffMs, backoffMs } = this.#o.options
+    if (backoffMs === undefined) return failureBackoffMs(entry.deliveries, maxBackoffMs)
+    try {
+      return backoffMs(entry.deliveries - 1, error, entry)
+    } catch (thrown) {
+      this.#o.announce('error', toError(thrown))
+      return failureBackoffMs(entry.deliveries, maxBackoffMs)
+    }
   }
 
   #delay(lease: Lease<Fields>, delayMs: number): void {

@@ -1,5 +1,3 @@
-import type { Outcome } from './outcome.ts'
-
 /** One entry as a handler gets it. */
 export interface StreamEntry<Fields extends Record<string, string> = Record<string, string>> {
   /** Redis's id, `{ms}-{sequence}`. */
@@ -19,8 +17,8 @@ export type StreamHandler<Fields extends Record<string, string> = Record<string,
   signal: AbortSignal,
 ) => Promise<HandlerResult> | HandlerResult
 
-// biome-ignore lint/suspicious/noConfusingVoidType: an async handler that says nothing returns Promise<void>.
-export type HandlerResult = Outcome | undefined | void
+/** An Outcome, or whatever the handler has to tell who listens for `completed`. */
+export type HandlerResult = unknown
 
 /** An entry as the wire has it: id, and fields as a flat list; no list when it was deleted meanwhile. */
 export type RawEntry = [id: string, fields: string[] | null]

@@ -5,9 +5,25 @@ import { limiterKey } from './stream-name.ts'
 /** As BullMQ's `limiter`: at most `max` handlers begin in a window, over all workers of all processes. */
 export interface LimiterOptions {
   max: number
-  /** Length of the window, in whole seconds (the server's clock for keys). Default 1. */
+  /** Length of the window, in ms. Default 1,000. */
+  duration?: number
+  /** The same in whole seconds. */
   windowSeconds?: number
 }
+
+/**
+ * rate-limiter-flexible's own counts in whole seconds; this one in ms: what it calls seconds we give as ms, and the server
+ * takes as such.
+ */
+const INCREMENT = `
+redis.call('set', KEYS[1], 0, 'PX', ARGV[2], 'NX')
+local consumed = redis.call('incrby', KEYS[1], ARGV[1])
+local ttl = redis.call('pttl', KEYS[1])
+if ttl == -1 then
+  redis.call('set', KEYS[1], consumed, 'PX', ARGV[2])
+  ttl = tonumber(ARGV[2])
+end
+return {consumed, ttl}`
 
 /** How long what got no permit waits when the server did not answer, in ms. */
 const RETRY_MS = 1000
@@ -27,7 +43,7 @@ export class QueueLimiter {
   constructor(
     connection: StreamConnection,
     stream: string,
-    { max, windowSeconds = 1 }: LimiterOptions,
+    { max, windowSeconds = 1, duration = 1000 * windowSeconds }: LimiterOptions,
     onError: (error: unknown) => void,
   ) {
     this.#max = max
@@ -36,7 +52,8 @@ export class QueueLimiter {
     this.#store = new RateLimiterRedis({
       storeClient: connection.client,
       points: max,
-      duration: windowSeconds,
+      duration,
+      customIncrTtlLuaScript: INCREMENT,
       keyPrefix: '',
     })
   }

@@ -1,6 +1,10 @@
-import { assertConnection } from './assert-connection.ts'
-import type { StreamConnection } from './connection.ts'
+import { type Codec, type CodecName, wireCodec } from './codec.ts'
+import type { ConnectionLike } from './connection-like.ts'
+import type { QueueHooks } from './hooks.ts'
+import type { Anything } from './job.ts'
+import { assertNoneLeftOut, type LeftOutOf, QUEUE_OPTIONS } from './left-out.ts'
 import { assertMs, assertName, assertObject, assertOneOf, assertPositive } from './option-checks.ts'
+import { assertStreamName } from './stream-name.ts'
 
 export interface HighWaterMark {
   /** Most entries on the stream: `add` waits, or is refused, rather than make it longer. */
@@ -10,24 +14,37 @@ export interface HighWaterMark {
   timeoutMs?: number
 }
 
-export interface StreamQueueOptions {
-  connection: StreamConnection
-  /** The consumer group that counts and clean-up speak of. */
+/** The consumer group of who names none. */
+export const DEFAULT_GROUP = 'workers'
+
+export interface StreamQueueOptions<Data = Anything> extends LeftOutOf<typeof QUEUE_OPTIONS> {
+  /** What `createStreamConnection` made, shared by the process; or a URL or `{ host, port }` for one of the queue's own. */
+  connection: ConnectionLike
+  /** The consumer group that counts and clean-up speak of. Default `workers`, like the worker's. */
   group?: string
+  /** How data becomes text. Default `json`. Workers of the stream need the same. */
+  codec?: Codec<Data> | CodecName<Data>
+  /** Where the workers' dead letters go. Default `{name}:dead-letter`. */
+  deadLetterStream?: string
   /**
    * Bound of the stream, sent as `MAXLEN ~`. Trimming deletes entries that nobody has read: keep well below it, by
    * `highWaterMark` or by your own means.
    */
   maxLen?: number
   highWaterMark?: HighWaterMark
+  /** Called around `add` and `addBulk`: for spans and metrics. */
+  hooks?: QueueHooks
 }
 
 /** Throws a TypeError that names what is wrong. */
 export function assertQueueOptions(options: StreamQueueOptions): void {
   assertObject('options of the queue', options)
-  const { connection, group, maxLen, highWaterMark } = options
-  assertConnection(connection)
+  assertNoneLeftOut(options, QUEUE_OPTIONS, 'option ')
+  const { group, maxLen, highWaterMark, codec, deadLetterStream } = options
   if (group !== undefined) assertName('group', group)
+  if (deadLetterStream !== undefined) assertStreamName('deadLetterStream', deadLetterStream)
+  wireCodec(codec)
+  if (options.hooks !== undefined) assertObject('hooks', options.hooks)
   if (maxLen !== undefined) assertPositive('maxLen', maxLen)
   if (highWaterMark === undefined) return
   assertObject('highWaterMark', highWaterMark)

@@ -3,17 +3,18 @@ import { errorLine, toError } from '#runtime/errors.ts'
 import type { LineLogger } from '#runtime/line-logger.ts'
 import type { StreamEntry } from './entry.ts'
 import { StreamError } from './errors.ts'
+import type { Anything, StreamJob } from './job.ts'
 
 /** Names and moments are those of BullMQ's Worker. */
-export interface StreamWorkerEvents<Fields extends Record<string, string>> {
+export interface StreamWorkerEvents<Data = Anything, Result = Anything, Name extends string = string> {
   /** Connected, the group is there. */
   ready: []
   /** A handler begins. */
-  active: [entry: StreamEntry<Fields>]
-  /** A handler is through: the entry will be acknowledged. */
-  completed: [entry: StreamEntry<Fields>]
-  /** A handler rejected, or gave the entry up as a dead letter. */
-  failed: [entry: StreamEntry<Fields>, error: Error]
+  active: [job: StreamJob<Data, Name>]
+  /** A handler is through: the entry will be acknowledged. With what the handler returned. */
+  completed: [job: StreamJob<Data, Name>, result: Result]
+  /** A handler rejected, or gave the entry up as a dead letter, or its data could not be decoded (`job` is undefined then). */
+  failed: [job: StreamJob<Data, Name> | undefined, error: Error]
   /** An entry was taken from a consumer that let it lie, or was lost to one. */
   stalled: [id: string]
   /** The stream ran empty after work: a read found fewer entries than it asked for. Once each time. */
@@ -26,14 +27,26 @@ export interface StreamWorkerEvents<Fields extends Record<string, string>> {
   closed: []
 }
 
+/** The same of the machinery, which knows entries by their fields. */
+export type EntryEvents<Fields extends Record<string, string>> = Omit<
+  StreamWorkerEvents,
+  'active' | 'completed' | 'failed'
+> & {
+  active: [entry: StreamEntry<Fields>]
+  completed: [entry: StreamEntry<Fields>, result: unknown]
+  failed: [entry: StreamEntry<Fields>, error: Error]
+}
+
 /** Tells the worker's listeners; never throws. */
-export type Announce<Fields extends Record<string, string>> = <Name extends keyof StreamWorkerEvents<Fields>>(
-  name: Name,
-  ...payload: StreamWorkerEvents<Fields>[Name]
+export type Announce<Fields extends Record<string, string>> = <EventName extends keyof EntryEvents<Fields>>(
+  name: EventName,
+  ...payload: EntryEvents<Fields>[EventName]
 ) => void
 
 /** An emitter whose listeners cannot harm the worker: one that throws is an `error` event. */
-export class SafeEmitter<Fields extends Record<string, string>> extends EventEmitter<StreamWorkerEvents<Fields>> {
+export class SafeEmitter<Data, Result, Name extends string> extends EventEmitter<
+  StreamWorkerEvents<Data, Result, Name>
+> {
   protected readonly logger: LineLogger | undefined
 
   constructor(logger: LineLogger | undefined) {
@@ -46,11 +59,15 @@ export class SafeEmitter<Fields extends Record<string, string>> extends EventEmi
     this.#onBadListener(String(name), error)
   }
 
-  protected announce<Name extends keyof StreamWorkerEvents<Fields>>(
-    name: Name,
-    ...payload: StreamWorkerEvents<Fields>[Name]
+  protected hears(name: keyof StreamWorkerEvents): boolean {
+    return this.listenerCount(name as never) > 0
+  }
+
+  protected announce<EventName extends keyof StreamWorkerEvents>(
+    name: EventName,
+    ...payload: StreamWorkerEvents<Data, Result, Name>[EventName]
   ): void {
-    if (this.listenerCount(name as never) === 0) {
+    if (!this.hears(name)) {
       if (name === 'error') this.logger?.warn({ err: payload[0] }, `stream worker: ${errorLine(payload[0])}`)
       return
     }
@@ -66,7 +83,7 @@ export class SafeEmitter<Fields extends Record<string, string>> extends EventEmi
     const message = `a listener of «${name}» threw: ${errorLine(thrown)}`
     const error = new StreamError('STREAM_LISTENER', message, { cause: toError(thrown) })
     this.logger?.error({ err: error }, message)
-    if (name !== 'error' && this.listenerCount('error') > 0) this.announce('error', error)
+    if (name !== 'error' && this.hears('error')) this.announce('error', error)
     else if (this.logger === undefined) process.emitWarning(message, { code: error.code })
   }
 }

@@ -1,12 +1,27 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { toError } from '#runtime/errors.ts'
+import { errorLine, toError } from '#runtime/errors.ts'
+import type { WireCodec } from './codec.ts'
 import { StreamConsumer } from './consumer.ts'
-import type { StreamHandler } from './entry.ts'
+import type { StreamEntry } from './entry.ts'
 import { StreamError } from './errors.ts'
+import type { WorkerHooks } from './hooks.ts'
+import { type Anything, StreamJob } from './job.ts'
+import { type LeftOutOf, leaveOutMethods, WORKER_METHODS } from './left-out.ts'
 import { assertFunction, assertPositive } from './option-checks.ts'
+import { deadLetter, type Outcome } from './outcome.ts'
 import { StreamPool } from './pool.ts'
-import { SafeEmitter } from './worker-events.ts'
-import { type ResolvedWorkerOptions, resolveWorkerOptions, type StreamWorkerOptions } from './worker-options.ts'
+import { type EntryEvents, SafeEmitter } from './worker-events.ts'
+import { type ResolvedOptions, resolveWorkerOptions, type StreamWorkerOptions } from './worker-options.ts'
+
+/**
+ * Does the work of one entry; may be called more than once for it (at least once). What it returns goes to `completed`,
+ * but for an Outcome. `signal` aborts when a closing worker has run out of time. A rejection counts an attempt, and the
+ * entry comes again after a back-off.
+ */
+export type StreamHandler<Data = Anything, Result = Anything, Name extends string = string> = (
+  job: StreamJob<Data, Name>,
+  signal: AbortSignal,
+) => Promise<Result | Outcome> | Result | Outcome
 
 /** `created` → `running` → `closing` → `closed`; one that never ran goes to `closing` at once. */
 type State = 'created' | 'running' | 'closing' | 'closed'
@@ -18,44 +33,104 @@ const ABORT_GRACE_MS = 1000
 /** How long a closing worker without a deadline waits for a server that takes no acknowledgement, in ms. */
 const ACK_PATIENCE_MS = 10_000
 
+/** What BullMQ's Worker can and this one leaves out: each throws a sentence that says what to use. */
+// biome-ignore lint/correctness/noUnusedVariables: an interface that merges has its class’s parameters.
+export interface StreamWorker<Data, Result, Name extends string> extends LeftOutOf<typeof WORKER_METHODS> {}
+
 /**
  * A worker on one Redis stream, with the life of BullMQ's `Worker`. Delivery promise: at least once; an entry is
  * acknowledged and deleted, in one step, only after its handler is through. What a process had leased when it died is taken
  * over by another once it has been idle for `claimMinIdleMs`.
  */
-export class StreamWorker<Fields extends Record<string, string> = Record<string, string>> extends SafeEmitter<Fields> {
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the interface adds only words that throw.
+export class StreamWorker<Data = Anything, Result = Anything, Name extends string = string> extends SafeEmitter<
+  Data,
+  Result,
+  Name
+> {
   /** The stream's key. */
   readonly name: string
-  readonly #options: ResolvedWorkerOptions<Fields>
-  readonly #consumer: StreamConsumer<Fields>
+  readonly #handler: StreamHandler<Data, Result, Name>
+  readonly #hooks: WorkerHooks<Data>
+  readonly #options: ResolvedOptions
+  readonly #codec: WireCodec
+  readonly #consumer: StreamConsumer<Record<string, string>>
   readonly #pool: StreamPool
   readonly #ownsPool: boolean
   readonly #abort = new AbortController()
+  /** Only while somebody listens: one object from `active` to `completed`. */
+  readonly #jobs = new WeakMap<StreamEntry, StreamJob<Data, Name>>()
   #state: State = 'created'
   #running: Promise<void> | undefined
   #closing: Promise<void> | undefined
   readonly #closed = Promise.withResolvers<void>()
+  readonly #ready = Promise.withResolvers<void>()
   #isPaused = false
   #pauses = 0
   #stopReconnect: (() => void) | undefined
 
-  constructor(name: string, handler: StreamHandler<Fields>, options: StreamWorkerOptions<Fields>) {
+  /** Throws a TypeError that names the option which is wrong, or says what to use where it is left out. */
+  constructor(name: string, handler: StreamHandler<Data, Result, Name>, options: StreamWorkerOptions<Data>) {
     super(options?.logger)
     assertFunction('handler', handler)
     this.name = name
+    this.#handler = handler
+    this.#hooks = options?.hooks ?? {}
     this.#options = resolveWorkerOptions(name, options)
+    this.#codec = this.#options.codec
     const { connection, pollIntervalMs, pool } = this.#options
     this.#ownsPool = pool === undefined
     this.#pool = pool ?? new StreamPool({ connection, maxInFlight: Number.MAX_SAFE_INTEGER, pollIntervalMs })
     this.#consumer = new StreamConsumer({
       name,
-      handler,
+      handler: (entry, signal) => this.#handle(entry, signal),
       options: this.#options,
       pool: this.#pool,
       signal: this.#abort.signal,
-      announce: (event, ...payload) => this.announce(event, ...payload),
+      announce: (event, ...payload) => this.#tell(event, ...payload),
     })
+    this.#ready.promise.catch(() => undefined)
     if (this.#options.autorun) void this.run()
+  }
+
+  /** What cannot be decoded now can never be. */
+  #handle(entry: StreamEntry, signal: AbortSignal): unknown {
+    let job: StreamJob<Data, Name>
+    try {
+      job = this.#jobs.get(entry) ?? new StreamJob(entry, this.#codec)
+    } catch (error) {
+      return deadLetter(`cannot be decoded: ${errorLine(error)}`)
+    }
+    const { handle } = this.#hooks
+    return handle === undefined ? this.#handler(job, signal) : handle(job, () => this.#handler(job, signal))
+  }
+
+  #jobOf(entry: StreamEntry): StreamJob<Data, Name> | undefined {
+    const known = this.#jobs.get(entry)
+    if (known !== undefined) return known
+    try {
+      const job = new StreamJob<Data, Name>(entry, this.#codec)
+      this.#jobs.set(entry, job)
+      return job
+    } catch {
+      return undefined
+    }
+  }
+
+  /** The machinery knows entries, listeners know jobs. */
+  #tell<EventName extends keyof EntryEvents<Record<string, string>>>(
+    event: EventName,
+    ...payload: EntryEvents<Record<string, string>>[EventName]
+  ): void {
+    if (event !== 'active' && event !== 'completed' && event !== 'failed') this.announce(event, ...(payload as never))
+    else if (this.hears(event)) this.#tellOfJob(event, ...(payload as EntryEvents<Record<string, string>>['completed']))
+  }
+
+  #tellOfJob(event: 'active' | 'completed' | 'failed', entry: StreamEntry, said: unknown): void {
+    const job = this.#jobOf(entry)
+    if (event === 'failed') this.announce('failed', job, said as Error)
+    else if (event === 'active' && job !== undefined) this.announce('active', job)
+    else if (job !== undefined) this.announce('completed', job, said as Result)
   }
 
   /** Handlers at once; settable while it runs, up and down. */
@@ -91,6 +166,11 @@ export class StreamWorker<Fields extends Record<string, string> = Record<string,
     return this.#isPaused
   }
 
+  /** Resolves when it is connected, the group is there, and it reads; rejects when it is closed before. */
+  waitUntilReady(): Promise<void> {
+    return this.#ready.promise
+  }
+
   /** Starts; resolves when the worker is closed. A second call joins the first. */
   run(): Promise<void> {
     if (this.#closing !== undefined)
@@ -106,6 +186,7 @@ export class StreamWorker<Fields extends Record<string, string> = Record<string,
     this.#stopReconnect = this.#options.connection.onReconnect(() => this.#consumer.onReconnect())
     this.#pool.add(this.#consumer)
     if (!this.#isPaused) this.#consumer.open()
+    this.#ready.resolve()
     this.announce('ready')
     if (this.#consumer.isQueuePaused) this.announce('paused')
     await this.#closed.promise
@@ -165,6 +246,7 @@ export class StreamWorker<Fields extends Record<string, string> = Record<string,
 
   async #close(deadline: AbortSignal | undefined): Promise<void> {
     this.#state = 'closing'
+    this.#ready.reject(new StreamError('STREAM_CLOSED', `worker of ${this.name} is closed`))
     this.#consumer.shut()
     this.announce('closing')
     this.#stopReconnect?.()
@@ -177,6 +259,7 @@ export class StreamWorker<Fields extends Record<string, string> = Record<string,
     this.#pool.remove(this.#consumer)
     if (this.#ownsPool) await this.#pool.close()
     await this.#consumer.leave()
+    if (this.#options.ownsConnection) await this.#options.connection.close()
     this.#state = 'closed'
     this.#closed.resolve()
     this.announce('closed')
@@ -195,3 +278,5 @@ export class StreamWorker<Fields extends Record<string, string> = Record<string,
     signal.removeEventListener('abort', onAbort)
   }
 }
+
+leaveOutMethods(StreamWorker.prototype, WORKER_METHODS)

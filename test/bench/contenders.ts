@@ -21,24 +21,24 @@ async function inBatches(count: number, add: (indexes: number[]) => Promise<unkn
   }
 }
 
-const ours: Contender = {
+const oursBy = (codec: 'flat' | 'json'): Contender => ({
   fill: async (url, name, count) => {
     const connection = createStreamConnection({ url })
     await connection.ready()
-    const queue = new StreamQueue(name, { connection, group: 'bench' })
+    const queue = new StreamQueue(name, { connection, group: 'bench', codec })
     await inBatches(count, indexes => queue.addBulk(indexes.map(fieldsOf)))
     await connection.close()
   },
   consume: async (url, name, concurrency, handle) => {
     const connection = createStreamConnection({ url })
     await connection.ready()
-    const worker = new StreamWorker(name, handle, { connection, group: 'bench', concurrency })
+    const worker = new StreamWorker(name, handle, { connection, group: 'bench', concurrency, codec })
     return async () => {
       await worker.close()
       await connection.close()
     }
   },
-}
+})
 
 const bullmq: Contender = {
   fill: async (url, name, count) => {
@@ -84,5 +84,6 @@ const groupmq: Contender = {
   },
 }
 
-export const CONTENDERS = { ours, bullmq, groupmq }
+/** `ours` on flat strings, as promotions have them; `json` with the codec that a queue has by default. */
+export const CONTENDERS = { ours: oursBy('flat'), json: oursBy('json'), bullmq, groupmq }
 export type ContenderName = keyof typeof CONTENDERS

@@ -21,7 +21,7 @@ test('examples/mails.ts does what docs/stream.md says of it', async () => {
   ])
   const dead = (await redis.probe.xrange('example:mails:dead-letter', '-', '+')) as [string, string[]][]
   expect(dead.map(([, fields]) => fields)).toEqual([
-    expect.arrayContaining(['to', 'nobody', '_reason', 'not an address']),
+    expect.arrayContaining(['{"to":"nobody","subject":"lost"}', '_reason', 'not an address']),
   ])
   expect(await redis.probe.xlen('example:mails')).toBe(0)
 })

@@ -34,7 +34,7 @@ test('SIGKILL of workers at random: each entry is handled, none is left, the dea
 test('a worker frozen past min-idle does not steal back what another has taken, and works on', async () => {
   const run = { entries: 0, kills: 0, workers: 2, minIdleMs: 900, jobMs: 400, concurrency: 5 }
   const stream = 'frozen'
-  const queue = new StreamQueue(stream, { connection, group: 'workers' })
+  const queue = new StreamQueue(stream, { connection, group: 'workers', codec: 'flat' })
   await queue.ensureGroup()
   const children: StreamChild[] = [await startStreamChild(redis.url, stream, run)]
   const [frozen] = children as [StreamChild]
@@ -43,7 +43,9 @@ test('a worker frozen past min-idle does not steal back what another has taken, 
     return rows.map(([, owner]) => owner)
   }
   try {
-    const ids = await queue.addBulk(Array.from({ length: 5 }, (_, index) => ({ n: String(index) })))
+    const ids = (await queue.addBulk(Array.from({ length: 5 }, (_, index) => ({ n: String(index) })))).map(
+      ({ id }) => id,
+    )
     await until('it holds all', async () => (await ownersOf()).length === 5)
     frozen.process.kill('SIGSTOP')
     const other = await startStreamChild(redis.url, stream, { ...run, jobMs: 3000 })
@@ -59,7 +61,7 @@ test('a worker frozen past min-idle does not steal back what another has taken, 
     const handled = await redis.probe.hgetall(`${stream}:handled`)
     expect(Object.keys(handled).sort()).toEqual([...ids].sort())
     other.process.kill('SIGKILL')
-    const id = await queue.add({ n: 'afterwards' })
+    const { id } = await queue.add({ n: 'afterwards' })
     await until('the thawed one works on', async () => (await redis.probe.hexists(`${stream}:handled`, id)) === 1)
   } finally {
     for (const child of children) child.process.kill('SIGKILL')
@@ -69,7 +71,7 @@ test('a worker frozen past min-idle does not steal back what another has taken, 
 test('an entry that kills its process is the only dead letter, whoever was beside it', async () => {
   const run = { entries: 0, kills: 0, workers: 2, minIdleMs: 800, jobMs: 50, concurrency: 200, maxDeliveries: 5 }
   const stream = 'killer'
-  const queue = new StreamQueue<{ n: string }>(stream, { connection, group: 'workers' })
+  const queue = new StreamQueue<{ n: string }>(stream, { connection, group: 'workers', codec: 'flat' })
   await queue.ensureGroup()
   await queue.addBulk(Array.from({ length: 1001 }, (_, index) => ({ n: index === 500 ? 'killer' : String(index) })))
   const children = new Set<ReturnType<typeof spawnStreamChild>>()

@@ -20,6 +20,7 @@ const worker = new StreamWorker<{ n: string }>(
   {
     connection,
     group,
+    codec: 'flat',
     concurrency: Number(concurrency),
     claimMinIdleMs: Number(minIdleMs),
     maxDeliveries: Number(maxDeliveries),

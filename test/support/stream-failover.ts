@@ -50,11 +50,13 @@ export async function failOver(run: FailoverRun): Promise<FailoverReport> {
   const running = new Map<string, number>()
   let [most, least, lost, lossesThatHurt, begunTwice] = [0, 0, 0, 0, 0]
   const connections = Array.from({ length: run.workers }, () => createStreamConnection({ url, name: 'failover' }))
-  const queue = new StreamQueue<{ n: string }>(stream, { connection: connections[0]!, group: GROUP })
+  const queue = new StreamQueue<{ n: string }>(stream, { connection: connections[0]!, group: GROUP, codec: 'flat' })
   try {
     await Promise.all(connections.map(connection => connection.ready()))
     await queue.ensureGroup()
-    const ids = await queue.addBulk(Array.from({ length: run.entries }, (_, index) => ({ n: String(index) })))
+    const ids = (await queue.addBulk(Array.from({ length: run.entries }, (_, index) => ({ n: String(index) })))).map(
+      ({ id }) => id,
+    )
     const workers = connections.map(connection => {
       const own = new Set<string>()
       const handler = async ({ id }: { id: string }) => {
@@ -67,7 +69,7 @@ export async function failOver(run: FailoverRun): Promise<FailoverReport> {
         own.delete(id)
       }
       const { concurrency, minIdleMs } = run
-      const options = { connection, group: GROUP, concurrency, claimMinIdleMs: minIdleMs }
+      const options = { connection, group: GROUP, codec: 'flat' as const, concurrency, claimMinIdleMs: minIdleMs }
       return new StreamWorker<{ n: string }>(stream, handler, options).on('error', () => undefined)
     })
     const look = setInterval(() => {

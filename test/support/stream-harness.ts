@@ -59,6 +59,9 @@ export function useRedis(wanted: Flavour = 'installed'): void {
   })
 }
 
+/** What the server calls them. */
+export const idsOf = (added: readonly { id: string }[]): string[] => added.map(({ id }) => id)
+
 /** A test of what only a server over a socket has: for the one inside the process it is not applicable. */
 export function testOnServers(title: string, run: () => Promise<void>): void {
   if (flavour !== 'memory') test(title, run)
@@ -91,7 +94,13 @@ export function work(
   options: Partial<StreamWorkerOptions<Job>> = {},
   stream = name,
 ): StreamWorker<Job> {
-  const worker = new StreamWorker<Job>(stream, handler, { connection, group: GROUP, concurrency: 10, ...options })
+  const worker = new StreamWorker<Job>(stream, handler, {
+    connection,
+    group: GROUP,
+    codec: 'flat',
+    concurrency: 10,
+    ...options,
+  })
   workers.push(worker)
   return worker
 }
@@ -103,7 +112,7 @@ export function poolOf(maxInFlight: number): StreamPool {
 }
 
 export function queueOf(stream = name): StreamQueue<Job> {
-  return new StreamQueue<Job>(stream, { connection, group: GROUP })
+  return new StreamQueue<Job>(stream, { connection, group: GROUP, codec: 'flat' })
 }
 
 export function jobs(count: number, from = 0): Job[] {

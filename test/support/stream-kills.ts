@@ -64,9 +64,11 @@ export async function killWorkers(run: KillRun, random: () => number = Math.rand
   const stream = 'kills'
   const connection = createStreamConnection({ url })
   await connection.ready()
-  const queue = new StreamQueue(stream, { connection, group: GROUP })
+  const queue = new StreamQueue(stream, { connection, group: GROUP, codec: 'flat' })
   await queue.ensureGroup()
-  const ids = await queue.addBulk(Array.from({ length: run.entries }, (_, index) => ({ n: String(index) })))
+  const ids = (await queue.addBulk(Array.from({ length: run.entries }, (_, index) => ({ n: String(index) })))).map(
+    ({ id }) => id,
+  )
   const children = await Promise.all(Array.from({ length: run.workers }, () => startStreamChild(url, stream, run)))
   const startedAt = performance.now()
   const recoveries: Promise<number>[] = []

@@ -67,7 +67,7 @@ async function auditPending(
 
 async function markEntries(type: PromotionType, promotionId: string, sources: UnfinishedSources): Promise<number> {
   const { connection, streams, tables } = sources
-  const queue = new StreamQueue<PromotionEntry>(streams[type].streamKey(promotionId), { connection })
+  const queue = new StreamQueue<PromotionEntry>(streams[type].streamKey(promotionId), { connection, codec: 'flat' })
   let length = 0
   for await (const { message } of queue.entries()) {
     length += 1

@@ -87,7 +87,12 @@ export class PromotionStreamManager {
     const { connection, pool, settings, handlers, logger } = this.#deps
     const { stream, processor } = handlers[type]
     const [streamKey, group] = [stream.streamKey(promotionId), stream.groupName(promotionId)]
-    const queue = new StreamQueue<PromotionEntry>(streamKey, { connection, group, maxLen: settings.maxLen })
+    const queue = new StreamQueue<PromotionEntry>(streamKey, {
+      connection,
+      group,
+      codec: 'flat',
+      maxLen: settings.maxLen,
+    })
     await queue.ensureGroup()
     const bindings = logger.child({ promotionId, type })
     const onDead = (reason: string) => this.#deps.onDead(type, reason)
@@ -98,6 +103,7 @@ export class PromotionStreamManager {
       onDelivery: isRepeated => this.#deps.onDelivery?.(type, isRepeated),
     })
     const worker = new StreamWorker<PromotionEntry>(streamKey, consumer.onMessage, {
+      codec: 'flat',
       connection,
       group,
       concurrency,

@@ -190,7 +190,7 @@ export class PromotionStreamProducer {
   queue(streamKey: string): StreamQueue<PromotionEntry> {
     const known = this.#queues.get(streamKey)
     if (known !== undefined) return known
-    const queue = new StreamQueue<PromotionEntry>(streamKey, this.#options)
+    const queue = new StreamQueue<PromotionEntry>(streamKey, { ...this.#options, codec: 'flat' })
     this.#queues.set(streamKey, queue)
     return queue
   }

@@ -158,14 +158,14 @@ const removeStream: Command = (keys, [key = '', name = '']) => {
   return 1
 }
 
-/** rate-limiter-flexible's: counts, and starts the window with the first of it. */
-const rlflxIncr: Command = (keys, [key = '', points = '', seconds = '']) => {
-  call(keys, 'SET', key, 0, 'EX', seconds, 'NX')
+/** The rate limiter's: counts, and starts the window with the first of it. */
+const rlflxIncr: Command = (keys, [key = '', points = '', windowMs = '']) => {
+  call(keys, 'SET', key, 0, 'PX', windowMs, 'NX')
   const consumed = call(keys, 'INCRBY', key, points)
   const ttlMs = call(keys, 'PTTL', key)
   if (ttlMs !== -1) return [consumed, ttlMs]
-  call(keys, 'EXPIRE', key, seconds)
-  return [consumed, 1000 * Number(seconds)]
+  call(keys, 'SET', key, consumed as number, 'PX', windowMs)
+  return [consumed, Number(windowMs)]
 }
 
 export const MEMORY_SCRIPTS: Readonly<Record<string, Command>> = {

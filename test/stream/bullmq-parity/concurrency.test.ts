@@ -1,6 +1,6 @@
 import { expect } from '@jest/globals'
 import { until } from '../../support/redis.ts'
-import { jobs, name, queueOf, redis, useRedis, work } from '../../support/stream-harness.ts'
+import { idsOf, jobs, name, queueOf, redis, useRedis, work } from '../../support/stream-harness.ts'
 import { count, eachFailsOnce, mostAtOnce, parity } from './parity.ts'
 import { EVENTS_ARE_THE_WORKERS, LIMIT_IS_FIXED, NO_FLOWS, SLOTS_ARE_A_PROCESSES } from './reasons.ts'
 import { CONCURRENCY } from './titles.ts'
@@ -26,7 +26,7 @@ parity('concurrency', CONCURRENCY, {
     const gate = Promise.withResolvers<void>()
     const worker = work(({ fields }) => (fields.n === '0' ? gate.promise : undefined), { concurrency: 1 })
     const done = count(worker, 'completed')
-    const [id] = await queueOf().addBulk(jobs(4))
+    const [id] = idsOf(await queueOf().addBulk(jobs(4)))
     await until('begun', () => worker.inFlight === 1)
     await redis.probe.xdel(name, id as string)
     gate.resolve()

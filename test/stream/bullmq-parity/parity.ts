@@ -44,7 +44,7 @@ export function count(worker: StreamWorker<never> | StreamWorker<Job> | StreamWo
 export async function fails(handler: StreamHandler<Job>): Promise<void> {
   const worker = work(handler, { maxBackoffMs: 60_000 })
   const errors: [string, Error][] = []
-  worker.on('failed', ({ fields }, error) => errors.push([fields.n, error]))
+  worker.on('failed', (job, error) => errors.push([job?.fields.n ?? '', error]))
   await queueOf().add({ n: '7' })
   await until('failed', () => errors.length === 1)
   expect(errors).toEqual([['7', BOOM]])

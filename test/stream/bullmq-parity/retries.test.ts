@@ -42,7 +42,7 @@ parity('worker: retries and backoffs', RETRIES, {
       },
       { maxDeliveries: 1, maxBackoffMs: 10, onPoison: ({ id }) => void buried.push(id) },
     )
-    const id = await queueOf().add({ n: '1' })
+    const { id } = await queueOf().add({ n: '1' })
     await until('a dead letter', async () => (await redis.probe.xlen(`${name}:dead-letter`)) === 1)
     expect([calls, buried]).toEqual([1, [id]])
   },
@@ -155,7 +155,7 @@ parity('worker: retries and backoffs', RETRIES, {
       { maxBackoffMs: 60_000 },
     )
     const failed = count(worker, 'failed')
-    const id = await queueOf().add({ n: '1' })
+    const { id } = await queueOf().add({ n: '1' })
     await until('failed', () => failed() === 1)
     await worker.close()
     abandoned.add(worker.consumer)

@@ -43,7 +43,7 @@ describe('a connection that is there and does no good is replaced', () => {
   )
 
   test('silence: what is in flight rejects when the socket is replaced, and an idle connection notices by itself', async () => {
-    const queue = new StreamQueue<Job>(name, { connection: disturbed })
+    const queue = new StreamQueue<Job>(name, { codec: 'flat', connection: disturbed })
     await queue.add({ n: '1' })
     const accepted = way.accepted
     way.silence()
@@ -58,7 +58,7 @@ describe('a connection that is there and does no good is replaced', () => {
     let lost = 0
     for (const event of ['close', '-node']) disturbed.client.on(event, () => void lost++)
     await redis.onEach(node => node.call('CLIENT', 'PAUSE', 2000, 'ALL'))
-    const queue = new StreamQueue<Job>(name, { connection: disturbed })
+    const queue = new StreamQueue<Job>(name, { codec: 'flat', connection: disturbed })
     await queue.add({ n: '1' })
     expect(lost).toBe(0)
   }, 60_000)

@@ -48,7 +48,7 @@ describe('a master that was demoted', () => {
     let errors = 0
     worker.on('error', () => void errors++)
     await once(worker, 'ready')
-    const queue = new StreamQueue<Job>(name, { connection, group: GROUP })
+    const queue = new StreamQueue<Job>(name, { codec: 'flat', connection, group: GROUP })
     await queue.add({ n: 'before' })
     await until('the one before', () => seen.has('before'))
     await demote()

@@ -4,6 +4,7 @@ import { StreamQueue } from '#stream/index.ts'
 import { until } from '../../support/redis.ts'
 import {
   GROUP,
+  idsOf,
   type Job,
   jobs,
   name,
@@ -21,7 +22,7 @@ const isEmptied = async () => (await redis.probe.xlen(name)) === 0
 describe('Redis', () => {
   test('an entry deleted by somebody while it was pending is acknowledged, not handled', async () => {
     await queueOf().ensureGroup()
-    const [id, other] = await queueOf().addBulk(jobs(2))
+    const [id, other] = idsOf(await queueOf().addBulk(jobs(2)))
     await redis.probe.xreadgroup('GROUP', GROUP, 'dead', 'COUNT', 2, 'STREAMS', name, '>')
     await redis.probe.xdel(name, id!)
     const handled: string[] = []
@@ -70,7 +71,7 @@ describe('Redis', () => {
     const other = otherConnection()
     await other.ready()
     const mark = { length: 3, onFull: 'refuse' } as const
-    const queue = new StreamQueue<Job>(name, { connection: other, group: GROUP, highWaterMark: mark })
+    const queue = new StreamQueue<Job>(name, { codec: 'flat', connection: other, group: GROUP, highWaterMark: mark })
     await other.close()
     await expect(queue.add({ n: '1' })).rejects.toMatchObject({ code: 'STREAM_ADD_FAILED', canRetry: true })
   })

@@ -1,7 +1,18 @@
 import { once } from 'node:events'
 import { describe, expect, test } from '@jest/globals'
 import { until } from '../../support/redis.ts'
-import { GROUP, jobs, name, pendingOf, poolOf, queueOf, redis, work, workers } from '../../support/stream-harness.ts'
+import {
+  GROUP,
+  idsOf,
+  jobs,
+  name,
+  pendingOf,
+  poolOf,
+  queueOf,
+  redis,
+  work,
+  workers,
+} from '../../support/stream-harness.ts'
 
 const isEmptied = async () => (await redis.probe.xlen(name)) === 0
 
@@ -53,7 +64,7 @@ describe('hundreds of idle streams', () => {
 describe('`>` never gives back own pending entries', () => {
   test('a consumer with a name of its own looks for those of the process before it at its start', async () => {
     await queueOf().ensureGroup()
-    const id = await queueOf().add({ n: '1' })
+    const { id } = await queueOf().add({ n: '1' })
     await redis.probe.xreadgroup('GROUP', GROUP, 'frozen', 'COUNT', 1, 'STREAMS', name, '>')
     const seen: string[] = []
     work(entry => void seen.push(entry.id), { consumer: 'frozen', claimMinIdleMs: 300 })
@@ -65,7 +76,7 @@ describe('`>` never gives back own pending entries', () => {
 describe('abandoned entries', () => {
   test('come before new ones, although no slot is ever free', async () => {
     await queueOf().ensureGroup()
-    const abandonedIds = await queueOf().addBulk(jobs(4))
+    const abandonedIds = idsOf(await queueOf().addBulk(jobs(4)))
     await redis.probe.xreadgroup('GROUP', GROUP, 'dead', 'COUNT', 4, 'STREAMS', name, '>')
     await queueOf().addBulk(jobs(3000, 4))
     const seen: string[] = []
@@ -84,7 +95,7 @@ describe('abandoned entries', () => {
     await queueOf().ensureGroup()
     await queueOf().addBulk(jobs(1500))
     await redis.probe.xreadgroup('GROUP', GROUP, 'live', 'COUNT', 1500, 'STREAMS', name, '>')
-    const ids = await queueOf().addBulk(jobs(3))
+    const ids = idsOf(await queueOf().addBulk(jobs(3)))
     await redis.probe.xreadgroup('GROUP', GROUP, 'dead', 'COUNT', 3, 'STREAMS', name, '>')
     for (const id of ids) await redis.probe.xclaim(name, GROUP, 'dead', 0, id, 'IDLE', 3_600_000, 'JUSTID')
     const seen: string[] = []

@@ -6,6 +6,7 @@ import { until } from '../../support/redis.ts'
 import {
   abandoned,
   GROUP,
+  idsOf,
   type Job,
   jobs,
   name,
@@ -42,7 +43,7 @@ describe('what the server hands out again while it is leased', () => {
     const { handler, seen } = counted(() => sleep(30))
     const worker = work(handler, { concurrency: 20 })
     worker.on('error', () => undefined)
-    const ids = await queueOf().addBulk(jobs(400))
+    const ids = idsOf(await queueOf().addBulk(jobs(400)))
     for (let times = 0; times < 3; times++) {
       await until('20 in flight', () => worker.inFlight === 20)
       await redis.probe.xgroup('DESTROY', name, GROUP)
@@ -170,7 +171,7 @@ describe('what is another’s by now', () => {
       },
       { maxDeliveries: 1, onPoison: () => void poisoned++ },
     )
-    const id = await queueOf().add({ n: '1' })
+    const { id } = await queueOf().add({ n: '1' })
     await until('it runs', () => worker.inFlight === 1)
     await redis.probe.xclaim(name, GROUP, 'other', 0, id, 'IDLE', 0)
     const failed = once(worker, 'failed')

@@ -7,8 +7,8 @@ describe('dead letters', () => {
   test('keep the entry’s own fields, whatever their names, beside those of the framework', async () => {
     const own = { _id: 'mine', _reason: 'my own', __reason: 'mine too', _stream: '', n: '7', key: 'k' }
     work(() => deadLetter('cannot be done'))
-    const queue = new StreamQueue(name, { connection, group: GROUP })
-    const id = await queue.add(own)
+    const queue = new StreamQueue(name, { codec: 'flat', connection, group: GROUP })
+    const { id } = await queue.add(own)
     await until('an empty stream', async () => (await redis.probe.xlen(name)) === 0)
     const letters = new StreamQueue(`${name}:dead-letter`, { connection, group: GROUP })
     const found: Record<string, string>[] = []
@@ -25,7 +25,7 @@ describe('dead letters', () => {
 })
 
 describe('what goes in comes out', () => {
-  const queue = () => new StreamQueue<Record<string, string>>(name, { connection, group: GROUP })
+  const queue = () => new StreamQueue<Record<string, string>>(name, { codec: 'flat', connection, group: GROUP })
 
   test('texts of every kind, as names and as values', async () => {
     const values = [

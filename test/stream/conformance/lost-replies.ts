@@ -39,7 +39,7 @@ describe('a reply that never came', () => {
 
   test('to XADD: it rejects, and the entry is on the stream once: nothing is sent again behind the caller’s back', async () => {
     const lost = proxy.loseReply('request', /added-unheard/)
-    const adding = new StreamQueue<Job>(name, { connection: lossy }).add({ n: 'added-unheard' })
+    const adding = new StreamQueue<Job>(name, { codec: 'flat', connection: lossy }).add({ n: 'added-unheard' })
     await expect(adding).rejects.toMatchObject({ code: 'STREAM_ADD_FAILED', canRetry: false, isUncertain: true })
     await lost
     await lossy.client.ping().catch(() => undefined)

@@ -6,6 +6,7 @@ import { redisVersion } from '../../support/redis-flavours.ts'
 import {
   connection,
   GROUP,
+  idsOf,
   type Job,
   jobs,
   name,
@@ -37,7 +38,7 @@ describe('XADD MAXLEN ~', () => {
     await bare.addBulk(jobs(2500))
     expect(await bare.length()).toBeLessThan(1000)
     const highWaterMark = { length: 400, onFull: 'refuse' } as const
-    const queue = new StreamQueue<Job>(name, { connection, group: GROUP, maxLen: 500, highWaterMark })
+    const queue = new StreamQueue<Job>(name, { codec: 'flat', connection, group: GROUP, maxLen: 500, highWaterMark })
     let added = 0
     const addAll = async () => {
       for (; added < 2500; added += 100) await queue.addBulk(jobs(100, added))
@@ -67,7 +68,7 @@ describe('XACK', () => {
 describe('XINFO GROUPS', () => {
   test('its lag is null after deletes: counts do not ask it', async () => {
     await queueOf().ensureGroup()
-    const ids = await queueOf().addBulk(jobs(10))
+    const ids = idsOf(await queueOf().addBulk(jobs(10)))
     await redis.probe.xreadgroup('GROUP', GROUP, 'somebody', 'COUNT', 4, 'STREAMS', name, '>')
     await redis.probe.xdel(name, ids[7] ?? '')
     expect(await queueOf().counts()).toEqual({ length: 9, pending: 4, waiting: 5 })
@@ -106,7 +107,7 @@ describe('XAUTOCLAIM', () => {
       await gate.promise
     }
     const first = work(handler)
-    const id = await queueOf().add({ n: '1' })
+    const { id } = await queueOf().add({ n: '1' })
     await until('it runs', () => seen.length === 1)
     await first.pause(true)
     // What a clock that jumps an hour does: the entry looks idle for longer than any min-idle.
@@ -162,7 +163,7 @@ describe('out of memory', () => {
 describe('a long script stops the server for everybody', () => {
   test('a clean-up takes at most 1,000 entries a call', async () => {
     await queueOf().ensureGroup()
-    const ids = await queueOf().addBulk(jobs(2300))
+    const ids = idsOf(await queueOf().addBulk(jobs(2300)))
     await redis.probe.xreadgroup('GROUP', GROUP, 'spring', 'COUNT', 2300, 'STREAMS', name, '>')
     for (let from = 0; from < ids.length; from += 1000) {
       await redis.probe.xack(name, GROUP, ...ids.slice(from, from + 1000))
@@ -178,7 +179,7 @@ describe('ioredis', () => {
     const impatient = otherConnection({ commandTimeoutMs: 300 })
     await impatient.ready()
     await redis.onEach(node => node.call('CLIENT', 'PAUSE', 1000, 'WRITE').catch(() => undefined))
-    const adding = new StreamQueue<Job>(name, { connection: impatient }).add({ n: '1' })
+    const adding = new StreamQueue<Job>(name, { codec: 'flat', connection: impatient }).add({ n: '1' })
     const startedAt = performance.now()
     await expect(adding).rejects.toMatchObject({ code: 'STREAM_ADD_FAILED', canRetry: false, isUncertain: true })
     expect(performance.now() - startedAt).toBeLessThan(900)

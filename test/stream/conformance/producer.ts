@@ -5,8 +5,9 @@ import { connection, GROUP, type Job, jobs, name, otherConnection, redis, work }
 type Loose = Record<string, string>
 
 const loose = (options: { maxLen?: number } = {}) =>
-  new StreamQueue<Loose>(name, { connection, group: GROUP, ...options })
-const marked = (highWaterMark: HighWaterMark) => new StreamQueue<Job>(name, { connection, group: GROUP, highWaterMark })
+  new StreamQueue<Loose>(name, { codec: 'flat', connection, group: GROUP, ...options })
+const marked = (highWaterMark: HighWaterMark) =>
+  new StreamQueue<Job>(name, { codec: 'flat', connection, group: GROUP, highWaterMark })
 const length = () => redis.probe.xlen(name)
 const statusesOf = async (adding: readonly Promise<unknown>[]) =>
   (await Promise.allSettled(adding)).map(({ status }) => status)
@@ -169,7 +170,7 @@ describe('a bulk', () => {
     const impatient = otherConnection({ commandTimeoutMs: 200 })
     await impatient.ready()
     await redis.onEach(node => node.call('CLIENT', 'PAUSE', 800, 'WRITE').catch(() => undefined))
-    const queue = new StreamQueue<Job>(name, { connection: impatient })
+    const queue = new StreamQueue<Job>(name, { codec: 'flat', connection: impatient })
     await expect(queue.addBulk(jobs(3))).rejects.toMatchObject({ canRetry: false, isUncertain: true, added: [] })
     await impatient.close()
     await queueIsBack()
@@ -184,8 +185,13 @@ async function queueIsBack(): Promise<void> {
 describe('before the connection is ready', () => {
   test('an add waits for it, and so does whatever else a queue does', async () => {
     const early = otherConnection()
-    const queue = new StreamQueue<Job>(name, { connection: early, group: GROUP })
-    const [id] = await Promise.all([queue.add({ n: '1' }), queue.addBulk(jobs(2)), queue.ensureGroup(), queue.pause()])
+    const queue = new StreamQueue<Job>(name, { codec: 'flat', connection: early, group: GROUP })
+    const [{ id }] = await Promise.all([
+      queue.add({ n: '1' }),
+      queue.addBulk(jobs(2)),
+      queue.ensureGroup(),
+      queue.pause(),
+    ])
     expect(id).toMatch(/^\d+-\d+$/)
     await early.ready()
     expect([await queue.length(), await queue.isPaused()]).toEqual([3, true])
@@ -194,7 +200,7 @@ describe('before the connection is ready', () => {
 
   test('ready works after an early add', async () => {
     const early = otherConnection()
-    const adding = new StreamQueue<Job>(name, { connection: early, group: GROUP }).add({ n: '1' })
+    const adding = new StreamQueue<Job>(name, { codec: 'flat', connection: early, group: GROUP }).add({ n: '1' })
     await early.ready()
     await adding
     expect(await length()).toBe(1)
@@ -203,7 +209,7 @@ describe('before the connection is ready', () => {
 
   test('an add to a server that is not there is refused within a bound, and may be made again', async () => {
     const nowhere = otherConnection({ url: 'redis://127.0.0.1:1', cluster: false })
-    const queue = new StreamQueue<Job>(name, { connection: nowhere, group: GROUP })
+    const queue = new StreamQueue<Job>(name, { codec: 'flat', connection: nowhere, group: GROUP })
     const began = performance.now()
     await expect(queue.add({ n: '1' })).rejects.toMatchObject({ code: 'STREAM_UNREACHABLE', canRetry: true })
     expect(performance.now() - began).toBeLessThan(12_000)

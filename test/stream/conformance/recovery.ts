@@ -45,7 +45,7 @@ describe('recovery', () => {
 
   test('deliveries whose processes died lead to poison: dead letter first, then the acknowledgement', async () => {
     await queueOf().ensureGroup()
-    const id = await queueOf().add({ n: '1' })
+    const { id } = await queueOf().add({ n: '1' })
     await redis.probe.xreadgroup('GROUP', GROUP, 'dead', 'COUNT', 1, 'STREAMS', name, '>')
     for (let claim = 0; claim < 5; claim++) await redis.probe.xclaim(name, GROUP, 'dead', 0, id)
     let handled = 0
@@ -85,7 +85,7 @@ describe('recovery', () => {
   test('an entry that another consumer has taken is never stolen back', async () => {
     const gate = Promise.withResolvers<void>()
     const worker = work(() => gate.promise, { claimMinIdleMs: 600 })
-    const id = await queueOf().add({ n: '1' })
+    const { id } = await queueOf().add({ n: '1' })
     await until('it runs', () => worker.inFlight === 1)
     const stalled = once(worker, 'stalled')
     await redis.probe.xclaim(name, GROUP, 'other', 0, id, 'IDLE', 0)
@@ -219,7 +219,7 @@ describe('the queue', () => {
   })
 
   test('addBulk keeps order, field texts and MAXLEN; remove refuses while something is left', async () => {
-    const queue = new StreamQueue<Job>(name, { connection, group: GROUP, maxLen: 100 })
+    const queue = new StreamQueue<Job>(name, { codec: 'flat', connection, group: GROUP, maxLen: 100 })
     await queue.addBulk(jobs(1500).map(({ n }) => ({ n: `${n} \u{1F381} "x"` })))
     expect(await queue.length()).toBeLessThanOrEqual(200)
     const [last] = (await redis.probe.xrevrange(name, '+', '-', 'COUNT', 1)) as [string, string[]][]
@@ -231,10 +231,18 @@ describe('the queue', () => {
 
   test('highWaterMark: refuses with a typed error, or waits until there is room', async () => {
     const options = { connection, group: GROUP }
-    const refusing = new StreamQueue<Job>(name, { ...options, highWaterMark: { length: 3, onFull: 'refuse' } })
+    const refusing = new StreamQueue<Job>(name, {
+      codec: 'flat',
+      ...options,
+      highWaterMark: { length: 3, onFull: 'refuse' },
+    })
     await refusing.addBulk(jobs(3))
     await expect(refusing.add({ n: '4' })).rejects.toMatchObject({ code: 'STREAM_FULL', canRetry: true })
-    const waiting = new StreamQueue<Job>(name, { ...options, highWaterMark: { length: 3, onFull: 'wait' } })
+    const waiting = new StreamQueue<Job>(name, {
+      codec: 'flat',
+      ...options,
+      highWaterMark: { length: 3, onFull: 'wait' },
+    })
     const adding = waiting.add({ n: '5' })
     work(() => undefined)
     await adding

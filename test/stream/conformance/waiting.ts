@@ -185,7 +185,7 @@ describe('a shared pool', () => {
       work(() => undefined, { pool }, `${name}-neighbour`),
       'ready',
     )
-    const id = await queueOf().add({ n: '0' })
+    const { id } = await queueOf().add({ n: '0' })
     await until('the first is done', async () => seen.length === 1 && (await isEmptied()))
     await queueOf().addBulk(jobs(3, 1))
     await redis.probe.xreadgroup('GROUP', GROUP, 'other', 'COUNT', 3, 'STREAMS', name, '>')
@@ -198,7 +198,7 @@ describe('a shared pool', () => {
 
 describe('a second consumer group', () => {
   test('loses nothing, is told of, and the stream is emptied once both are through', async () => {
-    const queue = new StreamQueue<Job>(name, { connection, group: GROUP })
+    const queue = new StreamQueue<Job>(name, { codec: 'flat', connection, group: GROUP })
     await queue.ensureGroup()
     await queue.ensureGroup('second')
     const [seen, codes] = [[new Set<string>(), new Set<string>()] as const, new Set<string>()]

@@ -107,7 +107,7 @@ describe('outcomes', () => {
 
   test('a dead letter is written with its reason, then acknowledged', async () => {
     work(() => deadLetter('cannot be done'))
-    const id = await queueOf().add({ n: '7' })
+    const { id } = await queueOf().add({ n: '7' })
     await until('an empty stream', async () => (await redis.probe.xlen(name)) === 0)
     const [entry] = (await redis.probe.xrange(`${name}:dead-letter`, '-', '+')) as [string, string[]][]
     expect(entry?.[1]).toEqual(expect.arrayContaining(['n', '7', '_id', id, '_reason', 'cannot be done']))
