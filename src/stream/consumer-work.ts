@@ -15,8 +15,8 @@ import { StreamReader } from './stream-reader.ts'
 const MAX_UNACKED = 5000
 /** Delayed entries hold no slot: so many of them, and twice the concurrency, may wait before nothing more is read. */
 const DELAYED_ROOM = 1000
-/** The same for those that wait for the suspects’ lane: more than one that died may have left, or they would wait there. */
-const SUSPECT_ROOM = 500
+/** So many suspects, and ten times the concurrency, may wait for their lane: what several dead workers have left. */
+const SUSPECT_ROOM = 100
 /** How long a consumer that leaves waits for the answer to a claim, in ms. */
 const LEAVE_PATIENCE_MS = 1000
 
@@ -208,7 +208,7 @@ export class ConsumerWork<Fields extends Record<string, string>> {
   }
 
   maintain(nowMs: number, isEmpty: boolean): Promise<void> {
-    const laneRoom = SUSPECT_ROOM + 2 * this.concurrency - this.#leased.count('suspect')
+    const laneRoom = SUSPECT_ROOM + 10 * this.concurrency - this.#leased.count('suspect')
     const mayClaim = this.#mayBegin && this.#hasDelayedRoom
     return this.recovery.maintain(nowMs, { mayClaim, freeSlots: this.#free - this.ready, laneRoom, isEmpty })
   }

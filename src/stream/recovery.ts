@@ -25,7 +25,7 @@ export interface RecoveryOptions<Fields extends Record<string, string>> {
 export interface Circumstances {
   /** The worker runs handlers: it is neither paused nor closing. */
   mayClaim: boolean
-  /** Bounds what it takes from others. */
+  /** Nothing is taken from others without one. */
   freeSlots: number
   /** How many more may wait for the suspects' lane. */
   laneRoom: number
@@ -207,20 +207,23 @@ export class Recovery<Fields extends Record<string, string>> {
     for (const { id } of alive) if (mayHaveRun(id) && !this.#options.leased.has(id)) this.#hadBadEnds.add(id)
   }
 
-  /** Takes stale entries, following the cursor to the end as far as slots go; the rest waits for the next round. */
+  /**
+   * Takes stale entries, following the cursor to the end as far as the suspects' lane has room; the rest waits for the next
+   * round. They wait in the lane, not in slots: bounded by free slots, what several dead workers left is taken too late.
+   */
   async #claim(nowMs: number, { freeSlots, laneRoom }: Circumstances): Promise<void> {
     const { group, minIdleMs } = this.#options
     this.#hasUnclaimed = freeSlots <= 0 && (await group.hasStale(minIdleMs))
     if (this.#hasUnclaimed) return
-    let left = Math.min(freeSlots, laneRoom)
-    if (left <= 0) return
+    let left = laneRoom
+    if (freeSlots <= 0 || left <= 0) return
     for (let page = 0; left > 0 && page < PAGE; page++) {
       left -= await this.#claimPage(Math.min(left, PAGE))
       if (this.#claimCursor === '0-0') break
     }
-    // What did not fit into the free slots goes first into the next ones.
+    // What a round has no time for comes before new entries; what the lane has no room for must not stop those.
     const isThrough = this.#claimCursor === '0-0'
-    this.#hasUnclaimed = !isThrough && freeSlots <= laneRoom
+    this.#hasUnclaimed = !isThrough && left > 0
     if (isThrough) this.#claimDueAtMs = nowMs + this.#claimIntervalMs * (0.75 + Math.random() / 4)
   }
 

@@ -8,7 +8,9 @@ const MIN_IDLE_MS = 1000
 const WITH_FREE_SLOTS = { mayClaim: true, freeSlots: 4, laneRoom: 4, isEmpty: false }
 
 /** A recovery whose server holds one entry of ours, and does what each test says. */
-function recoveryOf(claim: () => Promise<{ cursor: string; entries: FoundEntry[] }>) {
+function recoveryOf(
+  claim: (minIdleMs: number, cursor: string, count: number) => Promise<{ cursor: string; entries: FoundEntry[] }>,
+) {
   const accepted: { id: string; mayHaveRun: boolean }[] = []
   const forgiven: string[] = []
   const regained: string[] = []
@@ -82,4 +84,18 @@ test('a claim that brings a worker its own entries again begins none of them ane
   // What is being acknowledged is nobody's any more.
   expect([regained, stalled]).toEqual([['7-0'], ['9-0']])
   expect([runs.aliveAtMs >= before, done.aliveAtMs >= before]).toEqual([true, false])
+})
+
+test('what dead workers left is claimed as far as the lane has room, in one round, with one free slot; new ones wait for no more', async () => {
+  const asked: number[] = []
+  let next = 100
+  const { recovery, accepted } = recoveryOf(async (_, __, count) => {
+    asked.push(count)
+    const entries = Array.from({ length: count }, () => ({ id: `${next++}-0`, fields: ['key', 'k'], deliveries: 1 }))
+    return { cursor: '9-9', entries }
+  })
+  await recovery.maintain(performance.now(), { ...WITH_FREE_SLOTS, freeSlots: 0, laneRoom: 150 })
+  expect(asked).toEqual([])
+  await recovery.maintain(performance.now(), { ...WITH_FREE_SLOTS, freeSlots: 1, laneRoom: 150 })
+  expect([asked, accepted.length, recovery.hasUnclaimed]).toEqual([[100, 50], 150, false])
 })
