@@ -67,7 +67,8 @@ test('a job that failed for good keeps no stack and little text; it can be liste
     const key = `${prefix}:${RETRY_QUEUE_NAME}:VOUCHER-${targetId}`
     const { stacktrace, failedReason } = await client.hgetall(key)
     expect([stacktrace, failedReason?.slice(0, 8), failedReason?.length]).toEqual(['[]', 'HTTP_503', 100])
-    expect(await client.memory('USAGE', key)).toBeLessThan(1500)
+    // 3.6 kB with a stack; what is left depends on the allocator's size classes.
+    expect(await client.memory('USAGE', key)).toBeLessThan(2000)
   }
   const listed = [...(await jobs.listFailed(0, 15)), ...(await jobs.listFailed(15, 15))]
   expect(listed.sort((a, b) => (a!.targetId < b!.targetId ? -1 : 1))).toEqual(gifts)
