@@ -30,7 +30,7 @@ withKafka('an admin whose Redis hangs', () => {
       const { json } = await client.ask(`/api/promotions/${id}`, { headers: { cookie } })
       return (json.bottlenecks as { code: string }[]).map(({ code }) => code)
     }
-    expect(await codes()).toEqual(['no-worker', 'no-listener'])
+    expect(await codes()).toContain('no-worker')
     const pid = Number(/process_id:(\d+)/.exec(await redis.probe.info('server'))?.[1])
     process.kill(pid, 'SIGSTOP')
     await system.until('it says so', async () => (await codes()).includes('redis-away'))
@@ -59,7 +59,7 @@ withKafka('an admin whose Redis hangs', () => {
       values (${id}::bigint, 1, ${id}::bigint, 'k', 1, 100, '{}')`.execute(system.kysely)
     const codes = async () =>
       ((await ask(`/api/promotions/${id}`)).json.bottlenecks as { code: string }[]).map(({ code }) => code)
-    expect(await codes()).toEqual(['no-worker', 'no-listener'])
+    expect(await codes()).toContain('no-worker')
     const pid = Number(/process_id:(\d+)/.exec(await redis.probe.info('server'))?.[1])
     process.kill(pid, 'SIGSTOP')
     await system.until('it says so', async () => (await codes()).includes('redis-away'))
