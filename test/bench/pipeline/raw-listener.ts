@@ -51,6 +51,8 @@ await consumer.run({
     await heartbeat()
   },
 })
+// Without its parent it has nobody to work for.
+process.once('disconnect', () => process.exit())
 process.send?.('ready')
 
 async function forward(texts: readonly string[]): Promise<void> {

@@ -36,6 +36,8 @@ let acknowledged = 0
 let paid: Paid[] = []
 
 setInterval(() => process.send?.(acknowledged), 50)
+// Without its parent it has nobody to work for.
+process.once('disconnect', () => process.exit())
 process.send?.('ready')
 for (;;) {
   const entries = free > 0 ? await read(Math.min(free, READ_COUNT)) : []
