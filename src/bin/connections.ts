@@ -1,4 +1,5 @@
 import type { DatabaseConfig, KafkaConfig, RedisConfig } from '#config/schemas.ts'
+import { hasTlsFiles, tlsOf } from '#config/tls-files.ts'
 import { type Database, openDatabase } from '#database/database.ts'
 import { createProcessRepository } from '#database/processes.ts'
 import { createKafka, type KafkaClient } from '#kafka/client.ts'
@@ -21,7 +22,7 @@ export function kafkaOf(config: KafkaConfig, logger: Logger): KafkaClient {
   return createKafka({
     brokers: config.KAFKA_BROKERS,
     clientId: config.KAFKA_CLIENT_ID,
-    ssl: config.KAFKA_SSL,
+    ssl: config.KAFKA_SSL && (hasTlsFiles('KAFKA', config) ? tlsOf('KAFKA', config) : true),
     ...(mechanism === undefined ? {} : { sasl: { mechanism, username: username ?? '', password: password ?? '' } }),
     logger,
   })
@@ -37,12 +38,27 @@ export function assertRedisUrls(config: RedisConfig): void {
     assertRedisUrl('REDIS_STREAM_URL', config.REDIS_STREAM_URL, config.REDIS_CLUSTER)
 }
 
+type RedisAddressConfig = Pick<
+  RedisConfig,
+  'REDIS_URL' | 'REDIS_CLUSTER' | 'REDIS_CA_FILE' | 'REDIS_CERT_FILE' | 'REDIS_KEY_FILE'
+>
+
+/** What every connection to `REDIS_URL` has in common; its TLS holds for `REDIS_STREAM_URL` too. */
+export function redisAddressOf(config: RedisAddressConfig, url = config.REDIS_URL) {
+  return { url, cluster: config.REDIS_CLUSTER, ...redisTlsOf(config) }
+}
+
+export const streamAddressOf = (config: RedisAddressConfig & Pick<RedisConfig, 'REDIS_STREAM_URL'>) =>
+  redisAddressOf(config, config.REDIS_STREAM_URL)
+
+function redisTlsOf(config: RedisAddressConfig) {
+  return hasTlsFiles('REDIS', config) ? { tls: tlsOf('REDIS', config) } : {}
+}
+
 /** BullMQ's connection; in a cluster its keys need a hash tag. */
 export function retryRedisOf(config: RedisConfig, logger: Logger, commandTimeoutMs?: number) {
-  const { REDIS_URL: url, REDIS_CLUSTER: cluster } = config
   const client = createRedisClient({
-    url,
-    cluster,
+    ...redisAddressOf(config),
     logger,
     ...(commandTimeoutMs === undefined ? {} : { commandTimeoutMs }),
   })
@@ -60,8 +76,8 @@ export function retryRedisOf(config: RedisConfig, logger: Logger, commandTimeout
 
 /** For what instances tell each other; our prefix stands before its keys by itself. */
 export function sharedRedisOf(config: RedisConfig, logger: Logger, commandTimeoutMs: number) {
-  const { REDIS_URL: url, REDIS_CLUSTER: cluster, REDIS_KEY_PREFIX: keyPrefix } = config
-  const client = createRedisClient({ url, cluster, keyPrefix, logger, commandTimeoutMs })
+  const { REDIS_KEY_PREFIX: keyPrefix } = config
+  const client = createRedisClient({ ...redisAddressOf(config), keyPrefix, logger, commandTimeoutMs })
   const life = service('shared-redis', {
     start: () => connectRedis(client, REDIS_START_MS),
     stop: async () => client.disconnect(),
@@ -71,8 +87,7 @@ export function sharedRedisOf(config: RedisConfig, logger: Logger, commandTimeou
 
 export function streamConnectionOf(config: RedisConfig, logger: Logger) {
   const connection = createStreamConnection({
-    url: config.REDIS_STREAM_URL ?? config.REDIS_URL,
-    cluster: config.REDIS_CLUSTER,
+    ...streamAddressOf(config),
     name: 'promostream-stream',
     setting: streamSettingOf(config),
     logger,

@@ -17,6 +17,7 @@ import type { ReadinessCheck } from '#runtime/readiness.ts'
 import { connectRedis, createRedisClient } from '#runtime/redis.ts'
 import { isReadOnly } from '#runtime/redis-watch.ts'
 import { createStreamConnection, type StreamConnection } from '#stream/index.ts'
+import { redisAddressOf, streamAddressOf } from './connections.ts'
 import type { GiftParts } from './gift-parts.ts'
 
 /** What makes a process «ready», and what ends one that stands still. */
@@ -133,7 +134,7 @@ export function freshProbesOf(config: DatabaseConfig & RedisConfig, logger: Logg
   const redis: FreshProbe = {
     name: 'redis',
     probe: async () => {
-      const client = createRedisClient({ url: config.REDIS_URL, cluster: config.REDIS_CLUSTER, logger })
+      const client = createRedisClient({ ...redisAddressOf(config), logger })
       await connectRedis(client, FRESH_REDIS_MS)
       client.disconnect()
     },
@@ -141,13 +142,7 @@ export function freshProbesOf(config: DatabaseConfig & RedisConfig, logger: Logg
   const streams: FreshProbe = {
     name: 'streams',
     probe: async () => {
-      const url = config.REDIS_STREAM_URL ?? config.REDIS_URL
-      const connection = createStreamConnection({
-        url,
-        cluster: config.REDIS_CLUSTER,
-        name: 'promostream-probe',
-        logger,
-      })
+      const connection = createStreamConnection({ ...streamAddressOf(config), name: 'promostream-probe', logger })
       try {
         await connection.ready()
         await connection.client.ping()

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import { headerToken } from '#config/fields.ts'
-import { moneyTlsOf } from '#config/money-tls.ts'
 import type { CliConfig, RedisConfig } from '#config/schemas.ts'
+import { tlsOf } from '#config/tls-files.ts'
 import { findPaidGift, hasPaidGifts } from '#database/gifts/paid-gift.ts'
 import { createGiftResultRepositories } from '#database/gifts/results.ts'
 import { createErrorBudgetRepository } from '#database/promotions/error-budget.ts'
@@ -27,7 +27,7 @@ import type { Logger } from '#runtime/logger.ts'
 import { createMetrics } from '#runtime/metrics.ts'
 import { createFailFastRedisClient } from '#runtime/redis.ts'
 import { type Service, service } from '#runtime/service.ts'
-import { databaseOf, kafkaOf, redisOwnerOf, retryRedisOf, streamConnectionOf } from './connections.ts'
+import { databaseOf, kafkaOf, redisAddressOf, redisOwnerOf, retryRedisOf, streamConnectionOf } from './connections.ts'
 
 export interface PartsOptions {
   logger: Logger
@@ -172,10 +172,9 @@ export function moneyOf(
     token: config.MONEY_API_TOKEN,
     timeoutMs: config.MONEY_API_TIMEOUT_MS,
     connections: moneyConnections,
-    tls: moneyTlsOf(config),
+    tls: tlsOf('MONEY_API', config),
   })
-  const { REDIS_URL: url, REDIS_CLUSTER: cluster, REDIS_KEY_PREFIX: keyPrefix } = config
-  const cache = createFailFastRedisClient({ url, cluster, keyPrefix, logger })
+  const cache = createFailFastRedisClient({ ...redisAddressOf(config), keyPrefix: config.REDIS_KEY_PREFIX, logger })
   const gate = new MoneyGate({
     http,
     redis: cache,

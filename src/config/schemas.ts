@@ -23,7 +23,7 @@ import {
   url,
 } from './fields.ts'
 import { giftTopicFields } from './gift-topics.ts'
-import { moneyTlsOf } from './money-tls.ts'
+import { checkTlsFiles } from './tls-files.ts'
 
 /** Every variable of the contract, by concern; a process's schema is the union of the concerns it needs. */
 
@@ -39,6 +39,9 @@ const redis = z.object({
   REDIS_URL_FILE: text.optional(),
   REDIS_STREAM_URL: url('redis', 'rediss').optional(),
   REDIS_STREAM_URL_FILE: text.optional(),
+  REDIS_CA_FILE: text.optional(),
+  REDIS_CERT_FILE: text.optional(),
+  REDIS_KEY_FILE: text.optional(),
   REDIS_CLUSTER: flag.prefault('false'),
   REDIS_KEY_PREFIX: keyPrefix.prefault(''),
 })
@@ -59,6 +62,9 @@ const kafka = z.object({
   KAFKA_CLIENT_ID: text.prefault('promostream'),
   KAFKA_GROUP_ID: text.prefault('promostream'),
   KAFKA_SSL: flag.prefault('false'),
+  KAFKA_CA_FILE: text.optional(),
+  KAFKA_CERT_FILE: text.optional(),
+  KAFKA_KEY_FILE: text.optional(),
   KAFKA_SASL_MECHANISM: z
     .enum(['plain', 'scram-sha-256', 'scram-sha-512'], 'must be plain, scram-sha-256 or scram-sha-512')
     .optional(),
@@ -113,25 +119,13 @@ const WORKER_POOL_MIN = 8
 
 type Settings = Partial<z.infer<typeof everything>>
 
-function checkMoneyTls(settings: Settings, complain: (name: string, message: string) => void): void {
-  const { MONEY_API_CERT_FILE: cert, MONEY_API_KEY_FILE: key, MONEY_API_URL: moneyUrl = '' } = settings
-  if (cert === undefined && key !== undefined)
-    complain('MONEY_API_CERT_FILE', 'is not set: certificate and key belong together')
-  if (cert !== undefined && key === undefined)
-    complain('MONEY_API_KEY_FILE', 'is not set: certificate and key belong together')
-  const isInClear = moneyUrl.startsWith('http:')
-  for (const name of ['MONEY_API_CA_FILE', 'MONEY_API_CERT_FILE'] as const)
-    if (isInClear && settings[name] !== undefined) complain(name, 'is set, but MONEY_API_URL begins with http://')
-  if (!isInClear) checkMoneyFiles(settings, complain)
-}
-
-function checkMoneyFiles(settings: Settings, complain: (name: string, message: string) => void): void {
-  try {
-    moneyTlsOf(settings)
-  } catch (error) {
-    const [name = '', ...rest] = (error as Error).message.split(' ')
-    complain(name, rest.join(' '))
-  }
+function checkTls(settings: Settings, complain: (name: string, message: string) => void): void {
+  const { MONEY_API_URL: moneyUrl, KAFKA_SSL: kafkaSsl, REDIS_URL: redisUrl, REDIS_STREAM_URL: streamUrl } = settings
+  const isMoneyInClear = moneyUrl?.startsWith('http:') === true
+  checkTlsFiles('MONEY_API', settings, isMoneyInClear ? 'MONEY_API_URL begins with http://' : undefined, complain)
+  checkTlsFiles('KAFKA', settings, kafkaSsl === false ? 'KAFKA_SSL is not true' : undefined, complain)
+  const isRedisInClear = redisUrl !== undefined && ![redisUrl, streamUrl].some(url => url?.startsWith('rediss:'))
+  checkTlsFiles('REDIS', settings, isRedisInClear ? 'no URL of a Redis begins with rediss://' : undefined, complain)
 }
 
 /** What only makes sense together. Issues name the variable to change. */
@@ -146,7 +140,7 @@ function withCrossChecks<Schema extends z.ZodObject>(schema: Schema) {
     if (mechanism !== undefined && settings.KAFKA_SASL_PASSWORD === undefined) {
       complain('KAFKA_SASL_PASSWORD', 'is not set, but KAFKA_SASL_MECHANISM is')
     }
-    checkMoneyTls(settings, complain)
+    checkTls(settings, complain)
     if ('LISTENER_PORT' in value && settings.REDIS_STREAM_ENABLED === false && settings.MONEY_API_URL === undefined) {
       complain('MONEY_API_URL', 'is not set, but REDIS_STREAM_ENABLED is false: the listener pays by itself')
     }
@@ -243,6 +237,9 @@ export const publishSchema = withCrossChecks(
 export const redisCliSchema = z.object({
   REDIS_URL: redis.shape.REDIS_URL,
   REDIS_URL_FILE: redis.shape.REDIS_URL_FILE,
+  REDIS_CA_FILE: redis.shape.REDIS_CA_FILE,
+  REDIS_CERT_FILE: redis.shape.REDIS_CERT_FILE,
+  REDIS_KEY_FILE: redis.shape.REDIS_KEY_FILE,
   REDIS_CLUSTER: redis.shape.REDIS_CLUSTER,
   REDIS_KEY_PREFIX: redis.shape.REDIS_KEY_PREFIX,
   ...life.shape,

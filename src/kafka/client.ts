@@ -1,3 +1,4 @@
+import type { ConnectionOptions } from 'node:tls'
 import { Kafka, type LogEntry, logLevel } from 'kafkajs'
 import type { Logger } from '#runtime/logger.ts'
 import { registerCodecs } from './codecs.ts'
@@ -9,7 +10,8 @@ export type KafkaClient = Kafka
 export interface KafkaOptions {
   brokers: string[]
   clientId: string
-  ssl: boolean
+  /** What `tls.connect` takes; true: the certificates that Node trusts; false: in clear text. */
+  ssl: boolean | ConnectionOptions
   sasl?: { mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; username: string; password: string }
   logger: Logger
 }

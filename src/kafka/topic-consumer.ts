@@ -1,4 +1,4 @@
-import type { Consumer, EachBatchPayload, Kafka, KafkaMessage } from 'kafkajs'
+import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs'
 import { CodedError, errorLine, toError } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
 import type { Service } from '#runtime/service.ts'
@@ -7,18 +7,8 @@ import { CommittedOffsets } from './committed-offsets.ts'
 import { CrashMemory } from './crash-memory.ts'
 import { type NextOffset, OffsetCommitter } from './offset-committer.ts'
 import { deletePrivateGroup } from './private-group.ts'
+import { type TopicMessage, toTopicMessage } from './topic-message.ts'
 import { unreadableBatch } from './unreadable.ts'
-
-/** One record, where it stood, and its value as it came. */
-export interface TopicMessage {
-  topic: string
-  partition: number
-  offset: string
-  key: Buffer | null
-  value: Buffer | null
-  /** When the record was written, in ms since the epoch; missing where nobody says. */
-  timestampMs?: number
-}
 
 /** Settles a whole batch. It must try again by itself what may succeed later; a rejection leaves the offset as it is. */
 export type BatchHandler = (messages: readonly TopicMessage[], signal: AbortSignal) => Promise<void>
@@ -127,6 +117,7 @@ export class TopicConsumer implements Service {
     this.#commitOfBatch = undefined
     this.#committed ??= new CommittedOffsets({
       ...{ kafka, groupId, topics },
+      commit: async offsets => this.#consumer?.commitOffsets(offsets),
       onGone: error => this.#consumer !== undefined && void this.#recover(this.#consumer, error),
     })
     consumer.on(consumer.events.FETCH, () => this.#progress())
@@ -135,7 +126,7 @@ export class TopicConsumer implements Service {
     await consumer.subscribe({ topics: [...topics], fromBeginning: true })
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
       this.#committer.forget()
-      this.#committed?.joined()
+      this.#committed?.joined(payload.memberAssignment)
       this.#blocked.keepOnly(payload.memberAssignment)
       this.#crashes.joined()
       this.#progress()
@@ -143,7 +134,7 @@ export class TopicConsumer implements Service {
     })
     // Batches of nothing but control records and what was aborted are handed to no handler.
     consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload: { topic, partition, batchSize, lastOffset } }) => {
-      if (batchSize === 0) void this.#committer.commit({ topic, partition, offset: next(lastOffset) })
+      if (batchSize === 0) void this.#commitBehind(topic, partition, lastOffset)
     })
     await consumer.run({
       autoCommit: false,
@@ -164,9 +155,22 @@ export class TopicConsumer implements Service {
     else await this.#consumer?.commitOffsets(offsets)
   }
 
+  async #commitBehind(topic: string, partition: number, lastOffset: string): Promise<void> {
+    const isFetchedAgain = await this.#isFetchedAgain(topic, partition).catch(() => true)
+    if (!isFetchedAgain) await this.#committer.commit({ topic, partition, offset: next(lastOffset) })
+  }
+
+  /** What was fetched before anything was committed may be of a topic that was deleted since. */
+  async #isFetchedAgain(topic: string, partition: number): Promise<boolean> {
+    const offset = await this.#committed?.fetchAgainFrom(topic, partition)
+    if (offset !== undefined) this.#consumer?.seek({ topic, partition, offset })
+    return offset !== undefined
+  }
+
   async #onBatch(payload: EachBatchPayload): Promise<void> {
     const { batch, heartbeat } = payload
     if (batch.messages.length === 0 || !payload.isRunning() || payload.isStale()) return
+    if (await this.#isFetchedAgain(batch.topic, batch.partition)) return
     this.#batchesUnderWay += 1
     this.#commitOfBatch = payload.commitOffsetsIfNecessary
     const beat = setInterval(() => {
@@ -281,15 +285,6 @@ async function withTimeout(work: Promise<void>, deadline: AbortSignal | undefine
   await Promise.race([work.catch(() => undefined), late.promise])
   clearTimeout(timer)
   deadline.removeEventListener('abort', onAbort)
-}
-
-export function toTopicMessage(
-  topic: string,
-  partition: number,
-  message: Pick<KafkaMessage, 'offset' | 'key' | 'value' | 'timestamp'>,
-): TopicMessage {
-  const { offset, key, value, timestamp } = message
-  return { topic, partition, offset, key, value, ...(Number(timestamp) > 0 ? { timestampMs: Number(timestamp) } : {}) }
 }
 
 function next(offset: string): string {

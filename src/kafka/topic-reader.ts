@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Admin, Consumer, Kafka, KafkaMessage } from 'kafkajs'
 import { CodedError, errorLine, toError } from '#runtime/errors.ts'
-import { type TopicMessage, toTopicMessage } from './topic-consumer.ts'
+import { type TopicMessage, toTopicMessage } from './topic-message.ts'
 import { unreadableBatch } from './unreadable.ts'
 
 /** What a partition holds: offsets from `low` up to, but not including, `high`. */

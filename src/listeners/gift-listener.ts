@@ -1,4 +1,5 @@
-import type { BatchHandler, TopicMessage } from '#kafka/topic-consumer.ts'
+import type { BatchHandler } from '#kafka/topic-consumer.ts'
+import type { TopicMessage } from '#kafka/topic-message.ts'
 import type { MessageConservation } from '#promotion/intake/conservation.ts'
 import type { DoStep, TopicOutcome } from '#promotion/intake/gift-intake.ts'
 import type { InvalidMessageReporter, MessageOrigin } from '#promotion/intake/invalid-messages.ts'

@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import type { BatchHandler, TopicMessage } from '#kafka/topic-consumer.ts'
+import type { BatchHandler } from '#kafka/topic-consumer.ts'
+import type { TopicMessage } from '#kafka/topic-message.ts'
 import { parseMessage } from '#promotion/intake/gift-message.ts'
 import type { InvalidMessageReporter } from '#promotion/intake/invalid-messages.ts'
 import type { RetryJobs } from '#promotion/payment/retry-jobs.ts'

@@ -1,3 +1,4 @@
+import type { ConnectionOptions } from 'node:tls'
 import type { Cluster, Redis } from 'ioredis'
 import { CodedError, errorLine } from './errors.ts'
 import type { Logger } from './logger.ts'
@@ -19,6 +20,8 @@ export interface RedisOptions {
   url: string
   /** Treat the URL as a cluster's seed. */
   cluster: boolean
+  /** What `tls.connect` takes, for `rediss://`. */
+  tls?: ConnectionOptions
   /** Stands before every key by itself; BullMQ wants a client without it, and has a prefix of its own. */
   keyPrefix?: string
   logger: Logger
@@ -39,23 +42,18 @@ export const BULL_BLOCK_SECONDS = 2
  * A connection for BullMQ and everything but streams, which have their own. `maxRetriesPerRequest: null` is what
  * BullMQ's workers ask for: commands wait for a Redis that is away.
  */
-export function createRedisClient({
-  url,
-  cluster,
-  keyPrefix,
-  logger,
-  commandTimeoutMs,
-}: RedisOptions): Redis | Cluster {
+export function createRedisClient(options: RedisOptions): Redis | Cluster {
+  const { logger, commandTimeoutMs } = options
   const timeout = commandTimeoutMs === undefined ? {} : { commandTimeout: commandTimeoutMs }
   const behaviour = { maxRetriesPerRequest: null, retryStrategy: reconnectPauseMs, ...timeout }
-  const client = createRedis({ url, cluster, behaviour, ...prefixOf(keyPrefix), silenceMs: BULL_SILENCE_MS })
+  const client = createRedis({ ...addressOf(options), behaviour, silenceMs: BULL_SILENCE_MS })
   logOutages(client, 'REDIS_URL', logger)
   return client
 }
 
-/** BullMQ refuses a client that has one, be it empty. */
-function prefixOf(keyPrefix = ''): { keyPrefix?: string } {
-  return keyPrefix === '' ? {} : { keyPrefix }
+/** BullMQ refuses a client that has a prefix, be it empty. */
+function addressOf({ url, cluster, tls, keyPrefix = '' }: RedisOptions) {
+  return { url, cluster, ...(tls === undefined ? {} : { tls }), ...(keyPrefix === '' ? {} : { keyPrefix }) }
 }
 
 const FAIL_FAST_COMMAND_MS = 1000
@@ -64,7 +62,7 @@ const FAIL_FAST_COMMAND_MS = 1000
  * A connection for what is better not done than done late: a command fails within a second, and at once while Redis is
  * away. Connects when it is told to.
  */
-export function createFailFastRedisClient({ url, cluster, keyPrefix, logger }: RedisOptions): Redis | Cluster {
+export function createFailFastRedisClient(options: RedisOptions): Redis | Cluster {
   const behaviour = {
     maxRetriesPerRequest: 0,
     commandTimeout: FAIL_FAST_COMMAND_MS,
@@ -72,8 +70,8 @@ export function createFailFastRedisClient({ url, cluster, keyPrefix, logger }: R
     enableOfflineQueue: false,
     retryStrategy: reconnectPauseMs,
   }
-  const client = createRedis({ url, cluster, behaviour, ...prefixOf(keyPrefix) })
-  client.on('error', (error: Error) => logger.debug({ err: error }, `redis: ${errorLine(error)}`))
+  const client = createRedis({ ...addressOf(options), behaviour })
+  client.on('error', (error: Error) => options.logger.debug({ err: error }, `redis: ${errorLine(error)}`))
   return client
 }
 

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { KafkaClient } from '#kafka/client.ts'
 import { fetchCommitted, fetchRanges } from '#kafka/topic-reader.ts'
 
@@ -14,6 +15,16 @@ export async function createTopic(
     waitForLeaders: true,
     topics: [{ topic, numPartitions: partitions, replicationFactor: 1, configEntries }],
   })
+  await admin.disconnect()
+}
+
+/** Until no broker knows it any more. */
+export async function deleteTopic(kafka: KafkaClient, topic: string): Promise<void> {
+  const admin = kafka.admin()
+  await admin.connect()
+  await admin.deleteTopics({ topics: [topic] })
+  for (const end = Date.now() + 20_000; (await admin.listTopics()).includes(topic); await sleep(50))
+    if (Date.now() > end) throw new Error(`waited 20 s for ${topic} to be gone`)
   await admin.disconnect()
 }
 

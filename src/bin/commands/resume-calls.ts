@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { redisAddressOf } from '#bin/connections.ts'
 import { processEnvironment } from '#config/environment.ts'
 import { loadConfig } from '#config/load.ts'
 import { redisCliSchema } from '#config/schemas.ts'
@@ -33,9 +34,10 @@ export const resumeCallsCommand = new Command('resume-calls')
 async function clear(database: Database): Promise<CredentialsRefusal | undefined> {
   const config = loadConfig(redisCliSchema, processEnvironment())
   const logger = createLogger('cli', 'silent')
-  const { REDIS_URL: url, REDIS_CLUSTER: cluster, REDIS_KEY_PREFIX: keyPrefix } = config
-  const bare = createRedisClient({ url, cluster, logger })
-  const redis = createRedisClient({ url, cluster, keyPrefix, logger })
+  const { REDIS_KEY_PREFIX: keyPrefix } = config
+  const address = redisAddressOf(config)
+  const bare = createRedisClient({ ...address, logger })
+  const redis = createRedisClient({ ...address, keyPrefix, logger })
   try {
     // One after the other: a Redis that refuses us is said once.
     for (const each of [bare, redis]) await connectRedis(each, REDIS_START_MS)

@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import type { Environment } from '#config/environment.ts'
 import { loadConfig } from '#config/load.ts'
 import { areaSchemas } from '#config/schemas.ts'
+import { redisAddressOf, streamAddressOf, streamSettingOf } from '../connections.ts'
 import { examineDatabase } from './database.ts'
 import { type Finding, orFailed } from './finding.ts'
 import { examineKafka } from './kafka.ts'
@@ -22,13 +23,12 @@ export async function examine(environment: Environment): Promise<Finding[]> {
   // What cannot be read from the settings stands among the findings already.
   if (database !== undefined) looks.push(orFailed('database', () => examineDatabase(database)))
   if (redis !== undefined) {
-    const { REDIS_URL: url, REDIS_CLUSTER: cluster } = redis
-    const streams =
-      redis.REDIS_STREAM_URL === undefined
-        ? { area: 'streams', setting: 'REDIS_URL', url, cluster }
-        : { area: 'streams', setting: 'REDIS_STREAM_URL', url: redis.REDIS_STREAM_URL, cluster }
-    for (const target of [{ area: 'redis', setting: 'REDIS_URL', url, cluster }, streams])
-      looks.push(orFailed(target.area, () => examineRedis(target)))
+    looks.push(
+      orFailed('redis', () => examineRedis({ area: 'redis', setting: 'REDIS_URL', ...redisAddressOf(redis) })),
+      orFailed('streams', () =>
+        examineRedis({ area: 'streams', setting: streamSettingOf(redis), ...streamAddressOf(redis) }),
+      ),
+    )
     looks.push(orFailed('redis', () => examineOwner(redis, database)))
   }
   if (kafka !== undefined) looks.push(orFailed('kafka', () => examineKafka(kafka)))

@@ -1,5 +1,5 @@
 import { Agent, request } from 'undici'
-import { type MoneyTlsFiles, moneyTlsOf } from '#config/money-tls.ts'
+import { type MoneyTlsFiles, tlsOf } from '#config/tls-files.ts'
 import { lookupPath } from '#money/charge-api.ts'
 import { type Finding, findingsOf } from './finding.ts'
 
@@ -18,7 +18,7 @@ const MAX_SHOWN = 200
 export async function examineMoneyApi(config: MoneyToExamine): Promise<Finding[]> {
   const url = config.MONEY_API_URL.replace(/\/+$/, '') + lookupPath(NOBODYS_KEY)
   const { MONEY_API_TOKEN: token, MONEY_API_TIMEOUT_MS: timeoutMs } = config
-  const dispatcher = new Agent({ connect: moneyTlsOf(config) })
+  const dispatcher = new Agent({ connect: tlsOf('MONEY_API', config) })
   try {
     const { statusCode, headers, body } = await request(url, {
       headers: token === undefined ? {} : { authorization: `Bearer ${token}` },

@@ -4,6 +4,7 @@ import { createProcessRepository, type DatabaseIdentity } from '#database/proces
 import { type OwnedRedis, readOwner } from '#promotion/redis-owner.ts'
 import { createLogger } from '#runtime/logger.ts'
 import { connectRedis, createRedisClient } from '#runtime/redis.ts'
+import { redisAddressOf, streamAddressOf } from '../connections.ts'
 import { type Finding, findingsOf } from './finding.ts'
 
 const TIMEOUT_MS = 3000
@@ -13,9 +14,9 @@ const REMEDY = 'give one of them another REDIS_KEY_PREFIX, or take it over with 
 export async function examineOwner(redis: RedisConfig, database: DatabaseConfig | undefined): Promise<Finding[]> {
   const identity = database === undefined ? undefined : await identityOf(database).catch(() => undefined)
   const { REDIS_URL: url, REDIS_STREAM_URL: streamUrl } = redis
-  const findings = [await ownerFinding('redis', 'REDIS_URL', url, redis, identity)]
+  const findings = [await ownerFinding('redis', 'REDIS_URL', redis, identity)]
   if (streamUrl !== undefined && streamUrl !== url)
-    findings.push(await ownerFinding('streams', 'REDIS_STREAM_URL', streamUrl, redis, identity))
+    findings.push(await ownerFinding('streams', 'REDIS_STREAM_URL', redis, identity))
   return findings.filter(finding => finding !== undefined)
 }
 
@@ -31,12 +32,12 @@ async function identityOf({ DATABASE_URL: url }: DatabaseConfig): Promise<Databa
 async function ownerFinding(
   area: string,
   variable: OwnedRedis['variable'],
-  url: string,
-  { REDIS_CLUSTER: cluster, REDIS_KEY_PREFIX: keyPrefix }: RedisConfig,
+  config: RedisConfig,
   identity: DatabaseIdentity | undefined,
 ): Promise<Finding | undefined> {
   const { ok, failed, unknown } = findingsOf(area)
-  const client = await connected(url, cluster, variable).catch(() => undefined)
+  const { REDIS_KEY_PREFIX: keyPrefix } = config
+  const client = await connected(config, variable).catch(() => undefined)
   if (client === undefined) return undefined
   try {
     const mark = await readOwner({ variable, client }, keyPrefix)
@@ -58,9 +59,10 @@ async function ownerFinding(
 }
 
 /** Disconnects what it cannot use. */
-async function connected(url: string, cluster: boolean, variable: OwnedRedis['variable']) {
+async function connected(config: RedisConfig, variable: OwnedRedis['variable']) {
   const logger = createLogger('doctor', 'silent')
-  const client = createRedisClient({ url, cluster, logger, commandTimeoutMs: TIMEOUT_MS })
+  const address = variable === 'REDIS_URL' ? redisAddressOf(config) : streamAddressOf(config)
+  const client = createRedisClient({ ...address, logger, commandTimeoutMs: TIMEOUT_MS })
   await connectRedis(client, TIMEOUT_MS, variable)
   return client
 }

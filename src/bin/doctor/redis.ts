@@ -1,3 +1,4 @@
+import type { ConnectionOptions } from 'node:tls'
 import { Redis } from 'ioredis'
 import { CodedError, errorLine, toError } from '#runtime/errors.ts'
 import { type Finding, findingsOf } from './finding.ts'
@@ -10,6 +11,7 @@ export interface RedisToExamine {
   setting: string
   url: string
   cluster: boolean
+  tls?: ConnectionOptions
 }
 
 const TIMEOUT_MS = 3000
@@ -32,13 +34,13 @@ export function examineRedis(target: RedisToExamine): Promise<Finding[]> {
 }
 
 async function withServer(
-  { area, url, setting }: RedisToExamine,
+  { area, url, setting, tls }: RedisToExamine,
   look: (client: Redis, info: ReadonlyMap<string, string>) => Promise<Finding[]>,
 ): Promise<Finding[]> {
   const { failed } = findingsOf(area)
   let client: Redis
   try {
-    client = await connect(url)
+    client = await connect(url, tls)
   } catch (error) {
     return [failed('connection', errorLine(error), todoOf(errorLine(error), setting))]
   }
@@ -67,8 +69,9 @@ async function serverFindings(
 }
 
 /** Rejects with the server's own reason: ioredis says it in an event, and then that the connection is closed. */
-async function connect(url: string): Promise<Redis> {
+async function connect(url: string, tls: ConnectionOptions | undefined): Promise<Redis> {
   const client = new Redis(url, {
+    ...(tls === undefined || !url.startsWith('rediss:') ? {} : { tls }),
     lazyConnect: true,
     retryStrategy: () => null,
     maxRetriesPerRequest: 0,

@@ -2,12 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { CompressionCodecs, CompressionTypes } from 'kafkajs'
 import { createKafka, type KafkaClient } from '#kafka/client.ts'
-import { TopicConsumer } from '#kafka/topic-consumer.ts'
+import { type BatchHandler, TopicConsumer } from '#kafka/topic-consumer.ts'
 import { fetchRanges, readRanges } from '#kafka/topic-reader.ts'
 import { errorLine } from '#runtime/errors.ts'
 import { createLogger } from '#runtime/logger.ts'
 import { OFFSET_COMMIT, startKafkaProxy } from '#test/support/kafka-proxy.ts'
-import { createTopic, lagOf } from '#test/support/kafka-topics.ts'
+import { createTopic, deleteTopic, lagOf } from '#test/support/kafka-topics.ts'
 import { kafkaMissing, stackEnv, uniqueName } from '#test/support/stack-env.ts'
 
 const withKafka = kafkaMissing === undefined ? describe : describe.skip
@@ -32,12 +32,14 @@ withKafka('a consumer of a topic', () => {
   })
   afterEach(() => stack.disposeAsync())
 
-  async function consume(client: KafkaClient = kafka): Promise<TopicConsumer> {
+  const note: BatchHandler = async messages => void seen.push(...messages.map(({ value }) => String(value)))
+
+  async function consume(client: KafkaClient = kafka, handleBatch: BatchHandler = note): Promise<TopicConsumer> {
     const consumer = new TopicConsumer({
       kafka: client,
       groupId,
       topics: [topic],
-      handleBatch: async messages => void seen.push(...messages.map(({ value }) => String(value))),
+      handleBatch,
       logger: createLogger('test', 'silent'),
       onFatal: error => {
         throw error
@@ -94,6 +96,27 @@ withKafka('a consumer of a topic', () => {
     await producer.disconnect()
     await until('no lag', async () => (await lagOf(kafka, groupId, topic)) === 0)
     expect(seen).toEqual(Array.from({ length: 10 }, () => 'false'))
+  })
+
+  test('a topic that is made again before the first commit of its group is read from its beginning', async () => {
+    await createTopic(kafka, topic)
+    await publish(['old 1', 'old 2'])
+    const [first, rest] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const handled: string[] = []
+    await consume(kafka, async messages => {
+      first.resolve()
+      await rest.promise
+      handled.push(...messages.map(({ value }) => String(value)))
+    })
+    await first.promise
+    await deleteTopic(kafka, topic)
+    await createTopic(kafka, topic)
+    const values = Array.from({ length: 5 }, (_, index) => `new ${index}`)
+    await publish(values)
+    rest.resolve()
+    await until('the last is handled', () => handled.includes('new 4'))
+    expect(handled.filter(value => value.startsWith('new'))).toEqual(values)
+    await until('no lag', async () => (await lagOf(kafka, groupId, topic)) === 0)
   })
 
   test('a batch that cannot be decoded stops its partition, says so, and is read once it can be', async () => {

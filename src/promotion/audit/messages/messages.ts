@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import { type AuditRow, findAuditRows, skippedOffsetPages } from '#database/gifts/audit-rows.ts'
 import type { KafkaClient } from '#kafka/client.ts'
-import type { TopicMessage } from '#kafka/topic-consumer.ts'
+import type { TopicMessage } from '#kafka/topic-message.ts'
 import { fetchCommitted, fetchRanges, readRanges, type TopicRanges } from '#kafka/topic-reader.ts'
 import { rowIdentity } from '#promotion/audit/charge-match.ts'
 import type { Discrepancies } from '#promotion/audit/discrepancies.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, jest, test } from '@jest/globals'
-import type { TopicMessage } from '#kafka/topic-consumer.ts'
+import type { TopicMessage } from '#kafka/topic-message.ts'
 import { giftBatchHandler } from '#listeners/gift-listener.ts'
 import { createMessageConservation } from '#promotion/intake/conservation.ts'
 import type { DoStep, TopicOutcome } from '#promotion/intake/gift-intake.ts'

@@ -1,0 +1,21 @@
+import type { KafkaMessage } from 'kafkajs'
+
+/** One record, where it stood, and its value as it came. */
+export interface TopicMessage {
+  topic: string
+  partition: number
+  offset: string
+  key: Buffer | null
+  value: Buffer | null
+  /** When the record was written, in ms since the epoch; missing where nobody says. */
+  timestampMs?: number
+}
+
+export function toTopicMessage(
+  topic: string,
+  partition: number,
+  message: Pick<KafkaMessage, 'offset' | 'key' | 'value' | 'timestamp'>,
+): TopicMessage {
+  const { offset, key, value, timestamp } = message
+  return { topic, partition, offset, key, value, ...(Number(timestamp) > 0 ? { timestampMs: Number(timestamp) } : {}) }
+}
