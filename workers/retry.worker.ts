@@ -47,7 +47,7 @@ class RetryLaterError extends Error {
 export interface RetryWorker extends Service {
   /** With true no job is begun: the Money API is not to be called. */
   setBlocked(isBlocked: boolean): void
-  /** Since its loop last came round, in ms; 0 while it is held. */
+  /** Since its loop last came round, in ms; 0 while it is paused. */
   readonly ageMs: number
 }
 
@@ -83,7 +83,7 @@ export function createRetryWorker(options: RetryWorkerOptions): RetryWorker {
     })
     switch (outcome.kind) {
       case 'done':
-      // Its row stays RETRYING: upkeep makes a job of it again when the promotion goes on.
+      // Its row stays RETRYING: upkeep creates a job for it again when the promotion goes on.
       case 'not-running':
         return
       case 'later':

@@ -1,9 +1,10 @@
 import type { StatusFollower } from '#promotion/consumers/follow-status.ts'
 import type { BalanceCheck } from '#promotion/upkeep/balance-check.ts'
 import type { RefillRounds } from '#promotion/upkeep/refill-rounds.ts'
-import { completionRound, reconciliationRound, sweepRound, type UpkeepDeps } from '#promotion/upkeep/upkeep.ts'
+import { checkUnknownRound, completionRound, sweepRound, type UpkeepDeps } from '#promotion/upkeep/upkeep.ts'
 import { CodedError, errorLine, toError } from '#runtime/errors.ts'
 import { type Service, service } from '#runtime/service.ts'
+import { untilAborted } from '#runtime/within.ts'
 
 export interface UpkeepWorkerOptions {
   statusFollower: Pick<StatusFollower, 'follow'>
@@ -16,9 +17,9 @@ export interface UpkeepWorkerOptions {
 }
 
 export interface UpkeepWorker extends Service {
-  /** Throws when no reconcile round has gone through lately. */
+  /** Throws when the status has not been followed gone through lately. */
   assertAlive(nowMs?: number): void
-  /** Since a reconcile round last went through, in ms. */
+  /** Since the status was last followed, in ms. */
   readonly ageMs: number
 }
 
@@ -26,24 +27,25 @@ const STALE_AFTER_MS = 15_000
 /** How soon a stream that has drained is filled again, in ms; without rows that wait for it this costs nothing. */
 const REFILL_INTERVAL_MS = 200
 
-/** Timers, not a BullMQ scheduler: the medic must not die with the patient. The first reconcile is part of the start. */
+/** Timers, not a BullMQ scheduler: the medic must not die with the patient. To follow the status once is part of the start. */
 export function createUpkeepWorker(options: UpkeepWorkerOptions): UpkeepWorker {
   const { statusFollower, refills, upkeep, balance, followIntervalMs, sweepIntervalMs } = options
   let lastRoundAtMs = performance.now()
   let isStopping = false
   const hasTime = () => !isStopping
-  const reconcile = async () => {
+  const followStatus = async () => {
     await statusFollower.follow()
     lastRoundAtMs = performance.now()
   }
   const rounds = [
-    createRound('reconcile', followIntervalMs, upkeep, reconcile),
+    createRound('status', followIntervalMs, upkeep, followStatus),
     createRound('refill', REFILL_INTERVAL_MS, upkeep, () => refills.round()),
     createRound('completion', followIntervalMs, upkeep, () => completionRound(upkeep, hasTime)),
     createRound('sweep', sweepIntervalMs, upkeep, () => sweepRound(upkeep, hasTime)),
-    createRound('reconciliation', sweepIntervalMs, upkeep, () => reconciliationRound(upkeep, hasTime)),
+    createRound('check-unknown', sweepIntervalMs, upkeep, () => checkUnknownRound(upkeep, hasTime)),
     createRound('balance', sweepIntervalMs, upkeep, () => balance.round()),
   ] as const
+  const stopAll = async () => void (await Promise.all(rounds.map(round => round.stop())))
   const life = service('upkeep', {
     start: async () => {
       const [first] = rounds.map(round => round.run())
@@ -51,7 +53,8 @@ export function createUpkeepWorker(options: UpkeepWorkerOptions): UpkeepWorker {
     },
     stop: async deadline => {
       isStopping = true
-      await Promise.race([Promise.all(rounds.map(round => round.stop())), untilAborted(deadline)])
+      // What a round still waits for then is given up: its lock ends with the process.
+      await untilAborted(stopAll(), { signal: deadline, graceMs: 0 }, () => undefined)
     },
   })
   const assertAlive = (nowMs = performance.now()) => {
@@ -66,14 +69,6 @@ export function createUpkeepWorker(options: UpkeepWorkerOptions): UpkeepWorker {
       return performance.now() - lastRoundAtMs
     },
   }
-}
-
-/** What a round still waits for then is left behind: its lock ends with the process. */
-function untilAborted(signal: AbortSignal | undefined): Promise<void> {
-  return new Promise(resolve => {
-    if (signal?.aborted) resolve()
-    signal?.addEventListener('abort', () => resolve(), { once: true })
-  })
 }
 
 /** Repeats `work` with a pause in between, whatever becomes of it, until it is stopped. */

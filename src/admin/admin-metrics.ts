@@ -23,9 +23,9 @@ export function registerAdminMetrics(metrics: Metrics, latest: () => Snapshot | 
   perPromotion('promostream_backlog', 'PENDING gifts of a promotion that no worker has leased', view => view.waiting)
   perPromotion('promostream_pending', 'PENDING gifts of a promotion in workers’ hands', view => view.active)
   perPromotion(
-    'promostream_oldest_in_hand_seconds',
+    'promostream_oldest_in_flight_seconds',
     'Since this admin first saw the oldest leased entry there',
-    view => view.oldestHeldS,
+    view => view.oldestLeasedS,
   )
   perPromotion('promostream_retrying', 'RETRYING gifts of a promotion', view => view.gifts.RETRYING)
   // They do not keep it from completing: one that has completed may have some still.
@@ -40,14 +40,14 @@ export function registerAdminMetrics(metrics: Metrics, latest: () => Snapshot | 
     const { instances } = latest()?.around ?? {}
     return instances?.length ?? -1
   })
-  metrics.labeledGauge('promostream_workers_held', 'Workers that block their calls, by why', ['reason'], () => {
+  metrics.labeledGauge('promostream_workers_blocked', 'Workers that block their calls, by why', ['reason'], () => {
     const instances = latest()?.around.instances ?? []
-    const held = {
+    const blocked = {
       breaker: instances.filter(({ breaker }) => breaker !== 'closed').length,
       credentials: instances.filter(({ credentialsRefused }) => credentialsRefused).length,
       'rate-limit': instances.filter(({ rateLimited }) => rateLimited).length,
     }
-    return Object.entries(held).map(([reason, value]) => ({ labels: { reason }, value }))
+    return Object.entries(blocked).map(([reason, value]) => ({ labels: { reason }, value }))
   })
   metrics.labeledGauge('promostream_kafka_lag', 'Gift messages that no listener has taken', ['type'], () =>
     Object.entries(latest()?.around.kafkaLag ?? {}).map(([type, value]) => ({ labels: { type }, value })),

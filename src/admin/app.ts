@@ -11,7 +11,7 @@ import fastify, {
   type RouteOptions,
 } from 'fastify'
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
-import type { AdminAuditRepository } from '#database/activity-log.ts'
+import type { ActivityLog } from '#database/activity-log.ts'
 import { parseExact } from '#runtime/exact-json.ts'
 import type { Logger } from '#runtime/logger.ts'
 import { answerBelow, type BasePath, withoutBasePath } from './base-path.ts'
@@ -26,7 +26,7 @@ import type { Users } from './security/users.ts'
 export interface AdminAppOptions {
   users: Users
   revoked: RevokedSessions
-  audit: AdminAuditRepository
+  activityLog: ActivityLog
   logger: Logger
   /** Throws until everything behind the routes has started. */
   assertStarted(): void
@@ -43,7 +43,7 @@ export interface AdminAppOptions {
 
 /** A login lasts this long. */
 export const SESSION_MAX_AGE_SECONDS = 12 * 3600
-/** By then a server that is away has been waited for long enough; reconciling a campaign's UNKNOWN gifts takes a while. */
+/** By then a server that is away has been waited for long enough; asking about a campaign's UNKNOWN gifts takes a while. */
 const HANDLER_TIMEOUT_MS = 60_000
 const MAX_BODY_BYTES = 256 * 1024
 /** A request has come in whole by then, or its connection ends: whoever sends a byte a minute keeps none open. */
@@ -75,7 +75,7 @@ const CONTENT_SECURITY_POLICY = {
 
 /** The admin as a Fastify app: its rules first, then its routes, so that no route is without them. */
 export async function createAdminApp(options: AdminAppOptions): Promise<FastifyInstance> {
-  const { users, revoked, audit, logger, routes } = options
+  const { users, revoked, activityLog, logger, routes } = options
   const app: FastifyInstance = fastify({
     loggerInstance: logger as unknown as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -116,7 +116,7 @@ export async function createAdminApp(options: AdminAppOptions): Promise<FastifyI
     if (request.routeOptions.config.isOpen !== true) options.assertStarted()
   })
   registerAuthentication(app, { users, revoked })
-  registerChangeRules(app, audit)
+  registerChangeRules(app, activityLog)
   app.addHook('onSend', async (_request, reply) => {
     if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
   })

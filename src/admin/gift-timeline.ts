@@ -58,7 +58,7 @@ function deliveredStep({ processStatus, enqueued }: GiftRecord, where: GiftWhere
   const base = { step: 'delivered', at: null } as const
   if (entry?.deliveries !== undefined) {
     const seconds = Math.round((entry.idleMs ?? 0) / 1000)
-    const text = `delivered ${entry.deliveries} times; held by ${entry.consumer}, last touched ${seconds} s ago`
+    const text = `delivered ${entry.deliveries} times; leased by ${entry.consumer}, renewed ${seconds} s ago`
     return { ...base, state: 'now', text }
   }
   if (entry !== undefined) return { ...base, state: 'open', text: 'not delivered to a worker yet' }

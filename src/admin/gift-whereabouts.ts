@@ -42,9 +42,9 @@ async function findEntry(
     if (found !== undefined) {
       const [id] = found
       const pending = await connection.client.xpending(key, group, id, id, 1).catch(() => [])
-      const [held] = pending as RawPending[]
-      if (held === undefined) return { entry: { id }, searched: 'part' }
-      return { entry: { id, consumer: held[1], idleMs: held[2], deliveries: held[3] }, searched: 'part' }
+      const [lease] = pending as RawPending[]
+      if (lease === undefined) return { entry: { id }, searched: 'part' }
+      return { entry: { id, consumer: lease[1], idleMs: lease[2], deliveries: lease[3] }, searched: 'part' }
     }
     if (entries.length < PAGE_SIZE) return { searched: 'all' }
     start = `(${entries.at(-1)?.[0]}`

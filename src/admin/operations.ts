@@ -1,5 +1,6 @@
 import type { PromotionStartedHooks } from '#promotion/consumers/started-hooks.ts'
 import type { OperationResult, Operations } from '#promotion/operations.ts'
+import { singleFlight } from '#runtime/single-flight.ts'
 
 /** What an operator can do with a promotion, by the names that the API and the buttons have for it. */
 export type ApiOperations = Readonly<
@@ -30,12 +31,5 @@ export function apiOperationsOf(operations: Operations, hooks: Pick<PromotionSta
 
 /** What may take minutes runs once at a time for a promotion: who presses the button again waits for the same run. */
 function joined<T>(run: (promotionId: string) => Promise<T>): (promotionId: string) => Promise<T> {
-  const underWay = new Map<string, Promise<T>>()
-  return promotionId => {
-    const known = underWay.get(promotionId)
-    if (known !== undefined) return known
-    const running = run(promotionId).finally(() => underWay.delete(promotionId))
-    underWay.set(promotionId, running)
-    return running
-  }
+  return singleFlight(run, promotionId => promotionId)
 }

@@ -20,7 +20,7 @@ import { createUsers } from '#admin/security/users.ts'
 import type { Sampler } from '#admin/snapshot/sampler.ts'
 import { startedCheck } from '#admin/started-check.ts'
 import type { AdminConfig } from '#config/schemas.ts'
-import { createAdminAuditRepository } from '#database/activity-log.ts'
+import { createActivityLog } from '#database/activity-log.ts'
 import { clearCredentialsLatch } from '#money/credentials-latch.ts'
 import { createPromotionStartedHooks } from '#promotion/consumers/started-hooks.ts'
 import type { ReadinessCheck } from '#runtime/readiness.ts'
@@ -37,7 +37,7 @@ interface AppContext {
 export async function adminAppOf(config: AdminConfig, parts: AdminParts, context: AppContext) {
   const { sampler, assertStarted, onRoute } = context
   const { database, shared, logger } = parts
-  const audit = createAdminAuditRepository(database.kysely)
+  const activityLog = createActivityLog(database.kysely)
   const users = createUsers(config.ADMIN_USERS ?? [])
   if (config.ADMIN_USERS === undefined) logger.warn('ADMIN_USERS is not set: nobody can log in')
   const revoked = createRevokedSessions(shared.client, SESSION_MAX_AGE_SECONDS)
@@ -45,20 +45,20 @@ export async function adminAppOf(config: AdminConfig, parts: AdminParts, context
   return await createAdminApp({
     users,
     revoked,
-    audit,
+    activityLog,
     logger,
     assertStarted,
     ...(config.ADMIN_SESSION_SECRET === undefined ? {} : { sessionSecret: config.ADMIN_SESSION_SECRET }),
     ...(config.ADMIN_TRUSTED_PROXIES === undefined ? {} : { trustedProxies: config.ADMIN_TRUSTED_PROXIES }),
     basePath: config.ADMIN_BASE_PATH,
     ...(onRoute === undefined ? {} : { onRoute }),
-    routes: [...routesOf(config, parts, { ...context, audit }), loginRoutes({ users, revoked })],
+    routes: [...routesOf(config, parts, { ...context, activityLog }), loginRoutes({ users, revoked })],
   })
 }
 
-type RouteContext = AppContext & { audit: ReturnType<typeof createAdminAuditRepository> }
+type RouteContext = AppContext & { activityLog: ReturnType<typeof createActivityLog> }
 
-function routesOf(config: AdminConfig, parts: AdminParts, { sampler, checks, audit }: RouteContext) {
+function routesOf(config: AdminConfig, parts: AdminParts, { sampler, checks, activityLog }: RouteContext) {
   const { database, promotions, streams, logger, shared, lateEvents: events } = parts
   const { kysely } = database
   const { connection } = parts.stream()
@@ -80,10 +80,10 @@ function routesOf(config: AdminConfig, parts: AdminParts, { sampler, checks, aud
     promotionRoutes({ kysely, promotions, sampler, operations: apiOperations }),
     giftRoutes(gifts),
     moneyRoutes({ clearRefusal: () => clearCredentialsLatch(shared.client) }),
-    auditRoutes(audit),
+    auditRoutes(activityLog),
     eventRoutes(sampler),
     board,
-    pageRoutes({ kysely, sampler, gifts, audit }),
+    pageRoutes({ kysely, sampler, gifts, activityLog }),
     hookRoutes({ promotions, events, topic: config.KAFKA_TOPIC_STARTED, hooks, secret: config.ADMIN_HOOK_SECRET }),
   ]
 }

@@ -9,7 +9,7 @@ interface ListedCommand {
 
 /**
  * All commands, as `--help` shows them. Only the one that is asked for is loaded: help takes a fraction of a second, and
- * `audit` answers for its memory.
+ * `audit` is responsible for its memory.
  */
 export const COMMANDS: Readonly<Record<string, ListedCommand>> = {
   create: {

@@ -126,7 +126,7 @@ export function ownedRedis(config: RedisConfig, redis: RetryRedis, stream: Owner
   return isOther ? [...owned, { variable: 'REDIS_STREAM_URL', client: stream.connection.client }] : owned
 }
 
-/** Makes the topics that are not there, before anything reads or writes them. */
+/** Creates the topics that are not there, before anything reads or writes them. */
 export function topicsOf(config: KafkaConfig, kafka: KafkaClient, names: readonly string[]): Service {
   return service('topics', {
     start: () => ensureTopics(kafka, names, config.KAFKA_TOPIC_PARTITIONS),

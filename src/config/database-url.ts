@@ -22,7 +22,7 @@ export interface DatabaseAddress {
 const DEFAULT_PORT = 5432
 
 /** libpq's parameters that hold here. Any other is refused: a setting that is dropped in silence is worse than none. */
-const HELD = new Set(
+const SUPPORTED = new Set(
   (
     'host port user password dbname options application_name connect_timeout ' +
     'sslmode sslrootcert sslcert sslkey sslpassword'
@@ -67,7 +67,7 @@ function parametersOf(url: string): Map<string, string> {
   for (const pair of begin < 0 ? [] : url.slice(begin + 1).split('&')) {
     if (pair === '') continue
     const [name = '', ...value] = pair.split('=')
-    if (!HELD.has(name)) throw new Error(`has a parameter that is not supported: ${printable(name)}`)
+    if (!SUPPORTED.has(name)) throw new Error(`has a parameter that is not supported: ${printable(name)}`)
     if (parameters.has(name)) throw new Error(`has the parameter ${name} twice`)
     parameters.set(name, decoded(value.join('='), name))
   }

@@ -2,7 +2,7 @@ import { type Kysely, sql } from 'kysely'
 import { isoTime } from './iso-time.ts'
 
 /** A change that somebody asked for through the admin. */
-export interface AdminChange {
+export interface Change {
   who: string
   /** Stable name of the action. */
   what: string
@@ -12,7 +12,7 @@ export interface AdminChange {
   detail: unknown
 }
 
-export interface AuditRecord extends AdminChange {
+export interface ActivityRecord extends Change {
   id: string
   /** ISO 8601, UTC. */
   at: string
@@ -24,15 +24,15 @@ const MAX_DETAIL_LENGTH = 10_000
 /** So many brackets without a value between them: PostgreSQL's own reader has a stack, too. */
 const TOO_DEEP = /(?:[[{](?:"[^"]*":)?){500}/
 
-export interface AdminAuditRepository {
+export interface ActivityLog {
   /** Resolves after the commit, with the row's id: the change may begin. */
-  begin(change: AdminChange): Promise<string>
+  begin(change: Change): Promise<string>
   end(id: string, outcome: string): Promise<void>
   /** Newest first, older than `beforeId`. */
-  list(page: { beforeId?: string | undefined; limit: number }): Promise<AuditRecord[]>
+  list(page: { beforeId?: string | undefined; limit: number }): Promise<ActivityRecord[]>
 }
 
-export function createAdminAuditRepository(kysely: Kysely<unknown>): AdminAuditRepository {
+export function createActivityLog(kysely: Kysely<unknown>): ActivityLog {
   return {
     begin: async ({ who, what, target, detail }) => {
       const { rows } = await sql<{ id: string }>`
@@ -44,7 +44,7 @@ export function createAdminAuditRepository(kysely: Kysely<unknown>): AdminAuditR
       await sql`update admin_audit set outcome = ${outcome} where id = ${id}::bigint`.execute(kysely)
     },
     list: async ({ beforeId, limit }) => {
-      const { rows } = await sql<AuditRecord>`
+      const { rows } = await sql<ActivityRecord>`
         select id, ${isoTime('at')} as at, who, what, target, detail, outcome from admin_audit
         where ${beforeId ?? null}::bigint is null or id < ${beforeId ?? null}::bigint
         order by id desc limit ${limit}`.execute(kysely)

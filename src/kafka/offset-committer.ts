@@ -1,6 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { CodedError, errorLine, toError } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
+import { singleFlight } from '#runtime/single-flight.ts'
+import { within } from '#runtime/within.ts'
 
 /** Where a group is to go on reading: the offset behind the last record that is settled. */
 export interface NextOffset {
@@ -29,8 +30,8 @@ export class OffsetCommitter {
   readonly #options: OffsetCommitterOptions
   readonly #pending = new Map<string, NextOffset>()
   #pendingSinceMs: number | undefined
-  #committing: Promise<void> | undefined
   #retry: NodeJS.Timeout | undefined
+  readonly #flush = singleFlight(() => this.#tryOnce())
 
   constructor(options: OffsetCommitterOptions) {
     this.#options = options
@@ -41,7 +42,7 @@ export class OffsetCommitter {
     this.#pending.set(nameOf(next), next)
     this.#pendingSinceMs ??= performance.now()
     // What is under way may have begun without this one.
-    await this.#committing
+    await this.#flush.inFlight()
     await this.#flush()
   }
 
@@ -60,25 +61,15 @@ export class OffsetCommitter {
     throw new CodedError('KAFKA_UNCOMMITTED', `offsets could not be committed for ${waitingS} s`)
   }
 
-  #flush(): Promise<void> {
-    this.#committing ??= this.#tryOnce().finally(() => {
-      this.#committing = undefined
-    })
-    return this.#committing
-  }
-
   async #tryOnce(): Promise<void> {
     const tried = [...this.#pending.values()]
     if (tried.length === 0) return
-    const ended = new AbortController()
     try {
-      await Promise.race([this.#options.commit(tried), unanswered(ended.signal)])
+      await within(this.#options.commit(tried), ANSWER_LIMIT_MS, onNoAnswer)
       for (const next of tried) if (this.#pending.get(nameOf(next)) === next) this.#pending.delete(nameOf(next))
       this.#pendingSinceMs = this.#pending.size === 0 ? undefined : performance.now()
     } catch (error) {
       this.#options.logger.debug({ err: toError(error) }, `offsets are not committed yet: ${errorLine(error)}`)
-    } finally {
-      ended.abort()
     }
     this.#tryLater()
   }
@@ -92,8 +83,7 @@ export class OffsetCommitter {
   }
 }
 
-async function unanswered(signal: AbortSignal): Promise<never> {
-  await sleep(ANSWER_LIMIT_MS, undefined, { signal })
+function onNoAnswer(): never {
   throw new Error(`no answer within ${ANSWER_LIMIT_MS} ms`)
 }
 

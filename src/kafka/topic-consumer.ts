@@ -2,6 +2,7 @@ import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs'
 import { CodedError, errorLine, toError } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
 import type { Service } from '#runtime/service.ts'
+import { untilAborted } from '#runtime/within.ts'
 import { BlockedPartitions } from './blocked-partitions.ts'
 import { CommittedOffsets } from './committed-offsets.ts'
 import { CrashMemory } from './crash-memory.ts'
@@ -34,6 +35,8 @@ const MAX_RESTARTS = 15
 const RESTARTS_FORGIVEN_AFTER_MS = 600_000
 const RESTART_PAUSE_MS = 300
 const MAX_CLOSE_WAIT_MS = 5000
+/** And so long after the deadline of a stop, in ms. */
+const CLOSE_GRACE_MS = 500
 /** How soon partitions that were added to a topic are found, in ms. */
 const METADATA_MAX_AGE_MS = 30_000
 
@@ -74,7 +77,7 @@ export class TopicConsumer implements Service {
     return this.#starting
   }
 
-  /** The batch in hand is settled or given up at the deadline; what is not committed is delivered again. */
+  /** The batch in flight is settled or given up at the deadline; what is not committed is delivered again. */
   stop(deadline?: AbortSignal): Promise<void> {
     this.#stopping ??= this.#stop(deadline)
     return this.#stopping
@@ -173,7 +176,7 @@ export class TopicConsumer implements Service {
     if (await this.#isFetchedAgain(batch.topic, batch.partition)) return
     this.#batchesUnderWay += 1
     this.#commitOfBatch = payload.commitOffsetsIfNecessary
-    const beat = setInterval(() => {
+    const heartbeats = setInterval(() => {
       this.#progress()
       heartbeat().catch(error => this.#options.logger.debug({ err: toError(error) }, 'kafka heartbeat failed'))
     }, HEARTBEAT_INTERVAL_MS)
@@ -183,7 +186,7 @@ export class TopicConsumer implements Service {
       if (this.#abort.signal.aborted) return
       throw error
     } finally {
-      clearInterval(beat)
+      clearInterval(heartbeats)
       this.#batchesUnderWay -= 1
     }
   }
@@ -258,15 +261,15 @@ export class TopicConsumer implements Service {
     }
     if (deadline?.aborted) giveUp()
     deadline?.addEventListener('abort', giveUp, { once: true })
-    // kafkajs waits for the batches in hand; without a deadline they get as long as they need.
+    // kafkajs waits for the batches in flight; without a deadline they get as long as they need.
     if (this.#batchesUnderWay === 0) giveUp()
     this.#blocked.stop()
     if (consumer !== undefined) {
-      await withTimeout(consumer.stop(), deadline)
+      await settled(consumer.stop(), deadline)
       this.#committer.forget()
-      await withTimeout(consumer.disconnect(), deadline)
+      await settled(consumer.disconnect(), deadline)
     }
-    if (this.#committed !== undefined) await withTimeout(this.#committed.stop(), deadline)
+    if (this.#committed !== undefined) await settled(this.#committed.stop(), deadline)
     giveUp()
     if (this.#options.isPrivateGroup) {
       const { kafka, groupId, logger } = this.#options
@@ -275,16 +278,15 @@ export class TopicConsumer implements Service {
   }
 }
 
-/** Waits for kafkajs, but not for ever once time is up. */
-async function withTimeout(work: Promise<void>, deadline: AbortSignal | undefined): Promise<void> {
-  if (deadline === undefined) return work.catch(() => undefined)
-  const late = Promise.withResolvers<void>()
-  const timer = setTimeout(late.resolve, MAX_CLOSE_WAIT_MS * 2)
-  const onAbort = () => setTimeout(late.resolve, 500).unref()
-  deadline.addEventListener('abort', onAbort, { once: true })
-  await Promise.race([work.catch(() => undefined), late.promise])
-  clearTimeout(timer)
-  deadline.removeEventListener('abort', onAbort)
+/** Waits for kafkajs, but not for ever once time is up; how it ends is of no interest then. */
+function settled(work: Promise<void>, deadline: AbortSignal | undefined): Promise<void> {
+  const limitMs = deadline === undefined ? undefined : MAX_CLOSE_WAIT_MS * 2
+  const patience = { signal: deadline, graceMs: CLOSE_GRACE_MS, limitMs }
+  return untilAborted(
+    work.catch(() => undefined),
+    patience,
+    () => undefined,
+  )
 }
 
 function next(offset: string): string {

@@ -6,7 +6,7 @@ import type { KafkaClient } from './client.ts'
 const ATTEMPTS = 20
 const PAUSE_MS = 250
 
-/** Makes the topics that are missing; those that exist stay as they are. Several processes may do so at once. */
+/** Creates the topics that are missing; those that exist stay as they are. Several processes may do so at once. */
 export async function ensureTopics(kafka: KafkaClient, topics: readonly string[], partitions: number): Promise<void> {
   const admin = kafka.admin({ retry: { retries: 4, initialRetryTime: 200 } })
   try {
@@ -40,7 +40,7 @@ async function createMissing(admin: Admin, topics: readonly string[], partitions
   try {
     await admin.createTopics({ waitForLeaders: false, topics: wanted })
   } catch (error) {
-    // A cluster without a controller (librdkafka's mock) makes a topic when it is asked about it.
+    // A cluster without a controller (librdkafka's mock) creates a topic when it is asked about it.
     if (!errorLine(error).includes('not found in the cached metadata')) throw error
   }
 }

@@ -13,7 +13,7 @@ export interface SettleDeps {
   signal: AbortSignal
 }
 
-/** Pause before the retryer's next round, in ms; what waits in the same batch goes on together. */
+/** Pause before the retryer's next round, in ms; what is left of the same batch goes on together. */
 const ROUND_PAUSE_MS = 1000
 
 /**

@@ -14,7 +14,7 @@ const USERS = [
 ] as const
 
 const options = new Command('login')
-  .description('makes an operator and a user for Prometheus once, and prints the login')
+  .description('creates an operator and a user for Prometheus once, and prints the login')
   .requiredOption('--folder <path>', 'where passwords and admin-users are kept')
   .requiredOption('--url <url>', 'where the admin is reached')
   .parse()

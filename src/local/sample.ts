@@ -13,7 +13,7 @@ import { CodedError, errorLine } from '#runtime/errors.ts'
 import { createLogger } from '#runtime/logger.ts'
 import { publishGifts } from './demo/gifts.ts'
 
-/** Gifts for an installation that is tried out: makes a promotion, publishes, starts it, and tells when all are paid. */
+/** Gifts for an installation that is tried out: creates a promotion, publishes, starts it, and tells when all are paid. */
 
 interface Options {
   promotion: string

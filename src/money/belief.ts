@@ -1,3 +1,4 @@
+import { singleFlight } from '#runtime/single-flight.ts'
 import { type HttpAnswer, type HttpMethod, isCharge, isClear } from './charge.ts'
 import type { HttpCall } from './http.ts'
 
@@ -46,7 +47,7 @@ export class Belief {
   readonly #missedPosts = new Map<string, { sentAtMs: number; heardAtMs: number }>()
   #paidKey: string | undefined
   #findDueAtMs = Number.NEGATIVE_INFINITY
-  #asking: Promise<PaidKeyWord> | undefined
+  readonly #confirmOnce = singleFlight(() => this.#ask())
   #askingNext: Promise<PaidKeyWord> | undefined
 
   constructor(options: BeliefOptions) {
@@ -96,14 +97,10 @@ export class Belief {
 
   /** Does the GET of a paid key say so? Sent after this call, once for all who ask meanwhile. */
   confirm(): Promise<PaidKeyWord> {
-    if (this.#asking === undefined) {
-      this.#asking = this.#ask().finally(() => {
-        this.#asking = undefined
-      })
-      return this.#asking
-    }
+    const asking = this.#confirmOnce.inFlight()
+    if (asking === undefined) return this.#confirmOnce()
     // The one on its way may have been answered before.
-    this.#askingNext ??= this.#asking.then(() => {
+    this.#askingNext ??= asking.then(() => {
       this.#askingNext = undefined
       return this.confirm()
     })

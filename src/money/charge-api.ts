@@ -160,7 +160,7 @@ async function isOutage(
 ): Promise<boolean> {
   if (gate.isTroubled) return true
   if (found.kind === 'no-charge' || gate.isClearSince(posted.sentAtMs)) return false
-  // What answers POSTs so, and GETs otherwise, is the Money API.
+  // What responds so to a POST, and otherwise to a GET, is the Money API.
   if (found.kind === 'unsettled' && found.code === 'HTTP_404' && posted.code !== 'HTTP_404') return false
   await gate.reportOutage(posted.code)
   return true

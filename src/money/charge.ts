@@ -68,7 +68,7 @@ const MESSAGE_LENGTH = 500
 export const MAX_RETRY_AFTER_MS = 24 * 3_600_000
 
 /**
- * What an answer says of the Money API as a whole. `usable`: it lives; `unusable`: so answers one that is away, or whatever
+ * What an answer says of the Money API as a whole. `usable`: it lives; `unusable`: so responds one that is away, or whatever
  * stands in its place; `refused`: our credentials are; `none`: nothing, or not yet (the GET after a refusal says it).
  */
 export type Sample = 'usable' | 'unusable' | 'refused' | 'none'
@@ -82,7 +82,7 @@ export function sampleOf(method: HttpMethod, answer: HttpAnswer): Sample {
   return answer.status === 404 && !answer.isDoubted ? 'usable' : 'unusable'
 }
 
-/** Only the Money API itself answers so; after one its 404 can be believed. */
+/** Only the Money API itself responds so; after one its 404 can be believed. */
 export function isClear(method: HttpMethod, answer: HttpAnswer): boolean {
   if (answer.kind === 'no-reply') return false
   return isCharge(method, answer) || (method === 'POST' && (answer.status === 400 || answer.status === 422))

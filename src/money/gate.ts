@@ -150,7 +150,7 @@ export class MoneyGate {
     return this.#belief.isClearSince(sentAtMs)
   }
 
-  /** It answers nobody, as a gift found out whose attempts are used up: too few are under way for the breaker to see it. */
+  /** It responds to nobody, as a gift found out whose attempts are used up: too few are under way for the breaker to see it. */
   async reportOutage(code: string): Promise<void> {
     if (this.isTroubled) return
     this.#trouble = code

@@ -22,7 +22,7 @@ export interface HearingParts {
 /** The same fault of our own is logged once in this time, in ms. */
 const OWN_FAULT_LOG_MS = 60_000
 
-/** Makes an exchange, and judges whose word its answer is: the Money API's, a gateway's, or our own client's. */
+/** Carries out an exchange, and judges whose word its answer is: the Money API's, a gateway's, or our own client's. */
 export class Hearing {
   readonly #parts: HearingParts
   readonly #firstPosts = new FirstPosts()

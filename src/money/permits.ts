@@ -35,7 +35,7 @@ interface Waiting {
   signal: AbortSignal | undefined
 }
 
-/** Permits in hand, and from when on they may be spent: the n-th of a window when its n-th part has passed. */
+/** Permits that this process has, and from when on they may be spent: the n-th of a window when its n-th part has passed. */
 interface Chunk {
   granted: number
   dueAtMs: number
@@ -119,7 +119,7 @@ export class Permits {
     return waiting.promise
   }
 
-  /** One that was taken and not used: for the next in line, while it is of the chunk in hand. */
+  /** One that was taken and not used: for the next in line, while it is of the latest chunk. */
   giveBack(takenAtMs: number): void {
     if (takenAtMs < this.#stockEndsAtMs - this.#windowMs || Date.now() > this.#stockEndsAtMs) return
     this.#stock += 1
@@ -151,7 +151,7 @@ export class Permits {
     }
   }
 
-  /** Hands out what there is; answers how many still wait. */
+  /** Hands out what there is; returns how many still wait. */
   #serve(): number {
     while (this.#waiting.length > 0) {
       const first = this.#waiting[0] as Waiting

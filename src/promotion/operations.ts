@@ -6,14 +6,14 @@ import type { Promotion, PromotionRepository } from '#database/promotions/promot
 import type { EventProviderService } from '#kafka/event-provider.ts'
 import type { PromotionStreamProducer } from '#promotion/intake/stream-producer.ts'
 import type { RetryJobs } from '#promotion/payment/retry-jobs.ts'
-import { type Reconciliation, reconcilePromotion, type UnknownDeps } from '#promotion/upkeep/check-unknown.ts'
+import { checkUnknownOf, type UnknownDeps, type UnknownTally } from '#promotion/upkeep/check-unknown.ts'
 import type { PromotionType } from '#queues/gift-types.ts'
 import type { PromotionStream } from '#queues/promotion-stream.ts'
 import { CodedError, errorLine, toError } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
 import { rebuildStream } from './rebuild.ts'
 
-/** What an operation answers: the promotion as it is now, and whether it was this call that changed it. */
+/** What an operation returns: the promotion as it is now, and whether it was this call that changed it. */
 export interface OperationResult {
   promotion: Promotion
   changed: boolean
@@ -49,8 +49,8 @@ export interface Operations {
   /** Asks the Money API about every UNKNOWN gift, by GET. `MONEY_UNAUTHORIZED`, `MONEY_UNAVAILABLE`. */
   reconcileUnknown(
     promotionId: string,
-    options?: { onProgress?(done: Reconciliation): void },
-  ): Promise<OperationResult & Reconciliation>
+    options?: { onProgress?(done: UnknownTally): void },
+  ): Promise<OperationResult & UnknownTally>
 }
 
 export interface RetryOptions {
@@ -74,7 +74,7 @@ export interface OperationsDeps {
 }
 
 const RETRY_PAGE_SIZE = 500
-/** When reconciliation looks whether a retried gift still has its job. */
+/** When the check of UNKNOWN gifts looks whether a retried gift still has its job. */
 const RETRY_RECHECK_MS = 60_000
 
 export function createOperations(deps: OperationsDeps): Operations {
@@ -93,7 +93,7 @@ export function createOperations(deps: OperationsDeps): Operations {
     reconcileUnknown: async (promotionId, { onProgress } = {}) => {
       const promotion = await find(promotionId, deps)
       const money = need(deps.money, 'the Money API (MONEY_API_URL, and REDIS_URL)')
-      const done = await reconcilePromotion(promotion, { kysely: deps.kysely, ...money }, onProgress)
+      const done = await checkUnknownOf(promotion, { kysely: deps.kysely, ...money }, onProgress)
       return { promotion, changed: done.succeeded > 0, ...done }
     },
   }

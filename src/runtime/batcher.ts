@@ -2,7 +2,7 @@ import { toError } from './errors.ts'
 
 /** How a {@link Batcher} turns many calls into few. */
 export interface BatcherOptions<Item, Result> {
-  /** Does all items at once and answers in their order. A rejection fails every item, or splits the batch. */
+  /** Does all items at once; resolves with their results in the same order. A rejection fails every item, or splits the batch. */
   run(items: readonly Item[]): Promise<readonly Result[]>
   /** Most items of one batch. */
   maxSize: number

@@ -20,7 +20,7 @@ const SAMPLES = 10
 const TICK_MS = 20
 
 /**
- * How late the event loop is: what waits behind a busy loop – an answer that has arrived, a heartbeat – is as late. One
+ * How late the event loop is: all that comes behind a busy loop – an answer that has arrived, a heartbeat – is as late. One
  * long stall, or a process that was frozen and thawed, is one sample of ten and no reason for «not ready».
  */
 export function createEventLoopDelay({ metrics, maxMs, sampleMs = SAMPLE_MS }: EventLoopDelayOptions): EventLoopDelay {

@@ -1,12 +1,16 @@
 import { CodedError, errorLine, toError } from './errors.ts'
 import type { Logger } from './logger.ts'
 import type { Service } from './service.ts'
+import { untilAborted } from './within.ts'
 
 export interface ProcessLifeOptions {
   logger: Logger
   /** How long a clean stop may take, in ms. */
   shutdownTimeoutMs: number
 }
+
+/** So long after its deadline a stop is waited for, in ms. */
+const STOP_GRACE_MS = 1000
 
 /** What a composition root hands its services. */
 export interface ProcessLife {
@@ -76,10 +80,6 @@ function listenForEnd(logger: Logger, end: (cause: undefined) => void, fatal: Pr
 
 async function stopAll(services: readonly Service[], options: ProcessLifeOptions): Promise<boolean> {
   const deadline = AbortSignal.timeout(options.shutdownTimeoutMs)
-  const late = new Promise<false>(resolve => {
-    // Services get the deadline itself; this grace is for the last lines of one that heeds it.
-    deadline.addEventListener('abort', () => setTimeout(() => resolve(false), 1000).unref(), { once: true })
-  })
   let clean = true
   const stopping = async () => {
     for (const service of services.toReversed()) {
@@ -90,5 +90,6 @@ async function stopAll(services: readonly Service[], options: ProcessLifeOptions
     }
     return clean
   }
-  return Promise.race([stopping(), late])
+  // Services get the deadline itself; the grace is for the last lines of one that heeds it.
+  return untilAborted(stopping(), { signal: deadline, graceMs: STOP_GRACE_MS }, () => false)
 }

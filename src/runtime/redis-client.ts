@@ -32,7 +32,7 @@ type SharedOptions = Omit<
 >
 
 const CONNECT_TIMEOUT_MS = 2500
-/** Of a socket that is hung up on, until it is destroyed: a peer that is gone answers no FIN. */
+/** Of a socket that is hung up on, until it is destroyed: a peer that is gone replies to no FIN. */
 const DISCONNECT_TIMEOUT_MS = 500
 
 /**
@@ -57,7 +57,7 @@ export function createRedis(options: RedisClientOptions): Redis | Cluster {
   )
 }
 
-/** BullMQ makes its blocking client by `duplicate`: those are watched as well. */
+/** BullMQ creates its blocking client by `duplicate`: those are watched as well. */
 function watched(redis: Redis, silenceMs: number): Redis {
   watchRedis(redis, { silenceMs })
   const duplicate = (override: Partial<RedisOptions> = {}) => {

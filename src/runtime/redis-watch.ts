@@ -2,12 +2,12 @@ import { Cluster, type Redis, ReplyError } from 'ioredis'
 import { errorLine } from './errors.ts'
 
 /**
- * Answers that another socket may cure: the server is no master any more, or loads its data, and the name in the URL may
+ * Replies that another socket may cure: the server is no master any more, or loads its data, and the name in the URL may
  * lead to its successor by now. A script's error carries the code inside its own.
  */
 const CURED_BY_ANOTHER_SOCKET = /(?:^|\s-|:-)(?:READONLY|LOADING|MASTERDOWN|UNBLOCKED|NOREPLICAS|CLUSTERDOWN)\b/
 
-/** At most one new socket for such answers, or for a replica, in this time, in ms: nobody is stormed meanwhile. */
+/** At most one new socket for such replies, or for a replica, in this time, in ms: nobody is stormed meanwhile. */
 const RECONNECT_PAUSE_MS = 1000
 
 /** How often a watch looks, and how often it asks, in ms. */
@@ -93,7 +93,7 @@ export function watchRedis(
     const lateMs = Math.max(0, nowMs - turnedAtMs - TURN_MS)
     turnedAtMs = nowMs
     if (askedAtMs !== undefined) {
-      // Answers that came while this process stood still lie in the socket; bytes that come are a sign of life.
+      // Replies that came while this process stood still lie in the socket; bytes that come are a sign of life.
       const isHeard = redis.status === 'ready' && redis.stream.bytesRead !== bytesRead
       askedAtMs = isHeard ? nowMs : askedAtMs + lateMs
       if (nowMs - askedAtMs >= silenceMs) return replace(`the server has been silent for ${silenceMs} ms`)
@@ -103,7 +103,7 @@ export function watchRedis(
     if (state.isReadOnly || nowMs - lastAskedAtMs >= ASK_MS) void ask()
   }
   redis.on('connect', () => {
-    // Until `ready` it owes the answers to the handshake.
+    // Until `ready` the replies to the handshake are still to come.
     askedAtMs = turnedAtMs = performance.now()
     timer ??= setInterval(turn, TURN_MS).unref()
   })

@@ -6,6 +6,7 @@ import { createRedis } from './redis-client.ts'
 import { logOutages } from './redis-outage.ts'
 import { describeRefusal, lastReasonOf } from './redis-refusal.ts'
 import { parseRedisUrl } from './redis-url.ts'
+import { within } from './within.ts'
 
 /** Rejects a URL before anything connects, in one line that names its setting. */
 export function assertRedisUrl(setting: string, url: string, cluster: boolean): void {
@@ -90,20 +91,18 @@ export const REDIS_START_MS = 3000
 export async function connectRedis(client: Redis | Cluster, timeoutMs: number, setting = 'REDIS_URL'): Promise<void> {
   const reason = lastReasonOf(client)
   const failure = Promise.withResolvers<never>()
-  const timer = setTimeout(
-    () => failure.reject(reason.error ?? new Error(`no answer within ${timeoutMs} ms`)),
-    timeoutMs,
-  )
+  const onLate = () => {
+    throw reason.error ?? new Error(`no answer within ${timeoutMs} ms`)
+  }
   reason.onFinal(failure.reject)
   try {
     // The first command of a lazy client connects it.
-    await Promise.race([client.ping(), failure.promise])
+    await within(Promise.race([client.ping(), failure.promise]), timeoutMs, onLate)
   } catch (cause) {
     client.disconnect()
     const why = reason.error ?? cause
     throw new CodedError('REDIS_UNREACHABLE', describeRefusal(client, setting, why), { cause: why })
   } finally {
-    clearTimeout(timer)
     reason.stop()
   }
 }

@@ -39,7 +39,7 @@ export function service(
   }
 }
 
-/** A start that is nearly through may finish; one that waits for a server that is away must not hold up the stop. */
+/** A start that is nearly through may finish; one that waits for a server that is away must not delay the stop. */
 const START_GRACE_MS = 500
 
 const settledSoon = (start: Promise<void>) =>

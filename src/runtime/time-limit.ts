@@ -1,4 +1,5 @@
 import { CodedError } from './errors.ts'
+import { within } from './within.ts'
 
 export type TimeLimit = <T>(work: () => Promise<T>) => Promise<T>
 
@@ -10,17 +11,14 @@ export function createTimeLimit(name: string, limitMs: number): TimeLimit {
   let late = 0
   return async work => {
     if (late > 0) throw new CodedError('TIME_LIMIT', `${name} is still waiting for an earlier call`)
-    const limit = Promise.withResolvers<never>()
     let isLate = false
-    const timer = setTimeout(() => {
-      isLate = true
-      late += 1
-      limit.reject(new CodedError('TIME_LIMIT', `${name} took longer than ${limitMs} ms`))
-    }, limitMs)
     const running = work().finally(() => {
-      clearTimeout(timer)
       if (isLate) late -= 1
     })
-    return Promise.race([running, limit.promise])
+    return within(running, limitMs, () => {
+      isLate = true
+      late += 1
+      throw new CodedError('TIME_LIMIT', `${name} took longer than ${limitMs} ms`)
+    })
   }
 }

@@ -5,6 +5,7 @@ import { createRedis } from '#runtime/redis-client.ts'
 import { logOutages } from '#runtime/redis-outage.ts'
 import { describeRefusal, lastReasonOf } from '#runtime/redis-refusal.ts'
 import { isReadOnly } from '#runtime/redis-watch.ts'
+import { within } from '#runtime/within.ts'
 import { assertConnectionOptions, type StreamConnectionOptions } from './connection-options.ts'
 import { StreamError, withoutCommand } from './errors.ts'
 import { SCRIPTS, type Script } from './scripts.ts'
@@ -35,7 +36,7 @@ export class StreamConnection {
 
   /**
    * Throws a TypeError that names the option which is wrong.
-   * @param create makes the client; a server inside the process brings its own.
+   * @param create returns the client; a server inside the process brings its own.
    */
   constructor(
     options: StreamConnectionOptions,
@@ -98,7 +99,7 @@ export class StreamConnection {
     return this.#ready
   }
 
-  /** Calls `listener` each time a lost connection is back. Answers how to stop that. */
+  /** Calls `listener` each time a lost connection is back. Returns how to stop that. */
   onReconnect(listener: () => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
@@ -118,11 +119,12 @@ export class StreamConnection {
 
   async #open(): Promise<void> {
     const reason = lastReasonOf(this.client)
-    const late = Promise.withResolvers<never>()
-    const timer = setTimeout(() => late.reject(new Error(`no answer within ${REDIS_START_MS} ms`)), REDIS_START_MS)
-    reason.onFinal(late.reject)
+    const failure = Promise.withResolvers<never>()
+    reason.onFinal(failure.reject)
     try {
-      await Promise.race([this.client.connect(), late.promise])
+      await within(Promise.race([this.client.connect(), failure.promise]), REDIS_START_MS, () => {
+        throw new Error(`no answer within ${REDIS_START_MS} ms`)
+      })
       await this.#probe()
     } catch (thrown) {
       await this.#hangUp()
@@ -130,7 +132,6 @@ export class StreamConnection {
       const message = describeRefusal(this.client, this.#setting, cause)
       throw new StreamError('STREAM_UNREACHABLE', message, { cause, canRetry: true })
     } finally {
-      clearTimeout(timer)
       reason.stop()
     }
     await this.#checkServer()
@@ -152,10 +153,8 @@ export class StreamConnection {
   async #hangUp(): Promise<void> {
     const ended = Promise.withResolvers<void>()
     this.client.once('end', ended.resolve)
-    const timer = setTimeout(ended.resolve, HANG_UP_MS)
     this.client.disconnect()
-    await ended.promise
-    clearTimeout(timer)
+    await within(ended.promise, HANG_UP_MS, () => undefined)
     this.client.off('end', ended.resolve)
   }
 

@@ -1,4 +1,5 @@
 import { toError } from '#runtime/errors.ts'
+import { within } from '#runtime/within.ts'
 import { Acker } from './acker.ts'
 import type { ConsumerWorkOptions } from './consumer-work-options.ts'
 import { DeliveryCounter } from './delivery-counter.ts'
@@ -20,7 +21,7 @@ const SUSPECT_ROOM = 100
 /** How long a consumer that leaves waits for the answer to a claim, in ms. */
 const LEAVE_PATIENCE_MS = 1000
 
-/** The slots of one consumer, what is in them and what waits for them. Knows the server by its group's commands only. */
+/** The slots of one consumer, what is in them and the entries that wait for them. Knows the server by its group's commands only. */
 export class ConsumerWork<Fields extends Record<string, string>> {
   readonly #o: ConsumerWorkOptions<Fields>
   readonly #leased = new LeasedEntries<Fields>()
@@ -186,7 +187,7 @@ export class ConsumerWork<Fields extends Record<string, string>> {
     this.recovery.claimSoon()
   }
 
-  /** None begins any more; what waits for a slot is given up, what runs goes on, and is renewed. */
+  /** None begins any more; an entry that waits for a slot is given up, what runs goes on, and is renewed. */
   shut(): void {
     this.#mayBegin = false
     this.#leases.releaseWaiting()
@@ -229,11 +230,8 @@ export class ConsumerWork<Fields extends Record<string, string>> {
   async leave(): Promise<void> {
     const { group, isUsable, lane, onError } = this.#o
     lane.offRoom(this.#wakeForSuspect)
-    const patience = Promise.withResolvers<void>()
-    const timer = setTimeout(patience.resolve, LEAVE_PATIENCE_MS)
     // What a claim under way brings is given up too.
-    await Promise.race([this.recovery.settled(), patience.promise])
-    clearTimeout(timer)
+    await within(this.recovery.settled(), LEAVE_PATIENCE_MS, () => undefined)
     this.#acker.close()
     this.#runner.close()
     try {

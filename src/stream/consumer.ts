@@ -27,7 +27,7 @@ export interface StreamConsumerOptions<Fields extends Record<string, string>> {
 const OTHER_GROUP_INTERVAL_MS = 60_000
 
 /**
- * One consumer of a group at work: reads as many entries as it has free slots, sees each through its life, and renews
+ * One consumer of a group: reads as many entries as it has free slots, sees each through its life, and renews
  * what it has leased. It works while it is open; what it has leased it keeps until `leave`.
  */
 export class StreamConsumer<Fields extends Record<string, string>> implements PoolMember {
@@ -109,7 +109,7 @@ export class StreamConsumer<Fields extends Record<string, string>> implements Po
     return this.#work.canRead
   }
 
-  /** Makes the group at id 0 where it is missing. */
+  /** Creates the group at id 0 where it is missing. */
   async ensureGroup(): Promise<void> {
     await this.#group.ensure()
     this.#work.reader.seenId = '0-0'

@@ -38,7 +38,7 @@ export class StreamAddError extends StreamError {
 
 /**
  * ioredis hangs the command on its errors, AUTH's password and an entry's payload included: nobody shall print them by
- * accident. Changes the error and answers it.
+ * accident. Changes the error and returns it.
  */
 export function withoutCommand<T>(thrown: T): T {
   if (thrown instanceof Error && 'command' in thrown) delete thrown.command

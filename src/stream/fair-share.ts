@@ -6,7 +6,7 @@ export interface Claimant {
 
 /**
  * Shares `available` slots so that those who use least catch up first (max-min fairness), and no slot stays idle
- * while anyone wants it. Pure; answers grants in the order of the claimants.
+ * while anyone wants it. Pure; returns grants in the order of the claimants.
  */
 export function shareFairly(available: number, claimants: readonly Claimant[]): number[] {
   const grants = claimants.map(() => 0)

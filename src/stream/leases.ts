@@ -78,7 +78,7 @@ export class Leases<Fields extends Record<string, string>> {
     if (lease.state === 'active') this.#o.counter.restore(lease)
   }
 
-  /** Gives up what waits for a slot, so that others may claim it at once. */
+  /** Gives up entries that wait for a slot, so that others may claim it at once. */
   releaseWaiting(): void {
     const waiting = [...this.#o.leased.values()].filter(({ state }) => state === 'ready' || state === 'suspect')
     if (waiting.length === 0) return
@@ -87,7 +87,7 @@ export class Leases<Fields extends Record<string, string>> {
     this.#release(this.#forget(waiting)).catch(error => this.#o.onError(toError(error)))
   }
 
-  /** Was anything given up that may still be ours on the server? Answers once. */
+  /** Was anything given up that may still be ours on the server? Returns true once. */
   takeReleased(): boolean {
     const hasReleased = this.#hasReleased
     this.#hasReleased = false

@@ -73,7 +73,7 @@ export const WORKER_OPTIONS = {
 /** Methods of BullMQ's `Queue`. */
 export const QUEUE_METHODS = {
   clean: 'what is done is gone already; dead letters lie on {name}:dead-letter, a stream of their own',
-  drain: 'use obliterate(), which removes what waits too',
+  drain: 'use obliterate(), which removes the backlog too',
   getActive: 'entries in flight are known to their workers: worker.inFlight; getJobCounts() counts them',
   getCompleted: 'nothing is kept: listen to the worker’s «completed»',
   getDelayed: 'a stream has no delays: use a delayed BullMQ job whose processor adds the entry',

@@ -63,7 +63,7 @@ export class QueueLimiter {
     return nowMs < this.#blockedUntilMs
   }
 
-  /** Asks for one permit; answers 0 when it is there, else how long to wait before asking again, in ms. */
+  /** Asks for one permit; returns 0 when it is there, else how long to wait before asking again, in ms. */
   acquire(): Promise<number> {
     const { promise, resolve } = Promise.withResolvers<number>()
     this.#wanted.push(resolve)

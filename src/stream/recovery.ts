@@ -158,7 +158,7 @@ export class Recovery<Fields extends Record<string, string>> {
     }
   }
 
-  /** A handler at work goes on: what it does is safe to do twice. What only waits here is left to its new owner. */
+  /** A handler in flight goes on: what it does is safe to do twice. An entry not yet begun is left to its new owner. */
   #lose(entry: Lease<Fields>): void {
     const { leased, counter, onStalled } = this.#options
     entry.isLost = true

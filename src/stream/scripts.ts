@@ -8,7 +8,7 @@ export interface Script {
 /**
  * KEYS: stream. ARGV: bound (0 = none), then for each entry the count of its field and value texts, and those. One
  * command for many XADDs: what a client spends on each command is more than Redis spends on the entry. Stops at the first
- * that the server refuses. Answers the ids of those added, and the refusal or an empty string.
+ * that the server refuses. Returns the ids of those added, and the refusal or an empty string.
  */
 export const addBulk: Script = {
   name: 'streamAddBulk',
@@ -32,7 +32,7 @@ export const addBulk: Script = {
 
 /**
  * For `ackDelete` and `ackOwned`: deletes acknowledged entries, but none that another group on the stream was not given
- * yet or has not acknowledged. Answers how many other groups there are.
+ * yet or has not acknowledged. Returns how many other groups there are.
  *
  * XDEL walks through the deleted entries of a node to the one it marks, which is dearer than all else that is done with
  * an entry; XTRIM drops whole nodes. `stretches` are pairs of ids between which everything is acknowledged. Each is
@@ -86,7 +86,7 @@ const DELETE_ACKNOWLEDGED = `
 
 /**
  * KEYS: stream. ARGV: group, count of stretches' ends, how many of the first ids lie in them, the ends, ids. Acknowledges and
- * deletes; answers how many other groups the stream has.
+ * deletes; returns how many other groups the stream has.
  */
 export const ackDelete: Script = {
   name: 'streamAckDelete',
@@ -97,7 +97,7 @@ export const ackDelete: Script = {
     return deleteAcknowledged(KEYS[1], ARGV[1], ids, {unpack(ARGV, 4, 3 + ends)}, tonumber(ARGV[3]))`,
 }
 
-/** KEYS: stream. ARGV: group, consumer, id. Acknowledges and deletes one that is still ours; answers whether it was. */
+/** KEYS: stream. ARGV: group, consumer, id. Acknowledges and deletes one that is still ours; returns whether it was. */
 export const ackOwned: Script = {
   name: 'streamAckOwned',
   lua: `${DELETE_ACKNOWLEDGED}
@@ -111,7 +111,7 @@ export const ackOwned: Script = {
 /**
  * KEYS: stream. ARGV: group, consumer, idle ms, then pairs of id and count. Each entry that is still ours looks idle for
  * that long afterwards (0 = renewed; min-idle = any consumer may claim it) and has that count of deliveries ('' = as it
- * is). One that another consumer owns by now is left alone: a frozen worker must not steal it back. Answers the ids that
+ * is). One that another consumer owns by now is left alone: a frozen worker must not steal it back. Returns the ids that
  * are still ours.
  */
 export const renewOwned: Script = {
@@ -151,7 +151,7 @@ export const forgive: Script = {
 
 /**
  * KEYS: stream. ARGV: group, own consumer, idle ms. Removes consumers that hold nothing and were silent that long:
- * XGROUP DELCONSUMER destroys what a consumer holds, so the look and the removal are one step. Answers how many.
+ * XGROUP DELCONSUMER destroys what a consumer holds, so the look and the removal are one step. Returns how many.
  */
 export const removeDeadConsumers: Script = {
   name: 'streamRemoveDeadConsumers',
@@ -170,7 +170,7 @@ export const removeDeadConsumers: Script = {
     return removed`,
 }
 
-/** KEYS: stream. ARGV: group, consumer. Removes one consumer unless it holds something. Answers 1 when it is gone. */
+/** KEYS: stream. ARGV: group, consumer. Removes one consumer unless it holds something. Returns 1 when it is gone. */
 export const removeConsumer: Script = {
   name: 'streamRemoveConsumer',
   lua: `
@@ -183,7 +183,7 @@ export const removeConsumer: Script = {
 /**
  * KEYS: stream. ARGV: group, most. Deletes what members acknowledged without deleting it: everything before the oldest
  * pending entry, or up to the last delivered one when none is pending – only while the stream has exactly this group.
- * Answers how many it deleted.
+ * Returns how many it deleted.
  */
 export const trimAcknowledged: Script = {
   name: 'streamTrimAcknowledged',

@@ -3,7 +3,7 @@ import { delayKey } from './stream-name.ts'
 
 /** Shorter delays are not worth a command: they may be lost with their process. */
 export const MIN_STORED_DELAY_MS = 1000
-/** What waits for longer is asked for again after a restart, once a year. */
+/** A longer delay is asked for again after a restart, once a year. */
 const MAX_STORED_DELAY_MS = 366 * 24 * 3_600_000
 
 /**

@@ -15,7 +15,7 @@ export interface StreamWorkerEvents<Data = Anything, Result = Anything, Name ext
   completed: [job: StreamJob<Data, Name>, result: Result]
   /** A handler rejected, or gave the entry up as a dead letter, or its data could not be decoded (`job` is undefined then). */
   failed: [job: StreamJob<Data, Name> | undefined, error: Error]
-  /** An entry was taken from a consumer that let it lie, or was lost to one. */
+  /** An entry was taken from a consumer that did not renew it, or was lost to one. */
   stalled: [id: string]
   /** The stream ran empty after work: a read found fewer entries than it asked for. Once each time. */
   drained: []

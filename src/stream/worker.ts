@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { errorLine, toError } from '#runtime/errors.ts'
+import { untilAborted } from '#runtime/within.ts'
 import type { WireCodec } from './codec.ts'
 import { StreamConsumer } from './consumer.ts'
 import type { StreamEntry } from './entry.ts'
@@ -206,7 +207,7 @@ export class StreamWorker<Data = Anything, Result = Anything, Name extends strin
 
   /**
    * Reads nothing more. Resolves, and `paused` is announced, when no handler runs and what was done is
-   * acknowledged; at once with `doNotWaitActive`. What waits is given up to other workers, delayed entries when their
+   * acknowledged; at once with `doNotWaitActive`. Entries not yet begun are given up to other workers, delayed entries when their
    * time has come.
    */
   async pause(doNotWaitActive = false): Promise<void> {
@@ -266,16 +267,9 @@ export class StreamWorker<Data = Anything, Result = Anything, Name extends strin
   }
 
   /** Waits, but no longer than a moment after the abort, nor than `patienceMs`. */
-  async #untilAborted(work: Promise<void>, patienceMs?: number): Promise<void> {
-    const { signal } = this.#abort
-    const late = Promise.withResolvers<void>()
-    const timer = patienceMs === undefined ? undefined : setTimeout(late.resolve, patienceMs)
-    const onAbort = () => setTimeout(late.resolve, ABORT_GRACE_MS).unref()
-    if (signal.aborted) onAbort()
-    else signal.addEventListener('abort', onAbort, { once: true })
-    await Promise.race([work, late.promise])
-    clearTimeout(timer)
-    signal.removeEventListener('abort', onAbort)
+  #untilAborted(work: Promise<void>, patienceMs?: number): Promise<void> {
+    const patience = { signal: this.#abort.signal, graceMs: ABORT_GRACE_MS, limitMs: patienceMs }
+    return untilAborted(work, patience, () => undefined)
   }
 }
 

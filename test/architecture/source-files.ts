@@ -30,11 +30,10 @@ type Aliases = Readonly<Record<string, string>>
 
 /** Everything that runs, development's part included. */
 export function readSources(): SourceFile[] {
-  const paths = globSync(['src/**/*.{ts,cjs}', 'queues/**/*.ts', 'workers/**/*.ts'], { cwd: ROOT })
+  const paths = listFiles(['src/**/*.{ts,cjs}', 'queues/**/*.ts', 'workers/**/*.ts'])
   const { imports } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { imports: Aliases }
   return paths
     .filter(path => !path.endsWith('.d.ts'))
-    .sort()
     .map(path => readSource(path, readFileSync(join(ROOT, path), 'utf8'), imports))
 }
 
@@ -98,6 +97,12 @@ function resolveImport(from: string, specifier: string, aliases: Aliases): Pick<
   }
   const [scope = '', name = ''] = specifier.split('/')
   return { file: undefined, package: scope.startsWith('@') ? `${scope}/${name}` : scope }
+}
+
+/** Paths from the root of the repository, in order; what is installed is not ours. */
+export function listFiles(patterns: readonly string[]): string[] {
+  const exclude = (path: string) => /(^|\/)node_modules(\/|$)/.test(path)
+  return globSync(patterns, { cwd: ROOT, exclude }).sort()
 }
 
 /** Is there such a file? An arrow that leads nowhere would hide from every rule. */

@@ -7,7 +7,7 @@ import { START, type Variant } from './connection-variants.ts'
  * handler's begin to the last one's end, and the CPU-seconds of this process for them.
  */
 const JOB_MS = 50
-/** One call in twenty is slow: what waits behind a slow neighbour shows. */
+/** One call in twenty is slow: a call that waits behind a slow neighbour shows. */
 const SLOW_EVERY = 20
 const SLOW_MS = 500
 

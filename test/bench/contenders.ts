@@ -7,7 +7,7 @@ import { createStreamConnection, StreamQueue, StreamWorker } from '#stream/index
 export interface Contender {
   /** Puts `count` jobs on the queue. */
   fill(url: string, name: string, count: number): Promise<void>
-  /** Runs them; answers how to stop. */
+  /** Runs them; returns how to stop. */
   consume(url: string, name: string, concurrency: number, handle: () => Promise<void>): Promise<() => Promise<void>>
 }
 

@@ -136,7 +136,7 @@ describe('set at run time', () => {
 
 describe('faults', () => {
   const only = (...faults: FaultKind[]) => control(port, { faultPercent: 100, faults })
-  const held = async () => (await lookup('VOUCHER:7')).status === 200
+  const isCharged = async () => (await lookup('VOUCHER:7')).status === 200
 
   test.each([
     ['error-500', 500],
@@ -147,17 +147,17 @@ describe('faults', () => {
     const reply = await charge(port, 'VOUCHER:7')
     expect(reply.status).toBe(status)
     expect(reply.headers['retry-after']).toBe(status === 429 ? '1' : undefined)
-    expect(await held()).toBe(false)
+    expect(await isCharged()).toBe(false)
   })
 
   test.each([
     ['reset-before', false],
     ['reset-after', true],
-  ] as const)('%s resets the connection; the ledger holds a charge: %s', async (kind, isHeld) => {
+  ] as const)('%s resets the connection; the ledger holds a charge: %s', async (kind, isTaken) => {
     await only(kind)
     await expect(charge(port, 'VOUCHER:7')).rejects.toMatchObject({ code: 'ECONNRESET' })
-    expect(await held()).toBe(isHeld)
-    expect(await summary(port)).toMatchObject({ charges: isHeld ? 1 : 0, byOutcome: { [`fault:${kind}`]: 1 } })
+    expect(await isCharged()).toBe(isTaken)
+    expect(await summary(port)).toMatchObject({ charges: isTaken ? 1 : 0, byOutcome: { [`fault:${kind}`]: 1 } })
   })
 
   test('timeout-after charges and never answers', async () => {
@@ -165,7 +165,7 @@ describe('faults', () => {
     const abort = new AbortController()
     const unanswered = charge(port, 'VOUCHER:7', BODY, abort.signal)
     const failed = expect(unanswered).rejects.toMatchObject({ name: 'AbortError' })
-    while (!(await held())) await new Promise(setImmediate)
+    while (!(await isCharged())) await new Promise(setImmediate)
     abort.abort()
     await failed
   })

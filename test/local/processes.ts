@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 
 const HOLDER = fileURLToPath(new URL('./stack-process.ts', import.meta.url))
 
-export interface HeldStack {
+export interface RunningStack {
   env: Record<string, string>
   pids: number[]
   folder: string
@@ -15,7 +15,7 @@ export interface HeldStack {
 
 export interface Holder {
   child: ChildProcess
-  stack: HeldStack
+  stack: RunningStack
 }
 
 export interface HolderOptions {

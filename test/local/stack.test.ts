@@ -166,7 +166,7 @@ describe('what is missing is one line that says what to do', () => {
   const env = { PATH: folder, HOME: folder, TMPDIR: folder }
   afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
-  test('with an empty PATH: Redis and Kafka are missing, and nothing is left behind', async () => {
+  test('with an empty PATH: Redis and Kafka are missing, and nothing of them stays', async () => {
     const redisMissing = start({ env, servers: ['money', 'redis'] })
     await expect(redisMissing).rejects.toMatchObject({
       code: 'REDIS_MISSING',

@@ -37,7 +37,7 @@ export class SimWorker {
   readonly #world: World
   readonly #registry: PromotionConsumerRegistry
   #stop: (() => Promise<void>) | undefined
-  /** Handlers at work by consumer (one that starts again has new ones beside the old); entries that they have. */
+  /** Handlers in flight by consumer (one that starts again has new ones beside the old); entries that they have. */
   readonly #running = new Map<string, number>()
   readonly #entries = new Set<string>()
   #lastEntry = ''
@@ -120,7 +120,7 @@ export class SimWorker {
     const aborter = new AbortController()
     const retrying = world.retries.work(this.process, new CampaignPromotionVoucherRetryProcessor(deps), aborter.signal)
     let rounds = Promise.resolve()
-    const reconcile = async () => {
+    const followStatus = async () => {
       await statusFollower.follow().catch(() => undefined)
       for (const { worker } of registry.contexts) this.#watch(worker)
     }
@@ -137,11 +137,11 @@ export class SimWorker {
       await connection.close()
     }
     const round = setInterval(() => {
-      rounds = Promise.all([rounds, reconcile()]).then(() => undefined)
+      rounds = Promise.all([rounds, followStatus()]).then(() => undefined)
     }, FOLLOW_INTERVAL_MS)
     await reach(connection)
     await gate.service.start()
-    rounds = reconcile()
+    rounds = followStatus()
     await rounds
   }
 

@@ -54,7 +54,7 @@ export class AdminClient {
       this.ask(path, { ...asked, headers: { authorization, ...asked.headers } })
   }
 
-  /** Logs in; answers what a browser holds afterwards. */
+  /** Logs in; returns what a browser holds afterwards. */
   async login(user: keyof typeof PASSWORDS): Promise<{ cookie: string; token: string }> {
     const answer = await this.ask('/login', { method: 'POST', body: { user, password: PASSWORDS[user] } })
     if (answer.status !== 200) throw new Error(`login: ${answer.status} ${answer.text}`)

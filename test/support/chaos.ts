@@ -194,15 +194,15 @@ export class ChaosSystem {
   /** SIGKILL; resolves when it has ended. */
   async kill(child: Child): Promise<void> {
     const counts = await Promise.all(this.planned.map(promotion => this.count(promotion).catch(() => undefined)))
-    const isAtWork = counts.some(count => count === undefined || count.PENDING + count.RETRYING > 0)
+    const isInFlight = counts.some(count => count === undefined || count.PENDING + count.RETRYING > 0)
     this.struck()
     // Or a message is still to become a row.
-    if (isAtWork || this.published.size < counts.length) this.killsInFlight += 1
+    if (isInFlight || this.published.size < counts.length) this.killsInFlight += 1
     process.kill(child.pid, 'SIGKILL')
     await child.ended
   }
 
-  /** A process was killed; what it had in hand is asked for once more. */
+  /** A process was killed; what it had in flight is asked for once more. */
   struck(calls = this.callsAtOnce): void {
     this.kills += 1
     this.repeats += calls

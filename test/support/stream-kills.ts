@@ -19,7 +19,7 @@ export interface KillRun {
 export interface KillReport {
   entries: number
   kills: number
-  /** Kills of a worker that held entries. */
+  /** Kills of a worker that had leases. */
   killsThatHurt: number
   missing: number
   left: number

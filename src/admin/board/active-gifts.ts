@@ -25,10 +25,10 @@ export async function listActiveGifts(
     .catch(() => [])) as RawPending[]
   const [first, last] = [pending[0], pending.at(-1)]
   if (first === undefined || last === undefined) return []
-  const held = new Set(pending.map(([entryId]) => entryId))
+  const leased = new Set(pending.map(([entryId]) => entryId))
   const entries = (await connection.client.xrange(key, first[0], last[0], 'COUNT', MAX_ENTRIES)) as RawEntry[]
   const targetIds = entries.flatMap(([entryId, fields]) => {
-    const targetId = held.has(entryId) ? targetIdOf(type, fields[fields.indexOf('message') + 1] ?? '') : undefined
+    const targetId = leased.has(entryId) ? targetIdOf(type, fields[fields.indexOf('message') + 1] ?? '') : undefined
     return targetId === undefined ? [] : [targetId]
   })
   return targetIds.length === 0 ? [] : listGiftsOf(kysely, type, targetIds)

@@ -21,7 +21,7 @@ export interface StreamAdapterDeps {
   operations: ApiOperations
   promotions: PromotionRepository
   gifts: GiftService
-  /** Every UNKNOWN gift of a promotion once more; answers how many. */
+  /** Every UNKNOWN gift of a promotion once more; returns how many. */
   retryUnknown(promotionId: string): Promise<number>
   /** Gifts that a worker has in its hands, some of them. */
   listActive(promotion: Pick<Promotion, 'id' | 'type'>, limit: number): Promise<GiftRecord[]>

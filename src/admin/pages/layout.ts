@@ -58,7 +58,7 @@ export function layout({ title, main, context, scripts = [], styles = [] }: Page
 const LINKS = [
   ['/', 'Progress'],
   ['/board', 'Board'],
-  ['/audit', 'Audit'],
+  ['/audit', 'Activity log'],
   ['/api/docs', 'API'],
 ] as const
 

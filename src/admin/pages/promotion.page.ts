@@ -34,7 +34,7 @@ export const ACTIONS = [
 
 const MORE_FIGURES = [
   ['waiting', 'Waiting'],
-  ['active', 'In hand'],
+  ['active', 'In flight'],
   ['slots', 'Slots in use'],
 ] as const
 
@@ -91,7 +91,7 @@ function operations({ id, consumersPerInstance }: PromotionView, allowed: readon
       </div>
       <button type="submit">Set</button>
     </form>
-    <p class="hint">Every change is kept in the <a href="/audit">audit</a> with your name. Promotion ${id}.</p>
+    <p class="hint">Every change is kept in the <a href="/audit">activity log</a> with your name. Promotion ${id}.</p>
   </section>`
 }
 

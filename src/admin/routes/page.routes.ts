@@ -12,7 +12,7 @@ import { progressPage } from '#admin/pages/progress.page.ts'
 import { promotionPage } from '#admin/pages/promotion.page.ts'
 import { refusal } from '#admin/problem.ts'
 import type { Sampler } from '#admin/snapshot/sampler.ts'
-import type { AdminAuditRepository } from '#database/activity-log.ts'
+import type { ActivityLog } from '#database/activity-log.ts'
 import { listGifts } from '#database/gifts/gift-pages.ts'
 import { listGiftsByPlace } from '#database/gifts/gift-places.ts'
 import { toPromotionInstance } from './promotion.routes.ts'
@@ -21,7 +21,7 @@ export interface PageRoutesDeps {
   kysely: Kysely<unknown>
   sampler: Sampler
   gifts: GiftService
-  audit: AdminAuditRepository
+  activityLog: ActivityLog
 }
 
 const MAX_FAILURES_SHOWN = 20
@@ -31,7 +31,7 @@ const sendPage = (reply: FastifyReply, page: string) =>
   reply.type('text/html; charset=utf-8').serializer(String).send(page)
 
 /** What people look at: rendered here, kept live by a small script. */
-export function pageRoutes({ kysely, sampler, gifts, audit }: PageRoutesDeps): FastifyPluginAsync {
+export function pageRoutes({ kysely, sampler, gifts, activityLog }: PageRoutesDeps): FastifyPluginAsync {
   const found = async (promotionId: string) => {
     const view = await sampler.find(promotionId)
     if (view === undefined) throw refusal('PROMOTION_NOT_FOUND', `promotion ${promotionId} does not exist`)
@@ -78,7 +78,7 @@ export function pageRoutes({ kysely, sampler, gifts, audit }: PageRoutesDeps): F
     })
     app.get('/audit', { schema: { ...schema, querystring: pageQuery } }, async (request, reply) => {
       const { cursor, limit } = request.query
-      const changes = await audit.list({ beforeId: cursor, limit })
+      const changes = await activityLog.list({ beforeId: cursor, limit })
       const nextCursor = changes.length === limit ? (changes.at(-1)?.id ?? null) : null
       return sendPage(reply, auditPage({ changes, nextCursor }, contextOf(request, reply)))
     })

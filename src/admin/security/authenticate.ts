@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Address6 } from 'ip-address'
 import { RateLimiterMemory } from 'rate-limiter-flexible'
 import { refusal, wantsPage } from '#admin/problem.ts'
+import { singleFlight } from '#runtime/single-flight.ts'
 import type { RevokedSessions } from './revoked-sessions.ts'
 import type { Identity, Users } from './users.ts'
 
@@ -84,25 +85,22 @@ export function sessionOf(request: FastifyRequest): { user?: string; id?: string
  */
 function createBasicCheck(users: Users) {
   const guesses = new RateLimiterMemory({ points: MAX_ATTEMPTS, duration: 60 })
-  const underWay = new Map<string, Promise<Identity | undefined>>()
-  const verify = async (address: string, name: string, password: string) => {
-    // Counted first: a burst of guesses must not run beside each other before the first is found wrong.
-    await guesses.consume(address).catch(() => {
-      throw refusal('TOO_MANY_LOGINS', 'too many logins: wait a minute')
-    })
-    const identity = await users.verify(name, password)
-    if (identity !== undefined) await guesses.reward(address)
-    return identity
-  }
+  const verify = singleFlight(
+    async (address: string, name: string, password: string) => {
+      // Counted first: a burst of guesses must not run beside each other before the first is found wrong.
+      await guesses.consume(address).catch(() => {
+        throw refusal('TOO_MANY_LOGINS', 'too many logins: wait a minute')
+      })
+      const identity = await users.verify(name, password)
+      if (identity !== undefined) await guesses.reward(address)
+      return identity
+    },
+    (...asked) => JSON.stringify(asked),
+  )
   return (address: string, [name, password]: [string, string]): Promise<Identity | undefined> => {
     const remembered = users.remembered(name, password)
     if (remembered !== undefined) return Promise.resolve(remembered)
-    const key = JSON.stringify([address, name, password])
-    const known = underWay.get(key)
-    if (known !== undefined) return known
-    const checked = verify(address, name, password).finally(() => underWay.delete(key))
-    underWay.set(key, checked)
-    return checked
+    return verify(address, name, password)
   }
 }
 

@@ -1,17 +1,17 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { refusal } from '#admin/problem.ts'
-import type { AdminAuditRepository } from '#database/activity-log.ts'
+import type { ActivityLog } from '#database/activity-log.ts'
 import { errorLine, toError } from '#runtime/errors.ts'
 import { parseExact } from '#runtime/exact-json.ts'
 import { isForeign } from './origin.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The audit row of the change under way. */
-    auditId: string | undefined
+    /** The activity log’s row of the change under way. */
+    activityId: string | undefined
   }
   interface FastifyContextConfig {
-    /** What the audit calls the change; method and path where a route does not say. */
+    /** What the activity log calls the change; method and path where a route does not say. */
     change?: string
     /** Changes only the user's own session: no role is needed. */
     isOwn?: boolean
@@ -22,11 +22,11 @@ const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 /**
  * Every request that may change something, whatever route it meets: no foreign origin, proof that it is meant (a CSRF
- * token beside a cookie, a JSON body beside HTTP Basic), an operator, and an audit row that is committed before anything
+ * token beside a cookie, a JSON body beside HTTP Basic), an operator, and a row of the activity log that is committed before anything
  * is done. No route can forget any of it.
  */
-export function registerChangeRules(app: FastifyInstance, audit: AdminAuditRepository): void {
-  app.decorateRequest('auditId', undefined)
+export function registerChangeRules(app: FastifyInstance, activityLog: ActivityLog): void {
+  app.decorateRequest('activityId', undefined)
 
   app.addHook('preValidation', (request, reply, done) => {
     // Who has no identity here signs, and is asked for it before the handler.
@@ -42,7 +42,7 @@ export function registerChangeRules(app: FastifyInstance, audit: AdminAuditRepos
     if (identity === undefined) throw refusal('UNAUTHENTICATED', 'this needs a user')
     if (routeOptions.config.isOwn === true) return
     if (identity.role !== 'operator') throw refusal('FORBIDDEN', `${identity.name} may look, not change`)
-    request.auditId = await audit.begin({
+    request.activityId = await activityLog.begin({
       who: identity.name,
       what: routeOptions.config.change ?? `${request.method} ${routeOptions.url}`,
       target: pathOf(request.url),
@@ -51,9 +51,12 @@ export function registerChangeRules(app: FastifyInstance, audit: AdminAuditRepos
   })
 
   app.addHook('onSend', async (request, reply) => {
-    if (request.auditId === undefined) return
-    await audit.end(request.auditId, String(reply.statusCode)).catch(error => {
-      request.log.error({ err: toError(error), auditId: request.auditId }, `audit row not ended: ${errorLine(error)}`)
+    if (request.activityId === undefined) return
+    await activityLog.end(request.activityId, String(reply.statusCode)).catch(error => {
+      request.log.error(
+        { err: toError(error), activityId: request.activityId },
+        `activity log: row not ended: ${errorLine(error)}`,
+      )
     })
   })
 }

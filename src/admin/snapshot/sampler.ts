@@ -6,6 +6,7 @@ import { byGiftType, PROMOTION_TYPES, type PromotionType } from '#queues/gift-ty
 import { errorLine, toError } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
 import { type Service, service } from '#runtime/service.ts'
+import { singleFlight } from '#runtime/single-flight.ts'
 import { type Bottleneck, bottlenecks, type Surroundings, slotsOf } from './bottleneck.ts'
 import { createPromotionHistory, type HistoryPoint } from './history.ts'
 import type { Estimate } from './rate.ts'
@@ -22,8 +23,8 @@ export interface PromotionView extends PromotionProgress, Estimate {
   /** PENDING gifts in a worker's hands, and those still waiting. */
   active: number
   waiting: number
-  /** For how long at least the oldest entry in hand has been there, in seconds; 0 when none is. */
-  oldestHeldS: number
+  /** For how long at least the oldest entry in flight has been there, in seconds; 0 when none is. */
+  oldestLeasedS: number
   slots: number
   slotsInUse: number
   bottlenecks: Bottleneck[]
@@ -47,7 +48,7 @@ export interface Sampler extends Service {
   /** Promotions in the order of their ids, from behind one of them. */
   page(afterId: string, limit: number): Promise<PromotionView[]>
   history(promotionId: string): readonly HistoryPoint[]
-  /** Called with every new snapshot. Answers how to stop that. */
+  /** Called with every new snapshot. Returns how to stop that. */
   subscribe(listener: (snapshot: Snapshot) => void): () => void
 }
 
@@ -80,7 +81,6 @@ export function createSampler(deps: SamplerDeps): Sampler {
   const observe = createObserver(deps)
   const since = createSince()
   let latest: Snapshot | undefined
-  let underWay: Promise<Snapshot> | undefined
   let watchedAtMs = Number.NEGATIVE_INFINITY
   let timer: NodeJS.Timeout | undefined
   let isStopped = false
@@ -95,12 +95,7 @@ export function createSampler(deps: SamplerDeps): Sampler {
     for (const listener of listeners) listener(latest)
     return latest
   }
-  const sample = () => {
-    underWay ??= take().finally(() => {
-      underWay = undefined
-    })
-    return underWay
-  }
+  const sample = singleFlight(take)
   const tick = () => {
     const isWatched = listeners.size > 0 || performance.now() - watchedAtMs < WATCHED_FOR_MS
     void sample()
@@ -125,7 +120,7 @@ export function createSampler(deps: SamplerDeps): Sampler {
       stop: async () => {
         isStopped = true
         clearTimeout(timer)
-        await underWay?.catch(() => undefined)
+        await sample.inFlight()?.catch(() => undefined)
       },
     }),
     fresh,
@@ -135,7 +130,7 @@ export function createSampler(deps: SamplerDeps): Sampler {
       return known ?? (await readOther({ id: promotionId }))[0]
     },
     renewed: async promotionId => {
-      await underWay
+      await sample.inFlight()
       return (
         (await sample()).promotions.find(({ id }) => id === promotionId) ?? (await readOther({ id: promotionId }))[0]
       )
@@ -210,7 +205,7 @@ function createObserver(deps: SamplerDeps) {
 function viewOf(
   progress: PromotionProgress,
   around: Surroundings,
-  entries: Pick<StreamCount, 'pending' | 'oldestHeldMs'> | undefined,
+  entries: Pick<StreamCount, 'pending' | 'oldestLeasedMs'> | undefined,
 ): Omit<PromotionView, keyof Estimate> {
   const { id, gifts, rows, totalCount } = progress
   const { slots, slotsInUse } = slotsOf(id, around.instances ?? [])
@@ -221,7 +216,7 @@ function viewOf(
     expected: Math.max(totalCount, rows),
     active,
     waiting: gifts.PENDING - active,
-    oldestHeldS: (entries?.oldestHeldMs ?? 0) / 1000,
+    oldestLeasedS: (entries?.oldestLeasedMs ?? 0) / 1000,
     slots,
     slotsInUse,
     bottlenecks: bottlenecks(progress, around),

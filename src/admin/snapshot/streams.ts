@@ -8,21 +8,21 @@ export interface StreamCount {
   /** Handed to a worker and not acknowledged. */
   pending: number
   /**
-   * How long the oldest of them was seen there, in ms: 0 at the first sight, and at least as long as this in hand. Not its
+   * How long the oldest of them was seen there, in ms: 0 at the first sight, and leased at least as long as this. Not its
    * age: in a big backlog an entry may wait for hours before it is handed to anyone.
    */
-  oldestHeldMs: number
+  oldestLeasedMs: number
 }
 
 interface Seen extends StreamCount {
   oldestId: string | null
-  /** When it was first seen as the oldest one in hand. */
+  /** When it was first seen as the oldest one in flight. */
   seenAtMs: number
   readAtMs: number
 }
 
 export interface StreamCounter {
-  /** Entries in hands, as far as known: at most {@link MAX_READ} streams are asked at a time, the longest unasked first. */
+  /** Entries in flight, as far as known: at most {@link MAX_READ} streams are asked at a time, the longest unasked first. */
   read(promotions: readonly PromotionProgress[]): Promise<ReadonlyMap<string, StreamCount>>
 }
 
@@ -43,7 +43,7 @@ export function createStreamCounter(deps: {
     const readAtMs = performance.now()
     const before = known.get(id)
     const seenAtMs = oldestId !== null && before?.oldestId === oldestId ? before.seenAtMs : readAtMs
-    known.set(id, { pending, oldestHeldMs: readAtMs - seenAtMs, oldestId, seenAtMs, readAtMs })
+    known.set(id, { pending, oldestLeasedMs: readAtMs - seenAtMs, oldestId, seenAtMs, readAtMs })
   }
   return {
     read: async promotions => {

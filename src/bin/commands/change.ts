@@ -1,6 +1,6 @@
 import { hostname, userInfo } from 'node:os'
 import type { Kysely } from 'kysely'
-import { createAdminAuditRepository } from '#database/activity-log.ts'
+import { createActivityLog } from '#database/activity-log.ts'
 import { errorLine, toError } from '#runtime/errors.ts'
 
 /** A change as the activity log names it; the names are those of the admin. */
@@ -17,11 +17,11 @@ export interface Change {
  * how it ended (`done`, or the error's code).
  */
 export async function withChange<T>(kysely: Kysely<unknown>, change: Change, work: () => Promise<T>): Promise<T> {
-  const audit = createAdminAuditRepository(kysely)
-  const id = await audit.begin({ who: whoAmI(), detail: null, ...change })
+  const log = createActivityLog(kysely)
+  const id = await log.begin({ who: whoAmI(), detail: null, ...change })
   const end = async (outcome: string) => {
-    await audit.end(id, outcome).catch(error => {
-      process.stderr.write(`promostream: audit row ${id} not ended: ${errorLine(error)}\n`)
+    await log.end(id, outcome).catch(error => {
+      process.stderr.write(`promostream: row ${id} of the activity log not ended: ${errorLine(error)}\n`)
     })
   }
   try {

@@ -14,7 +14,7 @@ import { createLogger } from '#runtime/logger.ts'
 import type { Service } from '#runtime/service.ts'
 import { type Change, withChange } from './change.ts'
 
-/** As many as reconciliation asks at once. */
+/** As many as the check of UNKNOWN gifts asks at once. */
 const MONEY_CONNECTIONS = 8
 
 /** What a command works with. */

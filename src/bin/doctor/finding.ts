@@ -12,7 +12,7 @@ export interface Finding {
   todo?: string
 }
 
-/** Makes the findings of one area. */
+/** Creates the findings of one area. */
 export function findingsOf(area: string) {
   return {
     ok: (check: string, detail: string): Finding => ({ area, check, status: 'ok', detail }),

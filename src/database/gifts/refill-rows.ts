@@ -1,4 +1,5 @@
 import { type Kysely, sql } from 'kysely'
+import { tryRefillLock } from '#database/locks.ts'
 import { inRowOrder, ofPromotion } from '#database/promotions/promotion-rows.ts'
 import type { Promotion } from '#database/promotions/promotions.ts'
 import { RESULT_TABLES } from './result-table.ts'
@@ -34,11 +35,7 @@ export function takeUnqueuedRows(
 ): Promise<RefillOutcome> {
   const results = sql.table(RESULT_TABLES[promotion.type].name)
   return kysely.transaction().execute(async transaction => {
-    const { rows: locks } = await sql<{ locked: boolean }>`
-      select pg_try_advisory_xact_lock(hashtextextended(${`promostream refill ${promotion.id}`}, 0)) as locked`.execute(
-      transaction,
-    )
-    if (locks[0]?.locked !== true) return { kind: 'busy' }
+    if (!(await tryRefillLock(transaction, promotion.id))) return { kind: 'busy' }
     const limit = await room()
     if (limit === 0) return { kind: 'taken', rows: 0, limit, lastId: afterId }
     const { rows } = await sql<CandidateRow>`

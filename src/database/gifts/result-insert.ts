@@ -1,5 +1,5 @@
 import { type Kysely, type RawBuilder, sql } from 'kysely'
-import { lineOfInserts } from '#database/promotions/promotion-lock.ts'
+import { sharedPromotionLocks } from '#database/locks.ts'
 import { ACCEPTING_STATUSES, type PromotionStatus } from '#database/promotions/promotion-status.ts'
 import type { PromotionType } from '#queues/gift-types.ts'
 import type { InsertOutcome, NewGift, SkipReason } from './gift.ts'
@@ -105,9 +105,9 @@ async function runInsert(
   const promotionIds = [...new Set(gifts.map(({ promotionId }) => promotionId))]
   const isOverLimit = sql`(${String(maxAmount)}::bigint > 0 and i.amount > ${String(maxAmount)}::bigint)`
   const { rows } = await sql<InsertAnswer>`
-    with input as (${inputOf(gifts)}), line as materialized (${lineOfInserts(promotionIds)}), promotion as materialized (
+    with input as (${inputOf(gifts)}), locks as materialized (${sharedPromotionLocks(promotionIds)}), promotion as materialized (
       select id, status, type, max_gift_count, max_total_amount from campaign_promotion
-      where id = any (${promotionIds}::bigint[]) and (select count(*) from line) > 0
+      where id = any (${promotionIds}::bigint[]) and (select count(*) from locks) > 0
       order by id for share
     ), accepted as materialized (
       select i.*, p.status from input i join promotion p on p.id = i.promotion_id

@@ -16,7 +16,7 @@ interface TransitionAnswer {
  * id, so that two batches never deadlock. Only PENDING and RETRYING rows move, and UNKNOWN ones to SUCCESS or FAILED:
  * nothing leaves SUCCESS or FAILED. A summary counter moves with its row, once; a missing summary row is made; what other
  * promotions than the summary's own have in it is counted beside it. What
- * becomes UNKNOWN is put on the list of what reconciliation asks about.
+ * becomes UNKNOWN is put on the list of those to check.
  */
 export async function moveGifts(
   kysely: Kysely<unknown>,

@@ -1,4 +1,4 @@
-import { type Kysely, type RawBuilder, sql } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import { inRowOrder, ofPromotion } from '#database/promotions/promotion-rows.ts'
 import type { Promotion } from '#database/promotions/promotions.ts'
 import type { RefillRow } from './refill-rows.ts'
@@ -45,36 +45,4 @@ export async function listLeftRows(
       and r.process_status = ${page.status} and r.updated_at < now() - ${page.ageMs}::float8 * interval '1 millisecond'
     order by ${order} limit ${page.limit}`.execute(kysely)
   return rows
-}
-
-/** A lock's session that says nothing for this long is ended by PostgreSQL (from 14 on). */
-const SILENT_MS = 15_000
-
-/**
- * Runs `work` while this process alone holds the lock named `key`; false when another holds it. The lock is the
- * session's: a process that dies, loses that connection, or stands still for `silentMs`, gives it up.
- */
-export function withAdvisoryLock(
-  kysely: Kysely<unknown>,
-  key: number,
-  work: () => Promise<void>,
-  silentMs = SILENT_MS,
-): Promise<boolean> {
-  return kysely.connection().execute(async connection => {
-    const say = (statement: RawBuilder<unknown>) => statement.execute(connection).catch(() => undefined)
-    const { rows } = await sql<{ locked: boolean }>`select pg_try_advisory_lock(4242, ${key}::int) as locked`.execute(
-      connection,
-    )
-    if (rows[0]?.locked !== true) return false
-    const beat = setInterval(() => void say(sql`select 1`), silentMs / 4)
-    try {
-      await say(sql`select set_config('idle_session_timeout', ${String(silentMs)}, false)`)
-      await work()
-      return true
-    } finally {
-      clearInterval(beat)
-      await say(sql`select set_config('idle_session_timeout', '0', false)`)
-      await say(sql`select pg_advisory_unlock(4242, ${key}::int)`)
-    }
-  })
 }

@@ -7,7 +7,7 @@ import { RESULT_TABLES } from './result-table.ts'
 
 type PromotionRef = Pick<Promotion, 'id' | 'type'>
 
-/** A gift on reconciliation's list. `checks` = how often the Money API was asked in vain. */
+/** A gift on the list of those to check. `checks` = how often the Money API was asked in vain. */
 export interface UnknownGift {
   type: PromotionType
   promotionId: string
@@ -48,7 +48,7 @@ export async function statesOf(
 }
 
 /**
- * UNKNOWN → RETRYING, in the order of the target ids; of other promotions none. They stay on reconciliation's list, which looks after their jobs:
+ * UNKNOWN → RETRYING, in the order of the target ids; of other promotions none. They stay on the list of those to check, which looks after their jobs:
  * upkeep's search for lost retries leaves out promotions that have completed.
  * @returns those that moved.
  */

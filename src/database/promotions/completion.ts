@@ -1,9 +1,9 @@
 import { type Kysely, sql } from 'kysely'
 import { RESULT_TABLES } from '#database/gifts/result-table.ts'
 import { isoTime } from '#database/iso-time.ts'
+import { promotionLock } from '#database/locks.ts'
 import type { PromotionType } from '#queues/gift-types.ts'
 import { finalCountsOf } from './final-counts.ts'
-import { lineOfChanges } from './promotion-lock.ts'
 import { inRowOrder, ofPromotion } from './promotion-rows.ts'
 import type { Promotion } from './promotions.ts'
 
@@ -36,7 +36,7 @@ export async function countersSayComplete(kysely: Kysely<unknown>, { id, totalCo
 
 /**
  * What {@link complete} will find, as far as it can be seen without its lock, for which inserts wait. Looks for a reason
- * against it, the cheapest first, and counts only when there is none. What waits is mostly the last of the rows.
+ * against it, the cheapest first, and counts only when there is none. The backlog is mostly the last of the rows.
  */
 export async function mayBeComplete(
   kysely: Kysely<unknown>,
@@ -71,7 +71,7 @@ export async function complete(kysely: Kysely<unknown>, promotion: Promotion, qu
   const { id, type } = promotion
   try {
     return await kysely.transaction().execute(async transaction => {
-      await lineOfChanges(id).execute(transaction)
+      await promotionLock(id).execute(transaction)
       const { rows: changed } = await sql`
         update campaign_promotion set status = 'COMPLETED', finished_at = now()
         where id = ${id}::bigint and status = 'IN_PROGRESS' and total_count > 0 returning id`.execute(transaction)
@@ -118,7 +118,7 @@ export async function finish(
 ): Promise<FinishOutcome> {
   try {
     return await kysely.transaction().execute(async transaction => {
-      await lineOfChanges(id).execute(transaction)
+      await promotionLock(id).execute(transaction)
       const { rows: changed } = await sql`
         update campaign_promotion set status = 'COMPLETED', finished_at = now()
         where id = ${id}::bigint and status in ('IN_PROGRESS', 'PAUSED', 'STOPPED') returning id`.execute(transaction)

@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely'
-import { lineOfChanges } from './promotion-lock.ts'
+import { promotionLock } from '#database/locks.ts'
 
 /** Gifts that ended, and how many of them FAILED. */
 export interface Ended {
@@ -25,7 +25,7 @@ const THIS_SLOT = sql<string>`floor(extract(epoch from clock_timestamp()) / ${SL
 /** What all instances have counted, by the database's clock. */
 export interface ErrorBudgetRepository {
   /**
-   * Adds one instance's counts, and answers the sums of the last minute over all instances. What began before the
+   * Adds one instance's counts, and returns the sums of the last minute over all instances. What began before the
    * promotion's last start is left out.
    */
   add(counts: ReadonlyMap<string, Counted>): Promise<ReadonlyMap<string, Ended>>
@@ -38,9 +38,9 @@ export function createErrorBudgetRepository(kysely: Kysely<unknown>): ErrorBudge
     add: counts => addCounts(kysely, counts),
     pause: async (promotionId, reason) => {
       const { rows } = await sql`
-        with line as materialized (${lineOfChanges(promotionId)}), paused as (
+        with lock as materialized (${promotionLock(promotionId)}), paused as (
           update campaign_promotion set status = 'PAUSED', pause_reason = ${reason}
-          where (select count(*) from line) > 0 and id = ${promotionId}::bigint and status = 'IN_PROGRESS'
+          where (select count(*) from lock) > 0 and id = ${promotionId}::bigint and status = 'IN_PROGRESS'
           returning id
         )
         insert into admin_audit (who, what, target, detail, outcome)

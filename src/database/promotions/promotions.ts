@@ -2,9 +2,9 @@ import { type Kysely, sql } from 'kysely'
 import type { ProcessStatus } from '#database/gifts/process-status.ts'
 import { RESULT_TABLES } from '#database/gifts/result-table.ts'
 import { isoTime } from '#database/iso-time.ts'
+import { promotionLock } from '#database/locks.ts'
 import type { PromotionType } from '#queues/gift-types.ts'
 import { CodedError } from '#runtime/errors.ts'
-import { lineOfChanges } from './promotion-lock.ts'
 import type { PromotionStatus } from './promotion-status.ts'
 
 export interface Promotion {
@@ -38,7 +38,7 @@ export interface PromotionRepository {
   /** Was its row made after this time (in ms since the epoch)? False when there is none. */
   isNewerThan(promotionId: string, timeMs: number): Promise<boolean>
   /**
-   * READY → IN_PROGRESS, and fills a total that is null or 0. Answers the row as it is now, changed or not; undefined
+   * READY → IN_PROGRESS, and fills a total that is null or 0. Returns the row as it is now, changed or not; undefined
    * when there is none.
    */
   start(promotionId: string, totalCount: number): Promise<{ promotion: Promotion; changed: boolean } | undefined>
@@ -46,7 +46,7 @@ export interface PromotionRepository {
   setConsumers(promotionId: string, perInstance: number | null): Promise<boolean>
   /**
    * To another status, by compare-and-set: only from one of `from`. IN_PROGRESS sets `started_at` once and clears
-   * `finished_at`, STOPPED sets it. Answers like `start`. COMPLETED is not reached by this way.
+   * `finished_at`, STOPPED sets it. Returns the same as `start`. COMPLETED is not reached by this way.
    */
   move(
     promotionId: string,
@@ -90,10 +90,10 @@ export function createPromotionRepository(kysely: Kysely<unknown>): PromotionRep
     },
     start: async (promotionId, totalCount) => {
       const { rows } = await sql<Promotion>`
-        with line as materialized (${lineOfChanges(promotionId)})
+        with lock as materialized (${promotionLock(promotionId)})
         update campaign_promotion set status = 'IN_PROGRESS', started_at = coalesce(started_at, now()),
           total_count = case when coalesce(total_count, 0) = 0 then ${totalCount}::bigint else total_count end
-        where (select count(*) from line) > 0 and id = ${promotionId}::bigint and status = 'READY'
+        where (select count(*) from lock) > 0 and id = ${promotionId}::bigint and status = 'READY'
         returning ${COLUMNS}`.execute(kysely)
       const [started] = rows
       if (started !== undefined) return { promotion: started, changed: true }
@@ -103,20 +103,20 @@ export function createPromotionRepository(kysely: Kysely<unknown>): PromotionRep
     },
     move: async (promotionId, from, to) => {
       const { rows } = await sql<Promotion>`
-        with line as materialized (${lineOfChanges(promotionId)})
+        with lock as materialized (${promotionLock(promotionId)})
         update campaign_promotion set status = ${to},
           started_at = case when ${to} = 'IN_PROGRESS' then coalesce(started_at, now()) else started_at end,
           finished_at = case ${to} when 'STOPPED' then now() when 'IN_PROGRESS' then null else finished_at end
-        where (select count(*) from line) > 0 and id = ${promotionId}::bigint and status = any (${[...from]}::text[])
+        where (select count(*) from lock) > 0 and id = ${promotionId}::bigint and status = any (${[...from]}::text[])
         returning ${COLUMNS}`.execute(kysely)
       const promotion = rows[0] ?? (await find(promotionId))
       return promotion === undefined ? undefined : { promotion, changed: rows.length > 0 }
     },
     setConsumers: async (promotionId, perInstance) => {
       const { rows } = await sql`
-        with line as materialized (${lineOfChanges(promotionId)})
+        with lock as materialized (${promotionLock(promotionId)})
         update campaign_promotion set consumers_per_instance = ${perInstance}::int
-        where (select count(*) from line) > 0 and id = ${promotionId}::bigint returning id`.execute(kysely)
+        where (select count(*) from lock) > 0 and id = ${promotionId}::bigint returning id`.execute(kysely)
       return rows.length > 0
     },
     listActive: () => select(sql`status in ('IN_PROGRESS', 'PAUSED')`),
@@ -158,9 +158,9 @@ async function createPromotion(kysely: Kysely<unknown>, promotion: NewPromotion)
 async function fillTotal(kysely: Kysely<unknown>, promotionId: string, totalCount: number): Promise<void> {
   if (totalCount === 0) return
   await sql`
-    with line as materialized (${lineOfChanges(promotionId)})
+    with lock as materialized (${promotionLock(promotionId)})
     update campaign_promotion set total_count = ${totalCount}::bigint
-    where (select count(*) from line) > 0 and id = ${promotionId}::bigint and coalesce(total_count, 0) = 0
+    where (select count(*) from lock) > 0 and id = ${promotionId}::bigint and coalesce(total_count, 0) = 0
       and status in ('IN_PROGRESS', 'PAUSED')`.execute(kysely)
 }
 

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MikroORM } from '@mikro-orm/postgresql'
-import { type Kysely, sql } from 'kysely'
-import { createAdminAuditRepository } from '#database/activity-log.ts'
+import type { Kysely } from 'kysely'
+import { createActivityLog } from '#database/activity-log.ts'
+import { tryMigrationLock } from '#database/locks.ts'
 import { MIGRATIONS } from '#database/schema/migrations/migrations.ts'
 import { CodedError, errorLine } from '#runtime/errors.ts'
 import { type DatabaseOptions, ormOptions } from './orm-options.ts'
@@ -66,8 +67,8 @@ export function rollBack(
 /** After it, as the table may come with it. */
 async function note(kysely: Kysely<unknown>, who: string | undefined, what: string, names: string[]): Promise<void> {
   if (who === undefined || names.length === 0) return
-  const audit = createAdminAuditRepository(kysely)
-  await audit.end(await audit.begin({ who, what, target: 'database', detail: names }), 'done')
+  const log = createActivityLog(kysely)
+  await log.end(await log.begin({ who, what, target: 'database', detail: names }), 'done')
 }
 
 async function withMigrator<T>(
@@ -96,9 +97,7 @@ async function withMigrator<T>(
 function inTurn<T>(kysely: Kysely<unknown>, onWait: (reason: string) => void, work: () => Promise<T>): Promise<T> {
   return kysely.transaction().execute(async transaction => {
     for (let isWaiting = false; ; isWaiting = true) {
-      const { rows } = await sql<{ locked: boolean }>`
-        select pg_try_advisory_xact_lock(4242, 1) as locked`.execute(transaction)
-      if (rows[0]?.locked === true) return work()
+      if (await tryMigrationLock(transaction)) return work()
       if (!isWaiting) onWait('another migration is running')
       await sleep(TURN_PAUSE_MS)
     }

@@ -29,7 +29,7 @@ const HTML = '<html><body>We are down for maintenance</body></html>'
 const KEY = JSON.stringify({ transactionKey: 'tx-of-nobody' })
 const TOO_LARGE = JSON.stringify({ padding: 'x'.repeat(70 * 1024), transactionKey: 'tx-of-nobody' })
 
-/** Answers so. Nothing is charged. */
+/** Responds so. Nothing is charged. */
 export function answerInstead(response: ServerResponse, kind: InsteadKind): void {
   const send = (status: number, type: string, body: string | Buffer, headers: readonly string[] = []) => {
     response.writeHead(status, ['Content-Type', type, 'Content-Length', String(Buffer.byteLength(body)), ...headers])

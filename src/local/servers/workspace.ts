@@ -14,7 +14,7 @@ interface Owner {
 
 /**
  * A new temporary folder for one stack, known to belong to this process. Removes on the way what stacks whose owners
- * are gone (SIGKILL, power cut) left behind.
+ * are gone (SIGKILL, power cut) could not remove.
  */
 export function createWorkspace(env: Environment): string {
   const parent = env.TMPDIR || tmpdir()

@@ -114,7 +114,7 @@ async function judgeUnmatched(unmatched: readonly SettledCharge[], sources: Char
   }
 }
 
-/** Asks for every row by its key. Answers how many were not answered for. */
+/** Asks for every row by its key. Returns how many got no answer. */
 async function askForCharges(source: ChargeSource & { from: 'api' }, sources: ChargeSources): Promise<number> {
   const { tables, progress } = sources
   const pace = createPace(source.perSecond)

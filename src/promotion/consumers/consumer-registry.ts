@@ -19,7 +19,7 @@ export type PauseReason = 'promotion-paused' | 'money-api'
 export class PromotionConsumerRegistry {
   readonly #contexts = new Map<string, Promise<ConsumerContext>>()
   readonly #running = new Map<string, ConsumerContext>()
-  /** Taken down, handlers still at work: no longer registered, but the process's stop waits for them. */
+  /** Taken down, handlers still in flight: no longer registered, but the process's stop waits for them. */
   readonly #closing = new Map<Promise<ConsumerContext>, Promise<void>>()
   readonly #reasonsByPromotion = new Map<string, Set<PauseReason>>()
   readonly #reasonsForAll = new Set<PauseReason>()
@@ -43,7 +43,7 @@ export class PromotionConsumerRegistry {
     return this.#contexts.get(promotionId)
   }
 
-  /** Makes the context unless there is one; a failed make leaves nothing behind. */
+  /** Creates the context unless there is one; of one that failed nothing stays. */
   register(promotionId: string, create: () => Promise<ConsumerContext>): Promise<ConsumerContext> {
     const known = this.#contexts.get(promotionId)
     if (known !== undefined) return known
@@ -62,7 +62,7 @@ export class PromotionConsumerRegistry {
     return context
   }
 
-  /** What is in hand stays in hand, nothing new is begun. Without an id: all promotions, also those to come. */
+  /** What is in flight stays in flight, nothing new is begun. Without an id: all promotions, also those to come. */
   pause(reason: PauseReason, promotionId?: string): void {
     this.#reasons(promotionId).add(reason)
     this.#followAll(promotionId)

@@ -7,7 +7,7 @@ import { within } from '#runtime/within.ts'
 export type PromotionStartedListener = (event: PromotionStartedMessage, signal: AbortSignal) => Promise<void> | void
 
 export interface PromotionStartedHooks {
-  /** Registers a listener under a name that its errors are logged with. Answers how to take it back. */
+  /** Registers a listener under a name that its errors are logged with. Returns how to take it back. */
   onPromotionStarted(name: string, listener: PromotionStartedListener): () => void
   /** Tells every listener, and waits for none: one that throws, or hangs, harms nobody. */
   notify(event: PromotionStartedMessage): void

@@ -6,7 +6,7 @@ import { type StreamConnection, StreamError, type StreamPool, StreamQueue, Strea
 import type { ConsumerContext, PromotionConsumerRegistry } from './consumer-registry.ts'
 import { PromotionStreamConsumer, type StreamMessageProcessor } from './stream-consumer.ts'
 
-/** What makes a queue's handler: its contract and the processor of its entries. */
+/** What a queue's handler is created from: its contract and the processor of its entries. */
 export interface StreamHandlerParts {
   stream: PromotionStream
   processor: StreamMessageProcessor
@@ -73,7 +73,7 @@ export class PromotionStreamManager {
     this.#deps.registry.release('promotion-paused', promotionId)
   }
 
-  /** What is in hand stays in hand, nothing new is begun; the consumers stay for the resume. */
+  /** What is in flight stays in flight, nothing new is begun; the consumers stay for the resume. */
   async pauseConsumers(promotionId: string): Promise<void> {
     const { registry } = this.#deps
     if ((await registry.get(promotionId)) !== undefined) registry.pause('promotion-paused', promotionId)

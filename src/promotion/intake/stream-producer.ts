@@ -195,7 +195,7 @@ export class PromotionStreamProducer {
     return queue
   }
 
-  /** One a stream: what waits for one that does not answer is in nobody's way. */
+  /** One a stream: calls that wait for one that does not answer are in nobody's way. */
   #adderOf(streamKey: string): Adder {
     const known = this.#adders.get(streamKey)
     if (known !== undefined) return known

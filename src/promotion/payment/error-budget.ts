@@ -2,6 +2,7 @@ import type { Counted, Ended, ErrorBudgetRepository } from '#database/promotions
 import { errorLine, toError } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
 import { type Service, service } from '#runtime/service.ts'
+import { singleFlight } from '#runtime/single-flight.ts'
 
 /** Fewer gifts than this in a minute say nothing. */
 const MIN_GIFTS = 100
@@ -30,7 +31,6 @@ export function isOverBudget({ settled, failed }: Ended, maxShare: number): bool
 export class ErrorBudget {
   readonly #options: ErrorBudgetOptions
   #counts = new Map<string, Ended & { sinceMs: number }>()
-  #flushing: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
   readonly service: Service
 
@@ -66,12 +66,7 @@ export class ErrorBudget {
   }
 
   /** Never rejects: counts that could not be told go with the next. */
-  flush(): Promise<void> {
-    this.#flushing ??= this.#flush().finally(() => {
-      this.#flushing = undefined
-    })
-    return this.#flushing
-  }
+  readonly flush = singleFlight(() => this.#flush())
 
   async #flush(): Promise<void> {
     const counts = this.#counts

@@ -52,7 +52,7 @@ export class CampaignPromotionResultUpdateService {
     if (isConflict(outcome, moneyKey)) {
       this.#metrics.moneyConflicts.inc({ type })
       this.#logger.error(
-        { type, targetId, moneyKey, held: outcome.previous },
+        { type, targetId, moneyKey, previousKey: outcome.previous },
         'money conflict: the Money API holds a charge that the row does not say',
       )
     }

@@ -25,7 +25,7 @@ export interface RetryJobs extends Service {
   /** Delayed jobs, one a gift: a second one for the same gift changes nothing. `attempts` = POSTs sent so far. */
   add(jobs: readonly RetryRequest[]): Promise<void>
   /**
-   * Makes sure that each has a live job: adds one that is gone, retries one that failed. Answers how many had none. Rejects
+   * Makes sure that each has a live job: adds one that is gone, retries one that failed. Returns how many had none. Rejects
    * after 5 s, and at once while an earlier call still waits: who asks may hold a lock of all instances.
    */
   revive(jobs: readonly RetryRequest[]): Promise<number>

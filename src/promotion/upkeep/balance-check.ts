@@ -1,20 +1,19 @@
 import type { Kysely } from 'kysely'
 import { findWrongSummaries } from '#database/gifts/audit-rows.ts'
-import { withAdvisoryLock } from '#database/gifts/sweep-rows.ts'
+import { withRoundLock } from '#database/locks.ts'
 import { listToBalance, type PromotionBalance, readBalance } from '#database/promotions/balance.ts'
 import type { PromotionType } from '#queues/gift-types.ts'
 import { errorLine, toError } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
 import type { Metrics } from '#runtime/metrics.ts'
-import type { OnLock } from './upkeep-locks.ts'
+import type { OnLock } from './lock-watch.ts'
 
 export interface BalanceCheck {
   /** Looks at promotions whose turn it is, for about a second, on one instance at a time. */
   round(): Promise<void>
 }
 
-const BALANCE_LOCK = 5
-/** A promotion is counted again after this long, by each instance that holds the lock. */
+/** A promotion is counted again after this long, by each instance that has the lock. */
 const RECHECK_MS = 300_000
 /** A round begins no further count after this long. */
 const ROUND_MS = 1000
@@ -69,7 +68,7 @@ export function createBalanceCheck(deps: {
   }
   return {
     round: async () => {
-      const isOurs = await withAdvisoryLock(kysely, BALANCE_LOCK, checkDue)
+      const isOurs = await withRoundLock(kysely, 'balance', checkDue)
       deps.onLock?.('balance', isOurs)
     },
   }

@@ -21,7 +21,8 @@ export interface UnknownDeps {
   resultUpdateService: Pick<CampaignPromotionResultUpdateService, 'updateSuccess'>
 }
 
-export interface Reconciliation {
+/** How many gifts were asked about, and what was said of them. */
+export interface UnknownTally {
   /** Gifts that the Money API was asked about. */
   checked: number
   /** It holds a charge: SUCCESS now. */
@@ -59,7 +60,7 @@ async function ask(type: PromotionType, targetId: string, deps: UnknownDeps): Pr
 async function askAll<Gift extends { type: PromotionType; targetId: string }>(
   gifts: readonly Gift[],
   deps: UnknownDeps,
-  tally: Reconciliation,
+  tally: UnknownTally,
   onAnswer: (gift: Gift, answer: Answer) => Promise<void> | void,
   hasTime: () => boolean = () => true,
 ): Promise<'all' | 'given-up'> {
@@ -79,12 +80,12 @@ async function askAll<Gift extends { type: PromotionType; targetId: string }>(
 }
 
 /** Every UNKNOWN gift of one promotion, now. Rejects with `MONEY_UNAUTHORIZED` or `MONEY_UNAVAILABLE`. */
-export async function reconcilePromotion(
+export async function checkUnknownOf(
   promotion: Pick<Promotion, 'id' | 'type'>,
   deps: UnknownDeps,
-  onProgress: (done: Reconciliation) => void = () => undefined,
-): Promise<Reconciliation> {
-  const tally: Reconciliation = { checked: 0, succeeded: 0, uncharged: 0, unanswered: 0 }
+  onProgress: (done: UnknownTally) => void = () => undefined,
+): Promise<UnknownTally> {
+  const tally: UnknownTally = { checked: 0, succeeded: 0, uncharged: 0, unanswered: 0 }
   for (let afterId = '0'; ; ) {
     const rows = await listUnknown(deps.kysely, promotion, { afterId, limit: PAGE_SIZE })
     const gifts = rows.map(({ targetId }) => ({ type: promotion.type, targetId }))
@@ -107,13 +108,13 @@ export interface UnknownRoundDeps extends UnknownDeps {
 }
 
 /**
- * A turn of the automatic reconciliation: the gifts whose time has come, at most `limit`; without `hasTime` (the process
+ * A turn of the round that checks UNKNOWN gifts: those whose time has come, at most `limit`; without `hasTime` (the process
  * stops) the rest stay due. @returns how many there were.
  */
-export async function reconcileDue(deps: UnknownRoundDeps, limit: number, hasTime: () => boolean): Promise<number> {
+export async function checkDueUnknown(deps: UnknownRoundDeps, limit: number, hasTime: () => boolean): Promise<number> {
   const { kysely, logger } = deps
   const due = await listDueChecks(kysely, limit)
-  const tally: Reconciliation = { checked: 0, succeeded: 0, uncharged: 0, unanswered: 0 }
+  const tally: UnknownTally = { checked: 0, succeeded: 0, uncharged: 0, unanswered: 0 }
   const { ask = [], retry = [], forget = [] } = Object.groupBy(due, whatToDo)
   for (const gift of forget) await forgetCheck(kysely, gift)
   await keepRetrying(retry, deps)

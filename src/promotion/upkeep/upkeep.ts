@@ -1,16 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { withAdvisoryLock } from '#database/gifts/sweep-rows.ts'
+import { withRoundLock } from '#database/locks.ts'
 import type { Promotion, PromotionRepository } from '#database/promotions/promotions.ts'
 import type { UpkeepFind } from '#promotion/metrics.ts'
 import type { RetryJobs } from '#promotion/payment/retry-jobs.ts'
 import { AnsweringStreams } from './answering-streams.ts'
-import { reconcileDue, type UnknownRoundDeps } from './check-unknown.ts'
+import { checkDueUnknown, type UnknownRoundDeps } from './check-unknown.ts'
 import { announceCompleted, type CompletionDeps, completeIfDone } from './completion.ts'
 import { guarded } from './guarded.ts'
+import type { OnLock } from './lock-watch.ts'
 import { type ResumedRetries, reviveLostRetries } from './lost-retries.ts'
 import { requeueOrphans } from './orphans.ts'
 import type { SettledRetries } from './settled-retries.ts'
-import type { OnLock } from './upkeep-locks.ts'
 
 export interface UpkeepDeps extends CompletionDeps {
   promotions: PromotionRepository
@@ -27,10 +27,6 @@ export interface UpkeepDeps extends CompletionDeps {
   sweepAgeMs: number
 }
 
-/** Each round is one instance's at a time, by a lock of its own. */
-const COMPLETION_LOCK = 2
-const SWEEP_LOCK = 3
-const RECONCILIATION_LOCK = 4
 /** An entry may come late to an ended promotion's stream, from a process that hung: so long it is looked for. */
 const ENDED_WATCH_MS = 24 * 3_600_000
 /** Of 1,000 entries each, in one round. */
@@ -39,7 +35,7 @@ const MAX_TRIM_STEPS = 100
 const CHECKS_PER_TURN = 50
 const CHECK_TURN_MS = 1000
 /** A round gives the lock back after this long. */
-const RECONCILIATION_ROUND_MS = 60_000
+const CHECK_ROUND_MS = 60_000
 
 /** False when the process stops: a round then ends after the step under way. */
 type HasTime = () => boolean
@@ -49,7 +45,7 @@ type HasTime = () => boolean
  * and it is announced; entries of STOPPED ones are removed.
  */
 export async function completionRound(deps: UpkeepDeps, hasTime: HasTime): Promise<void> {
-  const isOurs = await withAdvisoryLock(deps.kysely, COMPLETION_LOCK, async () => {
+  const isOurs = await withRoundLock(deps.kysely, 'completion', async () => {
     const complete = async (promotion: Promotion) => {
       await trimLeavings(promotion, deps)
       await completeIfDone(promotion, deps, false)
@@ -64,7 +60,7 @@ export async function completionRound(deps: UpkeepDeps, hasTime: HasTime): Promi
 
 /** Every `SWEEP_INTERVAL_MS`, on one instance: what fell between two steps is found again, and said in the log. */
 export async function sweepRound(deps: UpkeepDeps, hasTime: HasTime): Promise<void> {
-  const isOurs = await withAdvisoryLock(deps.kysely, SWEEP_LOCK, async () => {
+  const isOurs = await withRoundLock(deps.kysely, 'sweep', async () => {
     await forEachRunning(deps, hasTime, promotion => sweepOne(promotion, deps, hasTime))
     await guarded({}, deps.logger, () => removeSettledJobs(deps, hasTime))
     await removeLateStreams(deps, hasTime)
@@ -78,15 +74,15 @@ async function removeSettledJobs({ settledRetries, logger }: UpkeepDeps, hasTime
 }
 
 /** Every `SWEEP_INTERVAL_MS`, on one instance: UNKNOWN gifts whose turn has come are asked about. */
-export async function reconciliationRound(deps: UpkeepDeps, hasTime: HasTime): Promise<void> {
-  const isOurs = await withAdvisoryLock(deps.kysely, RECONCILIATION_LOCK, async () => {
-    const endMs = performance.now() + RECONCILIATION_ROUND_MS
-    while ((await reconcileDue(deps.unknown, CHECKS_PER_TURN, hasTime)) === CHECKS_PER_TURN) {
+export async function checkUnknownRound(deps: UpkeepDeps, hasTime: HasTime): Promise<void> {
+  const isOurs = await withRoundLock(deps.kysely, 'check-unknown', async () => {
+    const endMs = performance.now() + CHECK_ROUND_MS
+    while ((await checkDueUnknown(deps.unknown, CHECKS_PER_TURN, hasTime)) === CHECKS_PER_TURN) {
       if (!hasTime() || performance.now() > endMs) return
       await sleep(CHECK_TURN_MS)
     }
   })
-  deps.onLock?.('reconciliation', isOurs)
+  deps.onLock?.('check-unknown', isOurs)
 }
 
 /** Again in every round: a listener's entry may come late. Starting the promotion puts its rows back. */

@@ -73,7 +73,7 @@ export class MemoryGroup {
     return true
   }
 
-  /** With everything it holds, as XGROUP DELCONSUMER does; answers how many that were. */
+  /** With everything it holds, as XGROUP DELCONSUMER does; returns how many that were. */
   removeConsumer(name: string): number {
     const own = [...this.pending.values()].filter(mark => mark.consumer === name)
     for (const mark of own) this.settle(mark.text)

@@ -34,7 +34,7 @@ const addBulk: Command = (keys, [key = '', bound = '', ...rest]) => {
   return [ids, '']
 }
 
-/** Deletes acknowledged entries, but none that another group may still need; answers how many other groups there are. */
+/** Deletes acknowledged entries, but none that another group may still need; returns how many other groups there are. */
 function deleteAcknowledged(
   keys: Keyspace,
   key: string,

@@ -56,7 +56,7 @@ export class MemoryServer {
     return this.#calls.get(name.toUpperCase()) ?? 0
   }
 
-  /** Calls `cut` when every connection is cut. Answers how to stop that. */
+  /** Calls `cut` when every connection is cut. Returns how to stop that. */
   onCut(cut: () => void): () => void {
     this.#cuts.add(cut)
     return () => this.#cuts.delete(cut)

@@ -51,14 +51,14 @@ export class MemoryStream {
     return this.entries.range({ ms: id.ms, seq: id.seq + 1 }, END, count)
   }
 
-  /** Deletes the oldest beyond `length`; answers how many. */
+  /** Deletes the oldest beyond `length`; returns how many. */
   trim(length: number): number {
     let deleted = 0
     for (; this.entries.size > length; deleted++) this.entries.delete((this.entries.first as MemoryEntry).text)
     return deleted
   }
 
-  /** Deletes the oldest nodes, as long as `length` entries are left and no more than `limit` go; answers how many went. */
+  /** Deletes the oldest nodes, as long as `length` entries are left and no more than `limit` go; returns how many went. */
   trimNodes(length: number, limit: number): number {
     let deleted = 0
     for (;;) {

@@ -86,7 +86,7 @@ async function isKilled(
     if (end === 'late') await system.kill(child)
   }
   if (end !== 'SIGKILL') return false
-  // Of what it held, more than its own gifts waits for min-idle with those that were killed before.
+  // Of what it had leased, more than its own gifts waits for min-idle with those that were killed before.
   system.struck(2 * GIFTS_A_KILL)
   system.killsInFlight += 1
   return true

@@ -30,9 +30,9 @@ export const forbidden: Scenario = {
     const beside = await rate()
     await system.drain()
     const { UNKNOWN, FAILED } = await countStates(system.kysely, [beside.promotion])
-    const held = system.logged('calls are blocked').length
+    const blocked = system.logged('calls are blocked').length
     return {
-      figures: { alone: alone.perSecond, beside: beside.perSecond, UNKNOWN, FAILED, held },
+      figures: { alone: alone.perSecond, beside: beside.perSecond, UNKNOWN, FAILED, blocked },
       checks: { someAreUnknown: UNKNOWN > 0, fewAreUnknown: UNKNOWN <= messages / 100, noneFailed: FAILED === 0 },
     }
   },

@@ -23,7 +23,7 @@ export const frozen: Scenario = {
     for (let freeze = 1; freeze <= freezes; freeze++) {
       const { pid } = workers[random.whole(0, workers.length - 1)] as Child
       process.kill(pid, 'SIGSTOP')
-      // What it had in hand is done by others: as after a kill.
+      // What it had in flight is done by others: as after a kill.
       system.repeats += system.callsAtOnce
       await sleep(3 * MIN_IDLE_MS)
       process.kill(pid, 'SIGCONT')

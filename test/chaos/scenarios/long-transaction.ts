@@ -34,7 +34,7 @@ export const longTransaction: Scenario = {
       return result
     })
     const share = Math.round((beside / alone) * 100) / 100
-    return { figures: { alone, beside, share }, checks: { rateIsHeld: share >= SHARE } }
+    return { figures: { alone, beside, share }, checks: { rateIsKept: share >= SHARE } }
   },
 }
 

@@ -60,9 +60,9 @@ test('what is not wanted any more while it waits for a permit is not called, and
   const outcomes = await Promise.all(waiting)
   expect(await other).toMatchObject({ kind: 'charged' })
   expect(performance.now() - changedAt).toBeLessThan(2000)
-  const held = outcomes.filter(({ kind }) => kind === 'blocked')
-  expect(held.length).toBeGreaterThan(190)
-  expect(held.every(({ posts }) => posts === 0)).toBe(true)
+  const blocked = outcomes.filter(({ kind }) => kind === 'blocked')
+  expect(blocked.length).toBeGreaterThan(190)
+  expect(blocked.every(({ posts }) => posts === 0)).toBe(true)
 })
 
 test('a question that fails fails the call, and nothing is sent', async () => {

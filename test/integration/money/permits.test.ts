@@ -29,7 +29,7 @@ async function open(instance: string, limit: number): Promise<Permits> {
   return permits
 }
 
-/** Takes as many as there are, `slots` at once, for `ms`; answers how many. */
+/** Takes as many as there are, `slots` at once, for `ms`; returns how many. */
 async function drain(permits: Permits, slots: number, ms: number): Promise<number> {
   const until = AbortSignal.timeout(ms)
   let taken = 0

@@ -57,7 +57,7 @@ withKafka('the life of processes', () => {
     expect(await system.charges(promotionId)).toHaveLength(2000)
   })
 
-  test('SIGKILL of a worker: what it held is paid by another, once', async () => {
+  test('SIGKILL of a worker: what it had leased is paid by another, once', async () => {
     await system.control({ latencyMs: 100 })
     const doomed = await system.start('worker')
     const { promotionId, publish } = await running(1000)

@@ -54,7 +54,7 @@ withKafka('the main job, on one listener and two workers', () => {
     expect(await system.charges(promotionId)).toHaveLength(200)
   })
 
-  test('started by SQL, without any event: reconciling finds it', async () => {
+  test('started by SQL, without any event: following the status finds it', async () => {
     const promotionId = await system.promotion('POINT', 'READY')
     await publishGifts('POINT', promotionId, targetsOf(20))
     await system.until('20 rows', async () => (await system.countByStatus(promotionId, 'POINT')).PENDING === 20)

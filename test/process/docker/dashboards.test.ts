@@ -109,9 +109,9 @@ withKafka('dashboard and alert rules', () => {
     }
   })
 
-  test('a rule about waiting or held gifts leaves out promotions that are not in progress: these hold theirs rightly', () => {
+  test('a rule about backlog or leases leaves out promotions that are not in progress: theirs stand still rightly', () => {
     const rules = queries().filter(query => / [<>=]=? /.test(query))
-    const about = rules.filter(rule => /promostream_(backlog|pending|oldest_in_hand)/.test(rule))
+    const about = rules.filter(rule => /promostream_(backlog|pending|oldest_in_flight)/.test(rule))
     expect(about).toHaveLength(3)
     for (const rule of about) expect(rule).toContain(' and promostream_in_progress == 1')
   })

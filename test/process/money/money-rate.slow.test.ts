@@ -54,7 +54,7 @@ withKafka('MONEY_API_RATE_LIMIT, two workers', () => {
     )
     expect(times.length / spanSeconds).toBeLessThanOrEqual(LIMIT * 1.05)
     expect(times.length / spanSeconds).toBeGreaterThan(LIMIT * 0.5)
-    // Counted where they were answered: a simulator that is held up for a moment answers many at once.
+    // Counted where they were answered: a simulator that stands still for a moment answers many at once.
     expect(busiest).toBeLessThan(LIMIT * 2)
   })
 

@@ -75,7 +75,7 @@ withKafka('trouble with the Money API, two workers', () => {
       return states.PENDING + states.RETRYING === 2000
     })
 
-    // Whatever was in hand when it opened has come back by now.
+    // Whatever was in flight when it opened has come back by now.
     await sleep(1000)
     const [callsThen, entriesThen, attemptsThen] = [
       await requestCount(),
@@ -87,10 +87,10 @@ withKafka('trouble with the Money API, two workers', () => {
     expect(attemptsThen.untried).toBeGreaterThan(1800)
     const later = await publish(100)
 
-    // Longer than an entry may be idle before another worker takes it: those in hand are kept alive.
+    // Longer than an entry may be idle before another worker takes it: those in flight are renewed.
     await sleep(7000)
     expect(await pendingIds(promotionId)).toEqual(entriesThen)
-    // None for what was held back before its call.
+    // None for what was blocked before its call.
     expect(entriesThen.every(({ deliveries }) => deliveries <= 1)).toBe(true)
     expect(await attempts(promotionId)).toEqual(attemptsThen)
     // Not even what came meanwhile is read.

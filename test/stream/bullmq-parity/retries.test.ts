@@ -34,27 +34,27 @@ parity('worker: retries and backoffs', RETRIES, {
     BACK_OFF_IS_THE_WORKERS,
   'when attempts is 1 and job fails › should execute job only once and emits retries-exhausted event': async () => {
     let calls = 0
-    const buried: string[] = []
+    const deadLetters: string[] = []
     work(
       () => {
         calls++
         throw BOOM
       },
-      { maxDeliveries: 1, maxBackoffMs: 10, onPoison: ({ id }) => void buried.push(id) },
+      { maxDeliveries: 1, maxBackoffMs: 10, onPoison: ({ id }) => void deadLetters.push(id) },
     )
     const { id } = await queueOf().add({ n: '1' })
     await until('a dead letter', async () => (await redis.probe.xlen(`${name}:dead-letter`)) === 1)
-    expect([calls, buried]).toEqual([1, [id]])
+    expect([calls, deadLetters]).toEqual([1, [id]])
   },
   'when jobs do not fail and get the maximum attempts limit › does not emit retries-exhausted event': async () => {
-    let buried = 0
+    let deadLetters = 0
     const done = count(
-      work(() => undefined, { maxDeliveries: 1, onPoison: () => void buried++ }),
+      work(() => undefined, { maxDeliveries: 1, onPoison: () => void deadLetters++ }),
       'completed',
     )
     await queueOf().addBulk(jobs(3))
     await until('3 completed and gone', async () => done() === 3 && (await length()) === 0)
-    expect(buried).toBe(0)
+    expect(deadLetters).toBe(0)
   },
   'when job has been failed and moved to wait › saves failedReason': LIMIT_IS_FIXED,
   'should automatically retry a failed job if attempts is bigger than 1': async () => {

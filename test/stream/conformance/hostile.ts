@@ -161,7 +161,7 @@ describe('only a death during its own run stands against an entry', () => {
 })
 
 describe('what is another’s by now', () => {
-  test('is neither buried nor deleted: its new owner decides', async () => {
+  test('becomes no dead letter and is not deleted: its new owner decides', async () => {
     const gate = Promise.withResolvers<void>()
     let poisoned = 0
     const worker = work(

@@ -120,7 +120,7 @@ describe('XAUTOCLAIM', () => {
     expect(await pendingOf()).toBe(0)
   })
 
-  test('counts deliveries, JUSTID does not: what waits out an outage is no poison', async () => {
+  test('counts deliveries, JUSTID does not: entries that wait out an outage are no poison', async () => {
     const { retryLater } = await import('#stream/index.ts')
     let isDown = true
     const deliveries: number[] = []

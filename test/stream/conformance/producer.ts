@@ -76,7 +76,7 @@ describe('a high-water mark', () => {
     expect(await length()).toBe(20)
   })
 
-  test('what waits too long is refused, each by its own time limit, and leaves its place', async () => {
+  test('a call that waits too long is refused, each by its own time limit, and leaves its place', async () => {
     const queue = marked({ length: 2, onFull: 'wait', timeoutMs: 150 })
     await queue.addBulk(jobs(2))
     const began = performance.now()

@@ -96,15 +96,15 @@ describe('recovery', () => {
     await until('acknowledged by whoever is done', async () => (await redis.probe.xlen(name)) === 0)
   })
 
-  test('own pending entries that were never heard of are found after a reconnect, those in hand are not run twice', async () => {
+  test('own pending entries that were never heard of are found after a reconnect, those in flight are not run twice', async () => {
     const seen: string[] = []
     const gate = Promise.withResolvers<void>()
     const worker = work(async entry => {
       seen.push(entry.fields.n)
       await gate.promise
     })
-    await queueOf().add({ n: 'in hand' })
-    await until('in hand', () => seen.length === 1)
+    await queueOf().add({ n: 'in flight' })
+    await until('in flight', () => seen.length === 1)
     // The reply that handed this one out is lost: the server says it is ours, and we never saw it.
     await worker.pause(true)
     await redis.probe.xadd(name, '*', 'n', 'lost')
@@ -114,7 +114,7 @@ describe('recovery', () => {
     await until('the lost one', () => seen.includes('lost'))
     gate.resolve()
     await until('an empty stream', async () => (await redis.probe.xlen(name)) === 0)
-    expect(seen.sort()).toEqual(['in hand', 'lost'])
+    expect(seen.sort()).toEqual(['in flight', 'lost'])
   })
 
   test('an acknowledgement that failed is tried again, never forgotten', async () => {

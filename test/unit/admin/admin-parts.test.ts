@@ -140,7 +140,7 @@ describe('a gift’s way', () => {
     const entry = { id: '1795255200500-0', consumer: 'c', idleMs: 2000, deliveries: 2 }
     const way = giftTimeline(gift(), { entry, searched: 'part' })
     expect(way[2]).toMatchObject({ state: 'done', at: new Date(1795255200500).toISOString() })
-    expect(way[3]?.text).toBe('delivered 2 times; held by c, last touched 2 s ago')
+    expect(way[3]?.text).toBe('delivered 2 times; leased by c, renewed 2 s ago')
   })
 
   test('paid: what is not recorded is said', () => {

@@ -57,15 +57,15 @@ test.each<[name: string, answers: (HttpAnswer | Blocked)[], lookFirst: boolean, 
   ['refused, and paid before', [reply(404), reply(200)], false, [POST, GET], { kind: 'charged', posts: 1 }],
   ['refused, and nobody says', [reply(422), reply(503)], false, [POST, GET], { kind: 'unsettled', posts: 1 }],
   [
-    'refused, the GET held',
+    'refused, the GET blocked',
     [reply(422), BLOCKED],
     false,
     [POST, GET],
     { kind: 'unsettled', code: 'BLOCKED', posts: 1 },
   ],
   ['blocked', [BLOCKED], false, [POST], { ...BLOCKED, posts: 0 }],
-  ['old and held', [BLOCKED], true, [GET], { ...BLOCKED, posts: 0 }],
-  ['old, held after the GET', [reply(404), BLOCKED], true, [GET, POST], { ...BLOCKED, posts: 0 }],
+  ['old and blocked', [BLOCKED], true, [GET], { ...BLOCKED, posts: 0 }],
+  ['old, blocked after the GET', [reply(404), BLOCKED], true, [GET, POST], { ...BLOCKED, posts: 0 }],
   ['credentials refused', [reply(401), reply(401)], false, [POST, GET], { kind: 'unauthorized', posts: 1 }],
   ['one gift refused, paid before', [reply(403), reply(200)], false, [POST, GET], { kind: 'charged', posts: 1 }],
   ['one gift refused', [reply(403), reply(404)], false, [POST, GET], { kind: 'unsettled', code: 'HTTP_403', posts: 1 }],
@@ -124,7 +124,7 @@ test('mayCall is asked before the first GET and the POST; what was sent is asked
   expect(asked).toEqual(['GET false', 'POST false', 'GET undefined'])
 })
 
-test('a reconciliation that is held knows nothing', async () => {
+test('a lookup that is blocked knows nothing', async () => {
   const { api } = create(BLOCKED)
   expect(await api.lookup(REQUEST)).toEqual({ kind: 'unsettled', code: 'BLOCKED', message: BLOCKED.reason })
 })

@@ -27,7 +27,7 @@ test('a round that hangs does not keep the process beyond its deadline', async (
   await stopping
 })
 
-test('a reconcile round that rejects is logged and comes again; the worker is alive only when one went through lately', async () => {
+test('a status round that rejects is logged and comes again; the worker is alive only when one went through lately', async () => {
   const lines: string[] = []
   const logger = createLogger('test', 'silent')
   logger.warn = ((_fields: object, line: string) => void lines.push(line)) as never
@@ -48,7 +48,7 @@ test('a reconcile round that rejects is logged and comes again; the worker is al
   } as unknown as UpkeepWorkerOptions)
   await upkeep.start()
   try {
-    expect(lines).toContain('reconcile round failed: PostgreSQL is away')
+    expect(lines).toContain('status round failed: PostgreSQL is away')
     const failed = rounds
     while (rounds < failed + 2) await sleep(5)
     // Measured from the last one that went through: those that failed do not count.

@@ -62,7 +62,7 @@ export class ProgressCounts extends Migration {
   }
 
   override up(): void {
-    // One text: PostgreSQL takes it as one transaction, and its locks are held for a moment.
+    // One text: PostgreSQL takes it as one transaction, and keeps its locks for a moment.
     this.addSql(`
       alter table campaign_promotion add column if not exists consumers_per_instance integer
         check (consumers_per_instance between 1 and 100000);

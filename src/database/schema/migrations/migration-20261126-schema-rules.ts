@@ -1,6 +1,6 @@
 import { Migration } from '@mikro-orm/migrations'
 
-/** Nullable columns and constant defaults: no row is read or written, the locks are held for a moment. */
+/** Nullable columns and constant defaults: no row is read or written, the locks last for a moment. */
 const giftColumns = (kind: 'voucher' | 'point') => `
   alter table campaign_promotion_${kind}_result
     add column kafka_time timestamptz,

@@ -22,26 +22,26 @@ const promotion = { id: '7', type: 'VOUCHER', status: 'IN_PROGRESS', gifts: { PE
 const [stream, group] = [GIFT_TYPES.VOUCHER.streamKey('7'), GIFT_TYPES.VOUCHER.groupName('7')]
 const take = (count: number) => redis.probe.xreadgroup('GROUP', group, 'c', 'COUNT', count, 'STREAMS', stream, '>')
 
-test('an entry is held since it was seen in hand, however long it waited before; another one begins anew', async () => {
+test('an entry is leased since it was seen in flight, however long it waited before; another one begins anew', async () => {
   const counter = createStreamCounter({ connection, streams: GIFT_TYPES })
   const look = async () => (await counter.read([promotion])).get('7')
-  expect(await look()).toMatchObject({ pending: 0, oldestHeldMs: 0 })
+  expect(await look()).toMatchObject({ pending: 0, oldestLeasedMs: 0 })
 
   // Their ids say that they were added in 1970.
   for (const id of ['1-0', '2-0', '3-0']) await redis.probe.xadd(stream, id, 'message', '{}')
   await redis.probe.xgroup('CREATE', stream, group, '0')
   await take(2)
-  expect(await look()).toMatchObject({ pending: 2, oldestHeldMs: 0 })
-  const once = (await look())?.oldestHeldMs ?? 0
-  const twice = (await look())?.oldestHeldMs ?? 0
+  expect(await look()).toMatchObject({ pending: 2, oldestLeasedMs: 0 })
+  const once = (await look())?.oldestLeasedMs ?? 0
+  const twice = (await look())?.oldestLeasedMs ?? 0
   expect(once).toBeGreaterThan(0)
   expect(twice).toBeGreaterThan(once)
   expect(twice).toBeLessThan(60_000)
 
   await redis.probe.xack(stream, group, '1-0')
   await take(1)
-  expect(await look()).toMatchObject({ pending: 2, oldestHeldMs: 0 })
+  expect(await look()).toMatchObject({ pending: 2, oldestLeasedMs: 0 })
   await redis.probe.xack(stream, group, '2-0', '3-0')
   await look()
-  expect(await look()).toMatchObject({ pending: 0, oldestHeldMs: 0 })
+  expect(await look()).toMatchObject({ pending: 0, oldestLeasedMs: 0 })
 })

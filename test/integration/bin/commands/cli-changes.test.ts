@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { hostname, userInfo } from 'node:os'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
-import { createAdminAuditRepository } from '#database/activity-log.ts'
+import { createActivityLog } from '#database/activity-log.ts'
 import { createPromotionRepository, type PromotionRepository } from '#database/promotions/promotions.ts'
 import { createTestDatabase, stackEnv, type TestDatabase } from '#test/support/stack-env.ts'
 
@@ -30,7 +30,7 @@ async function cli(...args: string[]) {
 }
 
 const log = async () =>
-  (await createAdminAuditRepository(db.database.kysely).list({ limit: 100 }))
+  (await createActivityLog(db.database.kysely).list({ limit: 100 }))
     .map(({ who, what, target, outcome }) => [who, what, target, outcome])
     .reverse()
 const WHO = `${userInfo().username}@${hostname()}`

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { type Kysely, sql } from 'kysely'
-import { createAdminAuditRepository } from '#database/activity-log.ts'
+import { createActivityLog } from '#database/activity-log.ts'
 import { createErrorBudgetRepository } from '#database/promotions/error-budget.ts'
 import { readProgress } from '#database/promotions/progress.ts'
 import { createPromotionRepository, type PromotionRepository } from '#database/promotions/promotions.ts'
@@ -61,7 +61,7 @@ test('one instance pauses it, with the reason and a row of the activity log; a s
   expect(won.filter(Boolean)).toHaveLength(1)
   expect(await promotions.find(id)).toMatchObject({ status: 'PAUSED', pauseReason: 'why' })
   expect((await readProgress(kysely, { id }))[0]).toMatchObject({ status: 'PAUSED', pauseReason: 'why' })
-  const log = (await createAdminAuditRepository(kysely).list({ limit: 100 })).filter(({ target }) => target === id)
+  const log = (await createActivityLog(kysely).list({ limit: 100 })).filter(({ target }) => target === id)
   expect(log).toMatchObject([{ who: 'system', what: 'promotion.pause', detail: { reason: 'why' }, outcome: 'done' }])
   // By SQL, as another program does it.
   await sql`update campaign_promotion set status = 'IN_PROGRESS' where id = ${id}::bigint`.execute(kysely)

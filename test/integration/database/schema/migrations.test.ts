@@ -66,7 +66,7 @@ function scanWatcher(kysely: Kysely<unknown>) {
   }
 }
 
-/** Inserts and moves gifts until it is stopped; answers how long the slowest statement took, and how many it made. */
+/** Inserts and moves gifts until it is stopped; returns how long the slowest statement took, and how many there were. */
 function busyListener(kysely: Kysely<unknown>) {
   let isStopping = false
   let slowestMs = 0

@@ -10,7 +10,7 @@ import { createRetryJobs, type RetryJobs, type RetryRequest } from '#promotion/p
 import { ResumedRetries } from '#promotion/upkeep/lost-retries.ts'
 import { requeueOrphans } from '#promotion/upkeep/orphans.ts'
 import { SettledRetries } from '#promotion/upkeep/settled-retries.ts'
-import { completionRound, reconciliationRound, sweepRound, type UpkeepDeps } from '#promotion/upkeep/upkeep.ts'
+import { checkUnknownRound, completionRound, sweepRound, type UpkeepDeps } from '#promotion/upkeep/upkeep.ts'
 import { GIFT_TYPES } from '#queues/gift-types.ts'
 import { RETRY_QUEUE_NAME } from '#queues/retry.queue.ts'
 import { createLogger } from '#runtime/logger.ts'
@@ -136,7 +136,7 @@ describe('a Redis that hangs holds up no round of all instances', () => {
       asked.push(targetId)
       return { kind: 'no-charge' }
     }
-    await reconciliationRound(deps, always)
+    await checkUnknownRound(deps, always)
     expect(asked).toEqual([unknown])
     await endAll()
   })
@@ -290,7 +290,7 @@ test('a check of a gift type that this version does not know is left to a proces
   expect(due.filter(({ promotionId }) => promotionId === '1')).toMatchObject([
     { type: 'VOUCHER', targetId, status: 'PENDING' },
   ])
-  await reconciliationRound(depsOf(), always)
+  await checkUnknownRound(depsOf(), always)
   const { rows } = await sql`select 1 from campaign_promotion_unknown_check where type = 'COUPON'`.execute(kysely)
   expect(rows).toHaveLength(1)
   await sql`delete from campaign_promotion_unknown_check`.execute(kysely)
@@ -373,7 +373,7 @@ describe('failed retry jobs of gifts that are final', () => {
     const deps = depsOf()
     deps.unknown.moneyApi.lookup = async ({ targetId }) =>
       targetId === paid ? { kind: 'charged', transactionKey: 'tx' } : { kind: 'no-charge' }
-    await reconciliationRound(deps, always)
+    await checkUnknownRound(deps, always)
     expect(await bull.zrange(failedKey, '0', '-1')).toEqual([`VOUCHER-${unpaid}`])
     await bull.del(failedKey)
     await endAll()

@@ -91,7 +91,7 @@ withKafka('UNKNOWN gifts are asked about by themselves', () => {
     await system.control({ latencyMs: 100 })
     await makeUnknown(targets)
     for (let kill = 0; kill < 3; kill++) {
-      await system.until('a lock is held', async () => {
+      await system.until('a lock is taken', async () => {
         const { rows } = await sql<{ pid: number }>`
           select pg_terminate_backend(pid), pid from pg_locks
           where locktype = 'advisory' and classid = 4242 and objid = 4 and granted

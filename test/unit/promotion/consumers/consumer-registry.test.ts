@@ -31,7 +31,7 @@ class FakeWorker {
   }
 
   readonly #closed = Promise.withResolvers<void>()
-  /** A handler is at work: only its end, or force, closes it. */
+  /** A handler is in flight: only its end, or force, closes it. */
   isBusy = false
 
   async close(force = false): Promise<void> {

@@ -1,10 +1,6 @@
+import { LOCKED_ROUNDS, type LockedRound } from '#database/locks.ts'
 import type { Logger } from '#runtime/logger.ts'
 import type { Metrics } from '#runtime/metrics.ts'
-
-/** The rounds that one instance at a time does. */
-const LOCKED_ROUNDS = ['completion', 'sweep', 'reconciliation', 'balance'] as const
-
-export type LockedRound = (typeof LOCKED_ROUNDS)[number]
 
 /** Told of each try for a round's lock: was it ours? */
 export type OnLock = (round: LockedRound, isOurs: boolean) => void
@@ -13,7 +9,7 @@ export type OnLock = (round: LockedRound, isOurs: boolean) => void
 const LONG_MS = 300_000
 
 /**
- * Notices a lock that this process has not had for long: another holds it and does nothing, or a pooler left it with a
+ * Notices a lock that this process has not had for long: another has it and does nothing, or a pooler left it with a
  * session that nobody has. One line in that time, and a metric.
  */
 export function createLockWatch(deps: { metrics: Metrics; logger: Logger; now?: () => number }): OnLock {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { createLockWatch } from '#promotion/upkeep/upkeep-locks.ts'
+import { createLockWatch } from '#promotion/upkeep/lock-watch.ts'
 import { createMetrics } from '#runtime/metrics.ts'
 
 describe('a lock of upkeep that cannot be had for long', () => {
