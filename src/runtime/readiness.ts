@@ -36,7 +36,8 @@ interface Answer {
   detail: string
 }
 
-const CHECK_TIMEOUT_MS = 2000
+/** One check may take this long, in ms, if it is not told otherwise. */
+export const CHECK_TIMEOUT_MS = 2000
 const CACHE_MS = 1000
 const OK = 'ok'
 

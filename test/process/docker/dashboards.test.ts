@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { AdminClient, adminUsers } from '#test/support/admin-client.ts'
-import { labelsOf } from '#test/support/promql.ts'
+import { labelsOf } from '#test/support/promql/labels.ts'
 import { kafkaMissing, uniqueId } from '#test/support/stack-env.ts'
 import { giftJson, TestSystem } from '#test/support/system.ts'
 

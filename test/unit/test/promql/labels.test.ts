@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { labelsOf } from '#test/support/promql.ts'
+import { labelsOf } from '#test/support/promql/labels.ts'
 
 const SERIES: Readonly<Record<string, string[]>> = {
   workers: ['process'],
@@ -45,6 +45,6 @@ describe('labels of a query', () => {
   test('what is not exposed, or not understood, is no label set', () => {
     expect(() => labels('sum(nothing)')).toThrow('nothing is not exposed')
     expect(() => labels('workers ? 1')).toThrow('not understood')
-    expect(() => labels('sum(workers')).toThrow('expected')
+    expect(() => labels('sum(workers')).toThrow('not understood')
   })
 })
