@@ -7,8 +7,10 @@ import { ensureTopics } from '#kafka/topics.ts'
 import { createRedisOwner, type OwnedRedis } from '#promotion/redis-owner.ts'
 import type { Logger } from '#runtime/logger.ts'
 import { assertRedisUrl, connectRedis, createRedisClient, REDIS_START_MS } from '#runtime/redis.ts'
+import { assertRedisRights } from '#runtime/redis-rights.ts'
 import { type Service, service } from '#runtime/service.ts'
 import { createStreamConnection, type StreamConnection } from '#stream/index.ts'
+import { type RedisUser, redisRightsOf, streamRightsOf } from './redis-rights.ts'
 
 /** From settings to connections, and nothing above them: what a command of the CLI may need. */
 
@@ -55,18 +57,29 @@ function redisTlsOf(config: RedisAddressConfig) {
   return hasTlsFiles('REDIS', config) ? { tls: tlsOf('REDIS', config) } : {}
 }
 
+interface RetryRedisOptions {
+  /** For who cannot wait for a Redis that is away, in ms. */
+  commandTimeoutMs?: number | undefined
+  /** Whose rights are asked for at the start; without it, nobody's. */
+  user?: RedisUser
+}
+
 /** BullMQ's connection; in a cluster its keys need a hash tag. */
-export function retryRedisOf(config: RedisConfig, logger: Logger, commandTimeoutMs?: number) {
+export function retryRedisOf(config: RedisConfig, logger: Logger, { commandTimeoutMs, user }: RetryRedisOptions = {}) {
   const client = createRedisClient({
     ...redisAddressOf(config),
     logger,
     ...(commandTimeoutMs === undefined ? {} : { commandTimeoutMs }),
   })
+  const prefix = `${config.REDIS_KEY_PREFIX}${config.REDIS_CLUSTER ? '{promostream}' : 'promostream'}`
   return {
     client,
-    prefix: `${config.REDIS_KEY_PREFIX}${config.REDIS_CLUSTER ? '{promostream}' : 'promostream'}`,
+    prefix,
     service: service('redis', {
-      start: () => connectRedis(client, REDIS_START_MS),
+      start: async () => {
+        await connectRedis(client, REDIS_START_MS)
+        if (user !== undefined) await assertRedisRights(client, 'REDIS_URL', redisRightsOf(user, config, prefix))
+      },
       stop: async () => {
         client.disconnect()
       },
@@ -85,14 +98,21 @@ export function sharedRedisOf(config: RedisConfig, logger: Logger, commandTimeou
   return { client, service: life }
 }
 
-export function streamConnectionOf(config: RedisConfig, logger: Logger) {
+export function streamConnectionOf(config: RedisConfig, logger: Logger, user?: RedisUser) {
   const connection = createStreamConnection({
     ...streamAddressOf(config),
     name: 'promostream-stream',
     setting: streamSettingOf(config),
     logger,
   })
-  const life = service('stream-connection', { start: () => connection.ready(), stop: () => connection.close() })
+  const life = service('stream-connection', {
+    start: async () => {
+      await connection.ready()
+      if (user !== undefined)
+        await assertRedisRights(connection.client, streamSettingOf(config), streamRightsOf(user, config))
+    },
+    stop: () => connection.close(),
+  })
   return { connection, service: life }
 }
 

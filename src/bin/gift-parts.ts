@@ -18,11 +18,14 @@ export type GiftParts = Awaited<ReturnType<typeof giftPartsOf>>
 /** The parts of a process that handles gifts, and what its processors work with. */
 export async function giftPartsOf(name: 'listener' | 'worker', config: GiftConfig, logger: Logger) {
   assertRedisUrls(config)
+  // A listener calls the Money API only where the toggle says that it pays by itself.
+  const pays = name === 'worker' || !config.REDIS_STREAM_ENABLED
   const parts = await partsOf(name, config, {
     logger,
     moneyConnections: config.WORKER_MAX_IN_FLIGHT,
     measuresCalls: true,
     watchesFailures: true,
+    pays,
   })
   const money = parts.money()
   const processorDeps: ProcessorDeps = {
@@ -39,8 +42,6 @@ export async function giftPartsOf(name: 'listener' | 'worker', config: GiftConfi
     logger,
     settings: processorSettingsOf(config),
   }
-  // A listener calls the Money API only where the toggle says that it pays by itself.
-  const pays = name === 'worker' || !config.REDIS_STREAM_ENABLED
   if (pays) exposeMoneyStatus(parts.metrics(), () => money.gate.status)
   const payment: Service[] = pays ? [...money.services, parts.errorBudget().service] : []
   return { ...parts, processorDeps, payment }

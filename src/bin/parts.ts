@@ -28,6 +28,7 @@ import { createMetrics } from '#runtime/metrics.ts'
 import { createFailFastRedisClient } from '#runtime/redis.ts'
 import { type Service, service } from '#runtime/service.ts'
 import { databaseOf, kafkaOf, redisAddressOf, redisOwnerOf, retryRedisOf, streamConnectionOf } from './connections.ts'
+import type { RedisRole } from './redis-rights.ts'
 
 export interface PartsOptions {
   logger: Logger
@@ -41,22 +42,25 @@ export interface PartsOptions {
   watchesFailures?: boolean
   /** For who cannot wait for a Redis that is away, in ms. */
   redisCommandTimeoutMs?: number
+  /** Calls the Money API, or looks at how that goes. Default true. */
+  pays?: boolean
 }
 
 export type Parts = Awaited<ReturnType<typeof partsOf>>
 
 /** From settings to parts, for processes and CLI alike: each is made when it is first asked for, once, and not started. */
-export async function partsOf(name: string, config: CliConfig, options: PartsOptions) {
-  const { logger, redisCommandTimeoutMs } = options
+export async function partsOf(role: RedisRole, config: CliConfig, options: PartsOptions) {
+  const { logger, redisCommandTimeoutMs: commandTimeoutMs, pays = true } = options
+  const user = { role, pays }
   const database = await databaseOf(config)
   const { kysely } = database
   const promotions = createPromotionRepository(kysely)
   const results = createGiftResultRepositories(kysely, { maxAmount: config.GIFT_MAX_AMOUNT })
-  const metrics = once(() => createMetrics(name))
+  const metrics = once(() => createMetrics(role))
   const promotionMetrics = once(() => createPromotionMetrics(metrics()))
   const kafka = once(() => kafkaOf({ ...config, KAFKA_BROKERS: needed(config, 'KAFKA_BROKERS') }, logger))
-  const stream = once(() => streamConnectionOf(redisConfigOf(config), logger))
-  const redis = once(() => retryRedisOf(redisConfigOf(config), logger, redisCommandTimeoutMs))
+  const stream = once(() => streamConnectionOf(redisConfigOf(config), logger, user))
+  const redis = once(() => retryRedisOf(redisConfigOf(config), logger, { commandTimeoutMs, user }))
   const statusCache = once(() => new CampaignPromotionStatusCacheService(promotions))
   const errorBudget = once(
     () =>
@@ -116,7 +120,7 @@ export async function partsOf(name: string, config: CliConfig, options: PartsOpt
     ),
     /** Starts after database and Redis, before anything writes to either. */
     redisOwner: (fatal: (error: Error) => void) =>
-      redisOwnerOf(name, redisConfigOf(config), { database, redis: redis(), stream: stream(), logger, fatal }),
+      redisOwnerOf(role, redisConfigOf(config), { database, redis: redis(), stream: stream(), logger, fatal }),
   }
 }
 

@@ -25,11 +25,19 @@ const HINTS: readonly { error: RegExp; isTls?: boolean; hint: string }[] = [
 export function describeRefusal(client: Redis | Cluster, setting: string, error: unknown): string {
   const verb = isFinalRefusal(error) || error instanceof ReplyError ? 'refuses us' : 'does not answer'
   const reason = errorLine(error)
-  const { tls } = client instanceof Cluster ? (client.options.redisOptions ?? {}) : client.options
-  const isTls = tls !== undefined
+  const isTls = nodeOptionsOf(client).tls !== undefined
   const known = HINTS.find(each => each.error.test(reason) && (each.isTls ?? isTls) === isTls)
-  return `Redis (${setting}) ${verb}: ${reason}${known === undefined ? '' : ` (${known.hint})`}`
+  const hint = /\bNOPERM\b/.test(reason) ? `the user is «${userOf(client)}»` : known?.hint
+  return `Redis (${setting}) ${verb}: ${reason}${hint === undefined ? '' : ` (${hint})`}`
 }
+
+/** Who the server takes us for. */
+export function userOf(client: Redis | Cluster): string {
+  return nodeOptionsOf(client).username ?? 'default'
+}
+
+const nodeOptionsOf = (client: Redis | Cluster) =>
+  (client instanceof Cluster ? client.options.redisOptions : client.options) ?? {}
 
 /** Why a client does not get there: ioredis tells only those who listen, and rejects commands with less. */
 export interface LastReason {

@@ -39,6 +39,9 @@ beforeAll(async () => {
     ['nobody', ''],
     ['looker', '~* &* +ping +info'],
     ['reader', '~* &* +@all -@write'],
+    ['setter', '~* &* +@all -xadd'],
+    ['deaf', '~* &* +@all -xreadgroup -bzpopmin'],
+    ['stranger', '~other:* ~promostream:owner* &* +@all'],
   ] as const)
     await redis.probe.acl('SETUSER', user, 'on', `>${SECRET}`, ...rights.split(' ').filter(Boolean))
 }, 60_000)
@@ -92,7 +95,11 @@ interface Case {
   url: () => string
   cluster?: boolean
   why: RegExp
+  /** Who sends what is refused; all, where it is not said. */
+  programs?: readonly Program[]
 }
+
+const asUser = (name: string) => () => `redis://${name}:${SECRET}@127.0.0.1:${port}`
 
 const CASES: Record<string, Case> = {
   'a wrong password': { url: () => `redis://app:${SECRET}-not@127.0.0.1:${port}`, why: /refuses us: WRONGPASS/ },
@@ -118,16 +125,31 @@ const CASES: Record<string, Case> = {
     url: () => `redis://app:${SECRET}@127.0.0.1:${closedPort}`,
     why: /does not answer: .*ECONNREFUSED/,
   },
-  'a user without any rights': { url: () => `redis://nobody:${SECRET}@127.0.0.1:${port}`, why: /refuses us: .*NOPERM/ },
-  'a user who may only look': { url: () => `redis://looker:${SECRET}@127.0.0.1:${port}`, why: /refuses us: .*NOPERM/ },
-  'a user who may not write': { url: () => `redis://reader:${SECRET}@127.0.0.1:${port}`, why: /refuses us: .*NOPERM/ },
+  'a user without any rights': { url: asUser('nobody'), why: /refuses us: .*«nobody»/ },
+  'a user who may only look': { url: asUser('looker'), why: /refuses us: .*«looker»/ },
+  'a user who may not write': { url: asUser('reader'), why: /refuses us: .*«reader»/ },
+  'a user who may SET, and not XADD': {
+    url: asUser('setter'),
+    why: /refuses us: the user «setter» may not run XADD: NOPERM/,
+    programs: ['listener', 'worker'],
+  },
+  'a user who may not read what is there': {
+    url: asUser('deaf'),
+    why: /refuses us: the user «deaf» may not run (XREADGROUP|BZPOPMIN): NOPERM/,
+    programs: ['worker'],
+  },
+  'a user of other keys than ours': {
+    url: asUser('stranger'),
+    why: /refuses us: the user «stranger» may not use keys like «(campaign-promotion-0:voucher:stream|promostream:campaign-promotion-retry:rights)».*: NOPERM/,
+    programs: ['admin', 'cli rebuild'],
+  },
 }
 
 describe.each(['REDIS_URL', 'REDIS_STREAM_URL'] as const)('a start that cannot go on for its %s', variable => {
   test.each(Object.keys(CASES))(
     '%s: one line that names it and the reason, soon, and exit code 1',
     async name => {
-      const { url, cluster, why } = CASES[name]!
+      const { url, cluster, why, programs: senders = Object.keys(PROGRAMS) as Program[] } = CASES[name]!
       const good = `redis://app:${SECRET}@127.0.0.1:${port}`
       const settings = {
         REDIS_URL: variable === 'REDIS_URL' ? url() : good,
@@ -138,7 +160,7 @@ describe.each(['REDIS_URL', 'REDIS_STREAM_URL'] as const)('a start that cannot g
         'cli rebuild': 'REDIS_STREAM_URL',
         'cli resume-calls': 'REDIS_URL',
       }
-      const programs = (Object.keys(PROGRAMS) as Program[]).filter(program => (ofOne[program] ?? variable) === variable)
+      const programs = senders.filter(program => (ofOne[program] ?? variable) === variable)
       const ends = await Promise.all(programs.map(program => start(program, settings)))
       for (const [index, end] of ends.entries()) {
         expect([programs[index], end.code, end.why]).toEqual([programs[index], 1, [expect.stringMatching(why)]])
