@@ -51,7 +51,9 @@ test.each(ROLES)('whatever command a %s lacks is named, and nothing is left of t
       await allow(`-${rule}`)
       await expect(ask(questions)).rejects.toMatchObject({
         code: 'REDIS_RIGHTS',
-        message: expect.stringMatching(`^Redis \\(REDIS_URL\\) refuses us: the user «app» may not run ${name}: .*NOPERM`),
+        message: expect.stringMatching(
+          `^Redis \\(REDIS_URL\\) refuses us: the user «app» may not run ${name}: .*NOPERM`,
+        ),
       })
     }
     // Who may not delete leaves a text for a minute; the next one removes it.
