@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
-import type { Cluster, Redis } from 'ioredis'
+import { type Cluster, type Redis, ReplyError } from 'ioredis'
 import type { DatabaseIdentity, ProcessRepository } from '#database/processes.ts'
 import { CodedError, errorLine, toError } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
@@ -89,8 +89,17 @@ async function assertOnePrefix({ processes, keyPrefix }: RedisOwnerParts): Promi
 }
 
 async function assertOwner(redis: OwnedRedis, keyPrefix: string, identity: DatabaseIdentity): Promise<void> {
-  await named(redis, client => client.set(ownerKey(keyPrefix), markOf(identity), 'NX'))
+  try {
+    await named(redis, client => client.set(ownerKey(keyPrefix), markOf(identity), 'NX'))
+  } catch (error) {
+    // Out of memory it can still be read, and is emptied by whoever starts: the mark is set at a later look.
+    if (!isOutOfMemory((error as Error).cause)) throw error
+  }
   await assertNotMarked(redis, keyPrefix, identity)
+}
+
+function isOutOfMemory(error: unknown): boolean {
+  return error instanceof ReplyError && errorLine(error).startsWith('OOM ')
 }
 
 /** Rejects (`REDIS_OWNER`) when the mark is another database's. */

@@ -9,8 +9,22 @@ export async function ensureGroup(connection: StreamConnection, stream: string, 
   try {
     await connection.client.xgroup('CREATE', stream, group, '0', 'MKSTREAM')
   } catch (error) {
-    if (!errorLine(error).includes('BUSYGROUP')) throw error
+    const reason = errorLine(error)
+    if (reason.includes('BUSYGROUP')) return
+    // Out of memory a server refuses this even where both exist. Reading and deleting need none, and make room.
+    if (!reason.includes('OOM ') || !(await isThere(connection, stream, group))) throw error
   }
+}
+
+async function isThere(connection: StreamConnection, stream: string, group: string): Promise<boolean> {
+  return (await lastDelivered(connection, stream, group).catch(() => undefined)) !== undefined
+}
+
+/** The last id that the group was given; undefined without a group. Rejects without a stream. */
+async function lastDelivered(connection: StreamConnection, stream: string, name: string): Promise<string | undefined> {
+  const groups = (await connection.client.xinfo('GROUPS', stream)) as unknown[][]
+  const fields = groups.find(group => group[group.indexOf('name') + 1] === name)
+  return fields === undefined ? undefined : (fields[fields.indexOf('last-delivered-id') + 1] as string)
 }
 
 /** An entry that was taken or found again: its fields (null when it was deleted) and the server's count of deliveries. */
@@ -63,11 +77,9 @@ export class ConsumerGroup {
     return ((reply as [string, RawEntry[]][] | null)?.[0]?.[1] ?? []) as RawEntry[]
   }
 
-  /** The last id the group was given; undefined without a group. */
-  async lastDeliveredId(): Promise<string | undefined> {
-    const groups = (await this.#client.xinfo('GROUPS', this.stream)) as unknown[][]
-    const fields = groups.find(group => group[group.indexOf('name') + 1] === this.group)
-    return fields === undefined ? undefined : (fields[fields.indexOf('last-delivered-id') + 1] as string)
+  /** The last id that the group was given; undefined without a group. */
+  lastDeliveredId(): Promise<string | undefined> {
+    return lastDelivered(this.#connection, this.stream, this.group)
   }
 
   /**

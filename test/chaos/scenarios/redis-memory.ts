@@ -26,16 +26,21 @@ export const redisMemory: Scenario = {
     const promotion = await system.plan(messages)
     await system.run(promotion)
     // What is not ours fills most of it: there is room for a part of the gifts, whatever the server itself needs.
-    await system.redis.set('ballast', 'x'.repeat(BALLAST_BYTES))
-    const used = Number(/used_memory:(\d+)/.exec(await system.redis.info('memory'))?.[1])
+    for (let part = 0; part < BALLAST_BYTES; part += 2 ** 20) await system.redis.append('ballast', 'x'.repeat(2 ** 20))
+    // What the ballast came in is given back a moment later.
+    await system.until('little beside the ballast', async () => (await usedBytes(system)) < BALLAST_BYTES * 1.2)
+    const used = await usedBytes(system)
     const roomBytes = Math.min(MAX_BYTES - BALLAST_BYTES, (messages / 4) * BYTES_A_GIFT)
     await system.redis.config('SET', 'maxmemory', Math.min(MAX_BYTES, used + roomBytes))
     const publishing = system.publish(promotion)
     await system.until('refusals', async () => (await refusals(system)) >= refusalsWanted, 300_000)
     await publishing
     const refused = await refusals(system)
-    // From now on there is none at all. Reading, acknowledging and deleting need none: the work goes on.
+    // From now on there is none at all. Reading, acknowledging and deleting need none: the work goes on, also in a worker
+    // that begins now.
     await system.redis.config('SET', 'maxmemory', BALLAST_BYTES)
+    await system.kill(worker)
+    await system.child('worker')
     const { SUCCESS: paidBefore } = await system.count(promotion)
     const workedOnAfterSeconds = await system.until('work goes on', async () => {
       return (await system.count(promotion)).SUCCESS > paidBefore + 100
@@ -46,7 +51,6 @@ export const redisMemory: Scenario = {
     )
     const refusedMeanwhile = (await refusals(system)) - refused
     say(`${refused} commands refused; 100 gifts paid meanwhile after ${workedOnAfterSeconds} s`)
-    await system.child('worker')
     await system.redis.config('SET', 'maxmemory', '0')
     await system.redis.del('ballast')
     const probe = await system.plan(10, 'POINT')
@@ -56,7 +60,6 @@ export const redisMemory: Scenario = {
       'a gift published now is paid',
       async () => (await system.count(probe)).SUCCESS === 10,
     )
-    await worker.stop()
     return {
       figures: { refused, refusedMeanwhile, workedOnAfterSeconds, normalSeconds },
       checks: {
@@ -66,6 +69,10 @@ export const redisMemory: Scenario = {
       },
     }
   },
+}
+
+async function usedBytes(system: ChaosSystem): Promise<number> {
+  return Number(/used_memory:(\d+)/.exec(await system.redis.info('memory'))?.[1])
 }
 
 async function refusals(system: ChaosSystem): Promise<number> {

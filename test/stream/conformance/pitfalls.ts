@@ -158,6 +158,21 @@ describe('out of memory', () => {
       await redis.onEach(node => node.config('SET', 'maxmemory', '0'))
     }
   })
+
+  test('a worker that begins then works too, on a group that is there', async () => {
+    await queueOf().ensureGroup()
+    await queueOf().addBulk(jobs(30))
+    await redis.onEach(node => node.config('SET', 'maxmemory', '1'))
+    try {
+      let done = 0
+      work(() => void done++)
+      await until('an empty stream', isEmptied)
+      expect(done).toBe(30)
+      await expect(queueOf().ensureGroup('another')).rejects.toThrow('OOM')
+    } finally {
+      await redis.onEach(node => node.config('SET', 'maxmemory', '0'))
+    }
+  })
 })
 
 describe('a long script stops the server for everybody', () => {
