@@ -71,6 +71,7 @@ async function judgePromotion(
       String(promotion.firstTargetId + BigInt(index)),
     ),
   )
+  say('I1: two rows of one gift', all.filter(row => rows.get(row.target) !== row).map(targetOf))
   say(
     'I1: lost',
     [...wanted].filter(id => !rows.has(id) && !skipped.has(id) && !system.invalid.has(id)),

@@ -2,13 +2,14 @@ import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { ProjectCopy } from '../mutants/project-copy.ts'
-import { type NamedTest, PLANTED_BUGS, type PlantedBug } from './build/planted-bugs.ts'
+import type { Invariant, NamedTest, PlantedBug } from './build/planted-bug.ts'
+import { PLANTED_BUGS } from './build/planted-bugs.ts'
 import { edited, sourceOf } from './build/source-edits.ts'
 
 /**
  * Plants each known bug, one at a time, and runs what has to notice it, first without the bug: `npm run chaos:mutants --
- * [--only NAME] [--seed S]`. The last line is JSON; exit code 0 only if every bug was caught on a seed that is green
- * without it.
+ * [--only NAME] [--seed S]`. The last line is JSON: also which invariant of the judge of fault runs which bug was seen to
+ * break. Exit code 0 only if every bug was caught on a seed that is green without it, by the invariant that it names.
  */
 const { values } = parseArgs({
   options: { only: { type: 'string' }, seed: { type: 'string', default: '1' } },
@@ -32,8 +33,8 @@ const MESSAGES: Readonly<Record<string, number>> = {
 
 interface Ending {
   isGreen: boolean
-  /** The first violation, or how it broke off. */
-  why: string
+  /** What was violated, or how it broke off. */
+  violations: string[]
 }
 
 const bugs = Object.entries(PLANTED_BUGS).filter(
@@ -41,18 +42,25 @@ const bugs = Object.entries(PLANTED_BUGS).filter(
 )
 const clean = new Map<string, boolean>()
 const survivors: string[] = []
-for (const [name, { caughtBy }] of bugs) {
+/** Which bugs the judge of fault runs has noticed by which invariant. */
+const brokenBy: Partial<Record<Invariant, string[]>> = {}
+for (const [name, { caughtBy, breaks }] of bugs) {
   const catcher = typeof caughtBy === 'string' ? caughtBy : `${caughtBy.path} «${caughtBy.title}»`
   if (!clean.has(catcher)) clean.set(catcher, (await runCatcher(caughtBy)).isGreen)
-  const { isGreen, why } = await runCatcher(caughtBy, name)
-  const isCaught = clean.get(catcher) === true && !isGreen
+  const { isGreen, violations } = await runCatcher(caughtBy, name)
+  const broken = invariantsIn(violations)
+  const isCaught = clean.get(catcher) === true && !isGreen && (breaks === undefined || broken.has(breaks))
   if (!isCaught) survivors.push(name)
+  else if (typeof caughtBy === 'string' && caughtBy !== 'simulation')
+    for (const invariant of broken) brokenBy[invariant] = [...(brokenBy[invariant] ?? []), name]
   const verdict = isCaught ? 'caught' : clean.get(catcher) ? 'SURVIVES' : 'NOT GREEN WITHOUT IT'
-  process.stderr.write(`${name}: ${verdict} by ${catcher}${isGreen ? '' : `: ${why}`}\n`)
+  const found = isGreen ? '' : `: ${violations.map(what => what.slice(0, 160)).join(' · ')}`
+  process.stderr.write(`${name}: ${verdict} by ${catcher}${found}\n`)
 }
 const caught = bugs.length - survivors.length
 const ok = survivors.length === 0
-process.stdout.write(`${JSON.stringify({ seed: Number(values.seed), bugs: bugs.length, caught, ok, survivors })}\n`)
+const seed = Number(values.seed)
+process.stdout.write(`${JSON.stringify({ seed, bugs: bugs.length, caught, ok, survivors, brokenBy })}\n`)
 process.exit(ok ? 0 : 1)
 
 function runCatcher(caughtBy: PlantedBug['caughtBy'], bug?: string): Promise<Ending> {
@@ -68,7 +76,7 @@ async function runTest({ project, path, title }: NamedTest, bug?: string): Promi
   try {
     const args = ['--selectProjects', project, '--runTestsByPath', path, '--testNamePattern', title]
     const ending = await copy.planted(texts, () => copy.jest(args, process.env))
-    return { isGreen: ending === 'passed', why: `the test ${ending}` }
+    return { isGreen: ending === 'passed', violations: [`the test ${ending}`] }
   } finally {
     copy.remove()
   }
@@ -98,18 +106,22 @@ function runFaults(caughtBy: string, bug?: string): Promise<Ending> {
       ['--disable-warning=ExperimentalWarning', ...args],
       { env, maxBuffer: 2 ** 28 },
       (error, stdout) => {
-        resolve({ isGreen: error === null, why: reasonIn(stdout.trim().split('\n').at(-1) ?? '') })
+        resolve({ isGreen: error === null, violations: violationsIn(stdout.trim().split('\n').at(-1) ?? '') })
       },
     )
   })
 }
 
-function reasonIn(line: string): string {
+function violationsIn(line: string): string[] {
   try {
     const said = JSON.parse(line) as { violations: unknown; failures?: { violations: string[] }[] }
-    const [first] = said.failures?.[0]?.violations ?? (said.violations as string[])
-    return String(first).slice(0, 160)
+    return said.failures?.[0]?.violations ?? (said.violations as string[])
   } catch {
-    return 'no verdict'
+    return ['no verdict']
   }
+}
+
+function invariantsIn(violations: readonly string[]): Set<Invariant> {
+  const named = violations.map(what => /^I[1-7](?=[: ])/.exec(what)?.[0])
+  return new Set(named.filter(name => name !== undefined) as Invariant[])
 }

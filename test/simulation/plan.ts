@@ -79,6 +79,8 @@ const MENDED_AT_ONCE: readonly FaultKind[] = [
 const BESIDE_A_KILLER: readonly FaultKind[] = ['lost-reply', 'cut', 'silence']
 /** Longer than a world may take after such faults. */
 const LONG_IDLE_MS = 60_000
+/** Spoilt answers may open the breaker again and again once it was open, for a few seconds each. */
+const SPOILT_DRAIN_MS = 55_000
 
 export function planOf(seed: number, plants: ReadonlySet<Plant> = new Set()): Plan {
   const random = new Random(seed, 1)
@@ -96,7 +98,7 @@ export function planOf(seed: number, plants: ReadonlySet<Plant> = new Set()): Pl
     size: random.next(),
     whom: random.next(),
   }))
-  return {
+  const plan = {
     seed,
     workers: random.whole(1, 3),
     slots,
@@ -113,6 +115,7 @@ export function planOf(seed: number, plants: ReadonlySet<Plant> = new Set()): Pl
     faults: faults.sort((left, right) => left.step - right.step),
     plants,
   }
+  return isQuick && plan.moneyFaultRate > 0 ? { ...plan, drainMs: SPOILT_DRAIN_MS } : plan
 }
 
 /**

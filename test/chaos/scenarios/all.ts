@@ -8,6 +8,7 @@ import { fairness } from './fairness.ts'
 import { forbidden } from './forbidden.ts'
 import { frozen } from './frozen.ts'
 import { insertKills } from './insert-kills.ts'
+import { kafka } from './kafka.ts'
 import { kills } from './kills.ts'
 import { listenersComeAndGo } from './listeners-come-and-go.ts'
 import { longTransaction } from './long-transaction.ts'
@@ -21,6 +22,7 @@ import { redisLoss } from './redis-loss.ts'
 import { redisMemory } from './redis-memory.ts'
 import { redisSilent } from './redis-silent.ts'
 import { sigterm } from './sigterm.ts'
+import { soak } from './soak.ts'
 import { streamFailover } from './stream-failover.ts'
 import { streamKills } from './stream-kills.ts'
 
@@ -32,6 +34,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   frozen,
   sigterm,
   postgres,
+  kafka,
   bare,
   'money-faults': moneyFaults,
   'no-dedup': noDedup,
@@ -51,6 +54,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   'long-transaction': longTransaction,
   'stream-kills': streamKills,
   'stream-failover': streamFailover,
+  soak,
 }
 
 /** What every change is tried with, and how many gifts each gets: minutes, not hours. */
