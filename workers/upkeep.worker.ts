@@ -11,6 +11,8 @@ export interface UpkeepWorkerOptions {
   upkeep: UpkeepDeps
   balance: BalanceCheck
   refills: Pick<RefillRounds, 'round'>
+  /** Of installations that seal their promotions. */
+  seals?: { round(hasTime: () => boolean): Promise<void> } | undefined
   /** Pauses between two rounds, in ms. */
   followIntervalMs: number
   sweepIntervalMs: number
@@ -26,10 +28,11 @@ export interface UpkeepWorker extends Service {
 const STALE_AFTER_MS = 15_000
 /** How soon a stream that has drained is filled again, in ms; without rows that wait for it this costs nothing. */
 const REFILL_INTERVAL_MS = 200
+const SEAL_INTERVAL_MS = 5000
 
 /** Timers, not a BullMQ scheduler: the medic must not die with the patient. To follow the status once is part of the start. */
 export function createUpkeepWorker(options: UpkeepWorkerOptions): UpkeepWorker {
-  const { statusFollower, refills, upkeep, balance, followIntervalMs, sweepIntervalMs } = options
+  const { statusFollower, refills, upkeep, balance, seals, followIntervalMs, sweepIntervalMs } = options
   let lastRoundAtMs = performance.now()
   let isStopping = false
   const hasTime = () => !isStopping
@@ -44,6 +47,7 @@ export function createUpkeepWorker(options: UpkeepWorkerOptions): UpkeepWorker {
     createRound('sweep', sweepIntervalMs, upkeep, () => sweepRound(upkeep, hasTime)),
     createRound('check-unknown', sweepIntervalMs, upkeep, () => checkUnknownRound(upkeep, hasTime)),
     createRound('balance', sweepIntervalMs, upkeep, () => balance.round()),
+    ...(seals === undefined ? [] : [createRound('seal', SEAL_INTERVAL_MS, upkeep, () => seals.round(hasTime))]),
   ] as const
   const stopAll = async () => void (await Promise.all(rounds.map(round => round.stop())))
   const life = service('upkeep', {

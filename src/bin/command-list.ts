@@ -84,6 +84,16 @@ export const COMMANDS: Readonly<Record<string, ListedCommand>> = {
       'prove that messages, rows, entries, retry jobs, charges and counters say the same, or name what does not',
     load: async () => (await import('./commands/audit.ts')).auditCommand,
   },
+  receipt: {
+    arguments: '<target>',
+    description: 'print the proof that a gift is part of its promotion’s sealed account, as JSON',
+    load: async () => (await import('./commands/receipt.ts')).receiptCommand,
+  },
+  verify: {
+    arguments: '[file]',
+    description: 'check a receipt, with nothing but its file; or the rows of a promotion against its seal',
+    load: async () => (await import('./commands/verify.ts')).verifyCommand,
+  },
   doctor: {
     description: 'looks at settings, PostgreSQL, Redis, Kafka and the Money API, and says what is wrong and what to do',
     load: async () => (await import('./commands/doctor.ts')).doctorCommand,

@@ -9,6 +9,7 @@ import type { StartedDeps } from '#promotion/consumers/started.ts'
 import { PromotionStreamManager } from '#promotion/consumers/stream-manager.ts'
 import { deadLetterLabel } from '#promotion/metrics.ts'
 import { createRetryProcessors } from '#promotion/payment/processors.ts'
+import { sealRound } from '#promotion/seal/seal.ts'
 import { createBalanceCheck } from '#promotion/upkeep/balance-check.ts'
 import { createLockWatch } from '#promotion/upkeep/lock-watch.ts'
 import { ResumedRetries } from '#promotion/upkeep/lost-retries.ts'
@@ -121,6 +122,7 @@ export function upkeepOf(config: WorkerConfig, parts: GiftParts, needs: UpkeepNe
     statusFollower,
     balance: createBalanceCheck({ kysely, metrics: parts.metrics(), logger, onLock }),
     refills,
+    seals: sealsOf(config, parts),
     followIntervalMs: FOLLOW_INTERVAL_MS,
     sweepIntervalMs: config.SWEEP_INTERVAL_MS,
     upkeep: {
@@ -141,6 +143,13 @@ export function upkeepOf(config: WorkerConfig, parts: GiftParts, needs: UpkeepNe
       onFound: (what, count) => metrics.upkeepFound.inc({ what }, count),
     },
   })
+}
+
+/** Only with a key to sign with. */
+function sealsOf({ SEAL_PRIVATE_KEY: privateKeyPem }: WorkerConfig, { database, logger }: GiftParts) {
+  if (privateKeyPem === undefined) return undefined
+  const deps = { kysely: database.kysely, privateKeyPem, logger }
+  return { round: (hasTime: () => boolean) => sealRound(deps, hasTime) }
 }
 
 type StartedNeeds = Pick<StartedDeps, 'statusFollower' | 'onAnswered'> & { onFatal: ProcessLife['fatal'] }

@@ -1,3 +1,4 @@
+import { createPrivateKey } from 'node:crypto'
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { parseDatabaseUrl } from './database-url.ts'
@@ -96,6 +97,20 @@ export const baseUrl = url('http', 'https').superRefine((value, context) => {
 export const headerToken = z
   .string()
   .regex(/^[\x21-\x7e]+$/, 'has a character that cannot stand in a header: only visible ASCII without blanks can')
+
+/** A private key for signatures as PEM; `\\n` stands for a line end where a file of settings takes one line only. */
+export const ed25519PrivateKey = z
+  .string()
+  .transform(value => value.replaceAll('\\n', '\n'))
+  .refine(isEd25519, 'must be an Ed25519 private key in PEM, without a passphrase: openssl genpkey -algorithm ed25519')
+
+function isEd25519(pem: string): boolean {
+  try {
+    return createPrivateKey(pem).asymmetricKeyType === 'ed25519'
+  } catch {
+    return false
+  }
+}
 
 /** A name that Kafka takes for a topic. */
 export const topicName = z

@@ -46,7 +46,9 @@ function resolved(environment: Environment, schema: z.ZodObject): Environment {
 
 /** What no setting can hold; URL parsers would drop a line end in silence. */
 function unusableText(value: string): string | undefined {
-  if (/\p{Cc}/u.test(value)) return 'has a control character or a line end in it'
+  // A key in PEM has lines.
+  const line = value.startsWith('-----BEGIN ') ? value.replaceAll(/\r?\n/g, '') : value
+  if (/\p{Cc}/u.test(line)) return 'has a control character or a line end in it'
   if (/^(["']).*\1$/.test(value)) return 'stands in quotation marks, which would be part of it: leave them out'
   return undefined
 }

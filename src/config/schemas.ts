@@ -9,6 +9,7 @@ import {
   databaseUrl,
   durationMs,
   durationMsOrNone,
+  ed25519PrivateKey,
   flag,
   headerToken,
   host,
@@ -175,7 +176,12 @@ export const listenerSchema = withCrossChecks(
   }),
 )
 export const workerSchema = withCrossChecks(
-  everything.extend({ ...probeHost, WORKER_PORT: port.prefault('3002') }),
+  everything.extend({
+    ...probeHost,
+    WORKER_PORT: port.prefault('3002'),
+    SEAL_PRIVATE_KEY: ed25519PrivateKey.optional(),
+    SEAL_PRIVATE_KEY_FILE: text.optional(),
+  }),
 ).superRefine(({ DATABASE_POOL_MAX: poolMax }, context) => {
   if (poolMax >= WORKER_POOL_MIN) return
   context.addIssue({

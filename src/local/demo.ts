@@ -1,5 +1,5 @@
 import '#runtime/node-version.cjs'
-import { randomBytes } from 'node:crypto'
+import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { Command, InvalidArgumentError } from 'commander'
 import { processEnvironment } from '#config/environment.ts'
 import { migrate, openDatabase } from '#database/database.ts'
@@ -21,6 +21,7 @@ interface DemoOptions {
   faults: number
   json?: boolean
   keep?: boolean
+  seal?: boolean
 }
 
 function wholeNumber(minimum: number, maximum: number) {
@@ -38,6 +39,7 @@ const program = new Command('demo')
   .option('--messages <n>', 'gifts in all', wholeNumber(1, 10_000_000), 20_000)
   .option('--money-latency <ms>', 'how long a Money API call takes', wholeNumber(0, 60_000), 50)
   .option('--faults <percent>', 'share of Money API calls that go wrong', wholeNumber(0, 90), 0)
+  .option('--seal', 'seal the completed promotions with a key of this run, and prove a gift of each')
   .option('--json', 'print one JSON object as the last line of stdout')
   .option('--keep', 'leave everything running and print the addresses')
 
@@ -49,7 +51,14 @@ try {
   process.exitCode = 1
 }
 
-async function demo({ messages, moneyLatency, faults, json, keep = false }: DemoOptions): Promise<boolean> {
+async function demo({
+  messages,
+  moneyLatency,
+  faults,
+  json,
+  keep = false,
+  seal = false,
+}: DemoOptions): Promise<boolean> {
   const inherited = Object.fromEntries(Object.entries(processEnvironment()).filter(([, value]) => value !== undefined))
   const stack = await startStack({
     env: inherited,
@@ -62,8 +71,9 @@ async function demo({ messages, moneyLatency, faults, json, keep = false }: Demo
   process.on('SIGINT', stop)
   process.on('SIGTERM', stop)
   try {
-    const env = demoEnvironment({ ...inherited, ...stack.env } as Record<string, string>, inherited)
-    const result = await runOn(env, messages, { keep, isMock: stack.kafka === 'mock' })
+    const sealing = seal ? { SEAL_PRIVATE_KEY: newSealKey() } : {}
+    const env = demoEnvironment({ ...inherited, ...stack.env, ...sealing } as Record<string, string>, inherited)
+    const result = await runOn(env, messages, { keep, isMock: stack.kafka === 'mock', isSealed: seal })
     report(result, stack.kafka === 'mock' ? 'mock' : 'apache', json === true)
     if (keep) return describeKept(env, result, stack.howToStop)
     await stopChildren(result.children)
@@ -71,6 +81,10 @@ async function demo({ messages, moneyLatency, faults, json, keep = false }: Demo
   } finally {
     if (!keep) await stack.close()
   }
+}
+
+function newSealKey(): string {
+  return generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
 }
 
 /** Topics, groups and keys of this run alone, so that a Kafka and a Redis that others use too can be given. */
@@ -98,7 +112,7 @@ function demoEnvironment(
 async function runOn(
   env: Record<string, string>,
   messages: number,
-  { keep, isMock }: { keep: boolean; isMock: boolean },
+  { keep, isMock, isSealed }: { keep: boolean; isMock: boolean; isSealed: boolean },
 ): Promise<DemoResult> {
   const value = (name: string) => env[name] ?? ''
   const databaseOptions = { url: value('DATABASE_URL'), poolMax: 4, timeoutMs: 30_000 }
@@ -131,6 +145,7 @@ async function runOn(
             invalidTopic: value('KAFKA_TOPIC_INVALID'),
           },
       keep,
+      isSealed,
       say,
       countInvalid: () => countRecords(kafka, value('KAFKA_TOPIC_INVALID')),
     })
@@ -140,13 +155,14 @@ async function runOn(
   }
 }
 
-function report({ account, seconds }: DemoResult, kafka: string, json: boolean): void {
+function report({ account, seconds, seals }: DemoResult, kafka: string, json: boolean): void {
   const perSecond = Math.round(account.messages / seconds)
   const { SUCCESS: success, FAILED: failed, UNKNOWN: unknown, PENDING: pending, RETRYING: retrying } = account.states
   const lines = [
     '',
     `${account.messages.toLocaleString('en')} gifts in ${seconds.toFixed(1)} s = ${perSecond.toLocaleString('en')}/s`,
     ...describeAccount(account),
+    ...seals,
     ...(isBalanced(account) ? ['the account balances'] : [...account.findings, 'THE ACCOUNT DOES NOT BALANCE']),
   ]
   if (kafka === 'mock') lines.push('NOTE: on librdkafka’s mock cluster, not on Apache Kafka')

@@ -14,6 +14,8 @@ export interface DemoParts {
   /** Where the audit reads the messages. */
   audited: AuditSources['kafka'] | undefined
   keep: boolean
+  /** Waits for the seals, and checks them. */
+  isSealed: boolean
   say(line: string): void
   /** Records on the demo's invalid topic. */
   countInvalid(): Promise<number>

@@ -9,6 +9,7 @@ import { type Child, startChild } from './children.ts'
 import type { DemoParts, DemoTopics } from './demo-parts.ts'
 import { type DemoPromotion, publishGifts } from './gifts.ts'
 import { type DemoAdmin, describeAdmin, leaveRunning, startAdmin } from './look-around.ts'
+import { describeSeal } from './seals.ts'
 import { watchUntilFinal } from './watch.ts'
 
 export interface DemoResult {
@@ -18,6 +19,8 @@ export interface DemoResult {
   children: Child[]
   /** Of a demo that is kept. */
   admin: DemoAdmin | undefined
+  /** What a demo that seals has to tell of it. */
+  seals: string[]
 }
 
 /** As many gifts of each type; ids that no other run has used. */
@@ -69,19 +72,26 @@ export async function runDemo(messages: number, parts: DemoParts): Promise<DemoR
       for (const line of describeAdmin(admin)) parts.say(line)
     }
     const paid = await payAll(messages, promotions, parts)
+    const seals = parts.isSealed ? await sealsOf(promotions, parts) : []
     if (parts.keep) await leaveRunning(parts)
-    return { ...paid, children, admin }
+    return { ...paid, children, admin, seals }
   } catch (error) {
     await stopChildren(children)
     throw error
   }
 }
 
+async function sealsOf(promotions: readonly DemoPromotion[], { kysely, say }: DemoParts): Promise<string[]> {
+  say('waiting until the promotions are completed and sealed')
+  const lines = await Promise.all(promotions.map(promotion => describeSeal(kysely, promotion)))
+  return lines.flat()
+}
+
 async function payAll(
   messages: number,
   promotions: readonly DemoPromotion[],
   parts: DemoParts,
-): Promise<Omit<DemoResult, 'children' | 'admin'>> {
+): Promise<Omit<DemoResult, 'children' | 'admin' | 'seals'>> {
   const { kysely, events, topics, moneyUrl, say } = parts
   for (const { id, type, gifts } of promotions) {
     const value = JSON.stringify({ promotionId: id, totalCount: gifts, type })

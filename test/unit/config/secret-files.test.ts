@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -17,6 +18,7 @@ const VALUES: Record<(typeof SECRET_NAMES)[number], string> = {
   REDIS_STREAM_URL: 'redis://:canary-secret@streams:6379',
   KAFKA_SASL_PASSWORD: 'canary-secret-k',
   MONEY_API_TOKEN: 'canary-secret-m',
+  SEAL_PRIVATE_KEY: generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
   ADMIN_USERS: 'vera:viewer:scrypt.32768.8.3.AAAAAAAAAAAAAAAAAAAAAA.canary-secret',
   ADMIN_HOOK_SECRET: 'canary-secret-h',
   ADMIN_SESSION_SECRET: 'canary-secret-of-thirty-two-characters',
@@ -43,8 +45,9 @@ describe('secrets from files', () => {
   test.each(SECRET_NAMES)('%s comes from the file that its _FILE names, without the line end', name => {
     const { [name]: _, ...without } = others as Record<string, string>
     const path = fileOf(name, `${VALUES[name]}\r\n`)
-    const config = loadConfig(adminSchema, { ...without, [`${name}_FILE`]: path }) as Record<string, unknown>
-    expect(config[name]).toEqual((loadConfig(adminSchema, { ...others, [name]: VALUES[name] }) as typeof config)[name])
+    const schema = name in adminSchema.shape ? adminSchema : workerSchema
+    const config = loadConfig(schema, { ...without, [`${name}_FILE`]: path }) as Record<string, unknown>
+    expect(config[name]).toEqual((loadConfig(schema, { ...others, [name]: VALUES[name] }) as typeof config)[name])
     expect(config[name]).toBeDefined()
   })
 

@@ -1,0 +1,86 @@
+import { createPrivateKey, createPublicKey, hash, type KeyObject, sign, verify } from 'node:crypto'
+import { CodedError } from '#runtime/errors.ts'
+import type { SealedAccount } from './account.ts'
+
+const FORMAT = 'promostream-seal-1'
+
+/** What is signed, as JSON text; counts and amounts are exact digits. */
+export interface SealStatement {
+  format: typeof FORMAT
+  promotionId: string
+  type: string
+  /** 1 at the completion; one more each time that UNKNOWN gifts of it were settled later. */
+  sequence: number
+  gifts: string
+  success: string
+  failed: string
+  amount: string
+  /** SHA-256, hex. */
+  root: string
+  /** The root of the seal before it; null in the first. */
+  previousRoot: string | null
+  /** ISO 8601, UTC. */
+  sealedAt: string
+}
+
+export interface SignedStatement {
+  /** The text exactly as it was signed. */
+  statement: string
+  /** Ed25519, base64. */
+  signature: string
+  /** SubjectPublicKeyInfo, base64. */
+  publicKey: string
+}
+
+/** Signs with the operator's Ed25519 key, a PEM text. */
+export function signSeal(
+  of: Pick<SealStatement, 'promotionId' | 'type' | 'sequence' | 'previousRoot' | 'sealedAt'>,
+  account: SealedAccount,
+  privateKeyPem: string,
+): SignedStatement {
+  const privateKey = createPrivateKey(privateKeyPem)
+  const statement: SealStatement = {
+    format: FORMAT,
+    ...of,
+    gifts: String(account.gifts),
+    success: String(account.success),
+    failed: String(account.failed),
+    amount: account.amount,
+    root: account.root.toString('hex'),
+  }
+  const text = JSON.stringify(statement)
+  return {
+    statement: text,
+    signature: sign(null, Buffer.from(text), privateKey).toString('base64'),
+    publicKey: createPublicKey(privateKey).export({ type: 'spki', format: 'der' }).toString('base64'),
+  }
+}
+
+/** @throws `SEAL_INVALID` when it was not signed by the key that it names, or says nothing that we know. */
+export function readSeal({ statement, signature, publicKey }: SignedStatement): SealStatement {
+  const key = publicKeyOf(publicKey)
+  if (!verify(null, Buffer.from(statement), key, Buffer.from(signature, 'base64'))) {
+    throw new CodedError('SEAL_INVALID', 'the signature of the seal is not its key’s')
+  }
+  const parsed = JSON.parse(statement) as SealStatement
+  if (parsed.format !== FORMAT) throw new CodedError('SEAL_INVALID', `the seal's format is not ${FORMAT}`)
+  return parsed
+}
+
+function publicKeyOf(base64: string): KeyObject {
+  try {
+    const key = createPublicKey({ key: Buffer.from(base64, 'base64'), format: 'der', type: 'spki' })
+    if (key.asymmetricKeyType === 'ed25519') return key
+  } catch {}
+  throw new CodedError('SEAL_INVALID', 'the public key of the seal is no Ed25519 key')
+}
+
+/** SHA-256 of a public key, as people compare it. */
+export function fingerprintOf(publicKey: string): string {
+  return `sha256:${hash('sha256', Buffer.from(publicKey, 'base64'), 'hex')}`
+}
+
+/** The public key of a PEM text as a seal names it. */
+export function publicKeyOfPem(pem: string): string {
+  return createPublicKey(pem).export({ type: 'spki', format: 'der' }).toString('base64')
+}
