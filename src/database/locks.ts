@@ -9,10 +9,11 @@ const NAMESPACE = 4242
 const MIGRATION = 1
 
 /** Rounds that one instance at a time does, each under a lock of its own. An id is never used for something else. */
-const ROUND_IDS = { completion: 2, sweep: 3, 'check-unknown': 4, balance: 5 } as const
+const ROUND_IDS = { completion: 2, sweep: 3, 'check-unknown': 4, balance: 5, seal: 6 } as const
 
 export type LockedRound = keyof typeof ROUND_IDS
-export const LOCKED_ROUNDS = Object.keys(ROUND_IDS) as readonly LockedRound[]
+/** Those that every installation does. */
+export const LOCKED_ROUNDS = (Object.keys(ROUND_IDS) as LockedRound[]).filter(round => round !== 'seal')
 
 /** A session that says nothing for this long while it has a lock is ended by PostgreSQL (from 14 on), in ms. */
 const SILENT_MS = 15_000

@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import { findSealedRows, readSealedRows, type SealedRow } from '#database/gifts/sealed-rows.ts'
-import { withAdvisoryLock } from '#database/gifts/sweep-rows.ts'
+import { withRoundLock } from '#database/locks.ts'
 import type { Promotion } from '#database/promotions/promotions.ts'
 import { findSeal, listToSeal, type StoredSeal, saveSeal } from '#database/promotions/seals.ts'
 import { CodedError } from '#runtime/errors.ts'
@@ -12,7 +12,6 @@ import { readSeal, type SignedStatement, signSeal } from './statement.ts'
 
 type Sealed = Pick<Promotion, 'id' | 'type'>
 
-const SEAL_LOCK = 6
 const MAX_SEALED = 10
 
 /** On one instance: seals promotions that were completed, and again those whose UNKNOWN gifts were settled since. */
@@ -22,7 +21,7 @@ export async function sealRound(
 ): Promise<void> {
   const { kysely, privateKeyPem, logger } = deps
   if ((await listToSeal(kysely, 1)).length === 0) return
-  await withAdvisoryLock(kysely, SEAL_LOCK, async () => {
+  await withRoundLock(kysely, 'seal', async () => {
     for (const promotion of await listToSeal(kysely, MAX_SEALED)) {
       if (!hasTime()) return
       const root = await sealPromotion(kysely, promotion, privateKeyPem)
