@@ -151,7 +151,7 @@ describe('sealed account', () => {
     for (const broken of changedReceipts(receipt)) {
       expect(() => verifyReceipt(broken)).toThrow(/receipt|seal|gift/)
     }
-  })
+  }, 120_000)
 
   test('the seal itself is looked at: another root or other chunks are no seal', async () => {
     const { id, type } = await completed(3000)
@@ -204,7 +204,7 @@ describe('sealed account', () => {
       stdout: expect.stringContaining('is NOT what was sealed') as unknown as string,
     })
     expect((await runCli(offline, 'verify')).code).toBe(1)
-  })
+  }, 120_000)
 })
 
 /** The receipt once for each character of its values, that one changed. */
