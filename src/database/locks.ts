@@ -79,10 +79,10 @@ const PROMOTION_PREFIX = 'promostream promotion '
 /**
  * For a CTE that is read before rows are locked: the promotion locks of inserts, which share them. In the order of the
  * ids, so that two who ask for several never wait for each other; and only for promotions that there are: locks are few,
- * messages may name any id.
+ * messages may name any id. `promotionIds` = the expression that has them.
  */
-export function sharedPromotionLocks(promotionIds: readonly string[]): RawBuilder<unknown> {
-  return sql`select pg_advisory_xact_lock_shared(hashtextextended(${PROMOTION_PREFIX} || id, 0))
+export function sharedPromotionLocks(promotionIds: string): string {
+  return `select pg_advisory_xact_lock_shared(hashtextextended('${PROMOTION_PREFIX}' || id, 0))
     from (select id from campaign_promotion where id = any (${promotionIds}::bigint[]) order by id) asked`
 }
 

@@ -1,12 +1,24 @@
-import { sql } from 'kysely'
+import { CompiledQuery, type Kysely } from 'kysely'
 
 const MARK = '/* prepared */'
 
 /**
- * Put first into a statement whose text never changes: each connection parses and plans it once, where planning would cost
- * as much as doing. Only for statements whose plan is the same for one row and for hundreds.
+ * A statement whose text never changes: each connection parses and plans it once, where planning would cost as much as
+ * doing, and no text is built anew. Only for statements whose plan is the same for one row and for hundreds.
  */
-export const PREPARED = sql.raw(MARK)
+export class PreparedStatement<Row> {
+  readonly #text: string
+
+  /** `text` has its parameters as `$1`, `$2`, …; what is put into it must not depend on a call. */
+  constructor(text: string) {
+    this.#text = MARK + text
+  }
+
+  async run(kysely: Kysely<unknown>, parameters: readonly unknown[]): Promise<Row[]> {
+    const { rows } = await kysely.executeQuery<Row>(CompiledQuery.raw(this.#text, [...parameters]))
+    return rows
+  }
+}
 
 const names = new Map<string, string>()
 

@@ -4,7 +4,7 @@ import { type Kysely, sql } from 'kysely'
  * Is every POST to be preceded by the GET? A part of the query that reads a gift before it is paid: so every process
  * follows the switch with its next gift, on each path.
  */
-export const isAskFirst = sql<boolean>`exists (select from campaign_promotion_switch where name = 'ask-first' and is_on)`
+export const IS_ASK_FIRST = `exists (select from campaign_promotion_switch where name = 'ask-first' and is_on)`
 
 export interface AskFirst {
   isOn: boolean

@@ -1,22 +1,18 @@
-import { type Kysely, sql } from 'kysely'
-import { PREPARED } from '#database/prepared.ts'
+import type { Kysely } from 'kysely'
+import { digitsArray, textArray } from '#database/array-literal.ts'
+import { PreparedStatement } from '#database/prepared.ts'
+import { byGiftType } from '#queues/gift-types.ts'
 import type { Transition, TransitionOutcome } from './gift.ts'
 import type { ProcessStatus } from './process-status.ts'
-import type { ResultTable } from './result-table.ts'
+import { RESULT_TABLES, type ResultTable } from './result-table.ts'
 
-interface TransitionAnswer {
-  targetId: string
-  processStatus: ProcessStatus
-  moneyKey: string | null
-  changed: boolean
-}
+const CHANGED: TransitionOutcome = { changed: true }
 
 /**
- * Moves many rows in one statement and one commit. Rows are locked in the order of their target ids, then summaries by
- * id, so that two batches never deadlock. Only PENDING and RETRYING rows move, and UNKNOWN ones to SUCCESS or FAILED:
- * nothing leaves SUCCESS or FAILED. A summary counter moves with its row, once; a missing summary row is made; what other
- * promotions than the summary's own have in it is counted beside it. What
- * becomes UNKNOWN is put on the list of those to check.
+ * Moves many rows in one statement and one commit. Rows are moved in the order of their target ids, then summaries by id,
+ * so that two batches never deadlock. Only PENDING and RETRYING rows move, and UNKNOWN ones to SUCCESS or FAILED: nothing
+ * leaves SUCCESS or FAILED. A summary counter moves with its row, once; a missing summary row is made; what other promotions
+ * than the summary's own have in it is counted beside it. What becomes UNKNOWN is put on the list of those to check.
  */
 export async function moveGifts(
   kysely: Kysely<unknown>,
@@ -24,62 +20,75 @@ export async function moveGifts(
   transitions: readonly Transition[],
 ): Promise<TransitionOutcome[]> {
   const outcomes: TransitionOutcome[] = new Array(transitions.length)
-  let round = [...transitions.entries()]
+  let round = [...transitions.keys()]
   // One UPDATE moves a row once: a target that stands twice takes its second move in a second statement.
   while (round.length > 0) {
     const now = new Map<string, number>()
-    const later: typeof round = []
-    for (const entry of round) {
-      const [index, { targetId }] = entry
-      if (now.has(targetId)) later.push(entry)
+    const later: number[] = []
+    for (const index of round) {
+      const { targetId } = transitions[index] as Transition
+      if (now.has(targetId)) later.push(index)
       else now.set(targetId, index)
     }
-    const rows = await runMove(
-      kysely,
-      table,
-      [...now.values()].map(index => transitions[index] as Transition),
-    )
-    const answers = new Map(rows.map(row => [row.targetId, row]))
-    for (const [targetId, index] of now) outcomes[index] = outcomeOf(answers.get(targetId))
+    await moveOnce(kysely, table, { transitions, indexOf: now, outcomes })
     round = later
   }
   return outcomes
 }
 
-function outcomeOf(answer: TransitionAnswer | undefined): TransitionOutcome {
-  if (answer === undefined) return { changed: false }
-  const { changed, processStatus, moneyKey } = answer
-  return { changed, previous: { processStatus, moneyKey } }
+interface Round {
+  transitions: readonly Transition[]
+  /** Of a target's move among the transitions. */
+  indexOf: ReadonlyMap<string, number>
+  outcomes: TransitionOutcome[]
 }
 
-async function runMove(
-  kysely: Kysely<unknown>,
-  table: ResultTable,
-  moves: readonly Transition[],
-): Promise<TransitionAnswer[]> {
-  const target = sql.ref(`r.${table.targetColumn}`)
-  const results = sql.table(table.name)
-  // Whether a row moves is decided under its lock, once. No CTE is joined with another: a plan for any number of rows.
-  const { rows } = await sql<TransitionAnswer>`${PREPARED}
-    with locked as materialized (
-      select r.id, ${target} as target_id, r.process_status as was, r.money_key as had,
-        i.status, i.money_key, i.error_code, i.error_message, i.posts,
-        r.process_status in ('PENDING', 'RETRYING')
-          or (r.process_status = 'UNKNOWN' and i.status in ('SUCCESS', 'FAILED')) as moves
-      from unnest(
-        ${moves.map(move => move.targetId)}::bigint[], ${moves.map(move => move.to)}::text[],
-        ${moves.map(move => (move.to === 'SUCCESS' ? move.moneyKey : null))}::text[],
-        ${moves.map(move => (move.to === 'SUCCESS' ? null : move.errorCode))}::text[],
-        ${moves.map(move => (move.to === 'SUCCESS' ? null : move.errorMessage))}::text[],
-        ${moves.map(move => move.posts)}::int[]
-      ) as i (target_id, status, money_key, error_code, error_message, posts)
-      join ${results} r on ${target} = i.target_id
-      order by ${target} for no key update of r
-    ), changed as (
-      update ${results} r set process_status = l.status, money_key = coalesce(l.money_key, r.money_key),
-        attempts = r.attempts + l.posts, error_code = l.error_code, error_message = l.error_message, updated_at = now()
-      from locked l where r.id = l.id and l.moves
-      returning l.target_id, r.promotion_id, r.promotion_summary_id, r.process_status
+async function moveOnce(kysely: Kysely<unknown>, table: ResultTable, { transitions, indexOf, outcomes }: Round) {
+  // Any order will do that is the same for all batches.
+  const targetIds = [...indexOf.keys()].sort()
+  const moves = targetIds.map(targetId => transitions[indexOf.get(targetId) as number] as Transition)
+  const [answer] = await MOVE[table.type].run(kysely, [
+    digitsArray(targetIds),
+    textArray(moves.map(move => move.to)),
+    textArray(moves.map(move => (move.to === 'SUCCESS' ? move.moneyKey : null))),
+    textArray(moves.map(move => (move.to === 'SUCCESS' ? null : move.errorCode))),
+    textArray(moves.map(move => (move.to === 'SUCCESS' ? null : move.errorMessage))),
+    digitsArray(moves.map(move => move.posts)),
+  ])
+  for (const index of indexOf.values()) outcomes[index] = CHANGED
+  if (answer?.count === targetIds.length) return
+  const changed = new Set(answer?.targetIds)
+  const unchanged = targetIds.filter(targetId => !changed.has(targetId))
+  const states = await STATES[table.type].run(kysely, [digitsArray(unchanged)])
+  const stateOf = new Map(states.map(({ targetId, ...state }) => [targetId, state]))
+  for (const targetId of unchanged) {
+    const previous = stateOf.get(targetId)
+    outcomes[indexOf.get(targetId) as number] = { changed: false, ...(previous === undefined ? {} : { previous }) }
+  }
+}
+
+interface MoveAnswer {
+  count: number
+  /** Those that moved; null when all did. */
+  targetIds: string[] | null
+}
+
+/**
+ * Whether a row moves is decided on its version under its lock, once: an UPDATE that waited for another looks at the row
+ * again. No CTE is joined with another, and the one join goes from the array to the unique index: a plan for any number of
+ * rows, and the order of the array.
+ */
+const MOVE = byGiftType(type => {
+  const { name, targetColumn } = RESULT_TABLES[type]
+  return new PreparedStatement<MoveAnswer>(`
+    with changed as (
+      update ${name} r set process_status = i.status, money_key = coalesce(i.money_key, r.money_key),
+        attempts = r.attempts + i.posts, error_code = i.error_code, error_message = i.error_message, updated_at = now()
+      from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[])
+        as i (target_id, status, money_key, error_code, error_message, posts)
+      where r.${targetColumn} = i.target_id and (r.process_status in ('PENDING', 'RETRYING')
+        or (r.process_status = 'UNKNOWN' and i.status in ('SUCCESS', 'FAILED')))
+      returning i.target_id, r.promotion_id, r.promotion_summary_id, r.process_status
     ), counted as (
       insert into campaign_promotion_summary as s (id, promotion_id, success_count, failed_count)
       select promotion_summary_id, min(promotion_id), count(*) filter (where process_status = 'SUCCESS'),
@@ -100,11 +109,23 @@ async function runMove(
         failed_count = s.failed_count + excluded.failed_count
     ), to_check as (
       insert into campaign_promotion_unknown_check (type, target_id, promotion_id)
-      select ${table.type}, target_id, promotion_id from changed where process_status = 'UNKNOWN' order by target_id
+      select '${type}', target_id, promotion_id from changed where process_status = 'UNKNOWN' order by target_id
       on conflict (type, target_id) do update set checks = 0, next_check_at = now()
     )
-    select target_id as "targetId", was as "processStatus", had as "moneyKey", moves as changed from locked`.execute(
-    kysely,
-  )
-  return rows
+    select count(*)::int as count,
+      case when count(*) < cardinality($1::bigint[]) then array_agg(target_id::text) end as "targetIds" from changed`)
+})
+
+interface State {
+  targetId: string
+  processStatus: ProcessStatus
+  moneyKey: string | null
 }
+
+/** What did not move is final, UNKNOWN, or not there: what the row says now is what it said then. */
+const STATES = byGiftType(type => {
+  const { name, targetColumn } = RESULT_TABLES[type]
+  return new PreparedStatement<State>(`
+    select ${targetColumn} as "targetId", process_status as "processStatus", money_key as "moneyKey"
+    from ${name} where ${targetColumn} = any ($1::bigint[])`)
+})

@@ -1,11 +1,13 @@
-import { type Kysely, sql } from 'kysely'
-import { PREPARED } from '#database/prepared.ts'
+import type { Kysely } from 'kysely'
+import { digitsArray } from '#database/array-literal.ts'
+import { PreparedStatement } from '#database/prepared.ts'
 import { isContentError } from '#database/sql-errors.ts'
-import { isAskFirst } from '#database/switches.ts'
-import { PROMOTION_TYPES, type PromotionType } from '#queues/gift-types.ts'
+import { IS_ASK_FIRST } from '#database/switches.ts'
+import { byGiftType, PROMOTION_TYPES, type PromotionType } from '#queues/gift-types.ts'
 import { Batcher } from '#runtime/batcher.ts'
 import type { GiftRow, InsertOutcome, NewGift, Transition, TransitionOutcome } from './gift.ts'
-import { type InsertLimits, insertGifts, NO_LIMITS } from './result-insert.ts'
+import { type InsertLimits, NO_LIMITS } from './insert-answer.ts'
+import { insertGifts } from './result-insert.ts'
 import { RESULT_TABLES, type ResultTable } from './result-table.ts'
 import { moveGifts } from './result-transition.ts'
 
@@ -17,6 +19,8 @@ export interface GiftResultRepository {
   readonly table: ResultTable
   /** Resolves after the commit. Rejects with PostgreSQL's error: class 22/23 blames the gift, others the moment. */
   insert(gift: NewGift): Promise<InsertOutcome>
+  /** The same for many, in their order. Never rejects. */
+  insertAll(gifts: readonly NewGift[]): Promise<PromiseSettledResult<InsertOutcome>[]>
   /** The row of a target, or undefined. */
   find(targetId: string): Promise<GiftRow | undefined>
   /** Resolves after the commit of the row and its summary counter. */
@@ -50,6 +54,7 @@ export function createGiftResultRepository(
   return {
     table,
     insert: gift => inserts.add(gift),
+    insertAll: gifts => inserts.addAll(gifts),
     find: targetId => finds.add(targetId),
     move: transition => moves.add(transition),
   }
@@ -68,16 +73,20 @@ export function createGiftResultRepositories(
 
 async function findGifts(
   kysely: Kysely<unknown>,
-  table: ResultTable,
+  { type }: ResultTable,
   targetIds: readonly string[],
 ): Promise<(GiftRow | undefined)[]> {
-  const target = sql.ref(table.targetColumn)
-  const { rows } = await sql<GiftRow>`${PREPARED}
-    select promotion_id as "promotionId", promotion_summary_id as "promotionSummaryId", ${target} as "targetId",
-      partition_key as "partitionKey", member_id as "memberId", amount, process_status as "processStatus",
-      money_key as "moneyKey", attempts, ask_first or ${isAskFirst} as "askFirst",
-      (extract(epoch from least(created_at, kafka_time)) * 1000)::float8 as "createdAtMs"
-    from ${sql.table(table.name)} where ${target} = any (${[...targetIds]}::bigint[])`.execute(kysely)
+  const rows = await FIND[type].run(kysely, [digitsArray(targetIds)])
   const byTarget = new Map(rows.map(row => [row.targetId, row]))
   return targetIds.map(targetId => byTarget.get(targetId))
 }
+
+const FIND = byGiftType(type => {
+  const { name, targetColumn } = RESULT_TABLES[type]
+  return new PreparedStatement<GiftRow>(`
+    select promotion_id as "promotionId", promotion_summary_id as "promotionSummaryId", ${targetColumn} as "targetId",
+      partition_key as "partitionKey", member_id as "memberId", amount, process_status as "processStatus",
+      money_key as "moneyKey", attempts, ask_first or ${IS_ASK_FIRST} as "askFirst",
+      date_part('epoch', least(created_at, kafka_time)) * 1000 as "createdAtMs"
+    from ${name} where ${targetColumn} = any ($1::bigint[])`)
+})

@@ -17,7 +17,7 @@ export const BUGS_IN_PROCESSES: Readonly<Record<string, PlantedBug>> = {
     caughtBy: 'insert-kills',
     breaks: 'I1',
     edits: [
-      edit('src/database/gifts/result-insert.ts', 'on conflict (${target}) do nothing', 'on conflict do nothing'),
+      edit('src/database/gifts/plain-insert.ts', 'on conflict (${targetColumn}) do nothing', 'on conflict do nothing'),
     ],
   },
   'ids-as-numbers': {
@@ -96,14 +96,14 @@ export const BUGS_IN_PROCESSES: Readonly<Record<string, PlantedBug>> = {
     edits: [
       edit(
         'src/database/gifts/result-transition.ts',
-        "        r.process_status in ('PENDING', 'RETRYING')\n",
-        "        r.process_status in ('PENDING', 'RETRYING', 'SUCCESS')\n",
+        "(r.process_status in ('PENDING', 'RETRYING')\n",
+        "(r.process_status in ('PENDING', 'RETRYING', 'SUCCESS')\n",
       ),
       // What comes late is often the same SUCCESS: here it is a step back.
       edit(
         'src/database/gifts/result-transition.ts',
-        'set process_status = l.status,',
-        "set process_status = case l.was when 'SUCCESS' then 'RETRYING' else l.status end,",
+        'set process_status = i.status,',
+        "set process_status = case r.process_status when 'SUCCESS' then 'RETRYING' else i.status end,",
       ),
     ],
   },

@@ -16,8 +16,8 @@ export const CRASH_POINTS = {
   },
   'after-xadd': {
     file: 'src/promotion/intake/stream-producer.ts',
-    find: '      if (error === undefined) return true\n',
-    put: `      if (error === undefined) ${CRASH}\n      if (error === undefined) return true\n`,
+    find: '      if (error === undefined) outcomes.push(true)\n',
+    put: `      if (error === undefined) ${CRASH}\n      if (error === undefined) outcomes.push(true)\n`,
   },
   'after-commit': {
     file: 'src/kafka/topic-consumer.ts',

@@ -9,6 +9,7 @@ import { Ceilings } from './migration-20261128-ceilings.ts'
 import { Processes } from './migration-20261130-processes.ts'
 import { ErrorBudget } from './migration-20261201-error-budget.ts'
 import { Seals } from './migration-20261210-seals.ts'
+import { RoomForUpdates } from './migration-20261211-room-for-updates.ts'
 
 /** In the order of their names, in which they run. The name of the last one is the version of the schema. */
 export const MIGRATIONS = [
@@ -23,4 +24,5 @@ export const MIGRATIONS = [
   { name: '20261130-processes', class: Processes },
   { name: '20261201-error-budget', class: ErrorBudget },
   { name: '20261210-seals', class: Seals },
+  { name: '20261211-room-for-updates', class: RoomForUpdates },
 ] as const
