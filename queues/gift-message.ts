@@ -28,6 +28,11 @@ export function sourceOf(value: unknown): string | undefined {
   return isRawJSON(value) ? value.rawJSON : undefined
 }
 
+/** A text that PostgreSQL and Redis take as it is. */
+export function isStorable(text: string): boolean {
+  return text.isWellFormed() && !text.includes('\0')
+}
+
 const partitionKey = z
   .string()
   .refine(value => value.isWellFormed(), 'must be well-formed Unicode')

@@ -3,7 +3,6 @@ import type { ListenerConfig } from '#config/schemas.ts'
 import { type BatchHandler, TopicConsumer } from '#kafka/topic-consumer.ts'
 import { GIFT_LISTENERS } from '#listeners/campaign-listeners.ts'
 import { createMessageConservation } from '#promotion/intake/conservation.ts'
-import type { AbstractCampaignPromotionProcessor } from '#promotion/payment/processor.ts'
 import { createProcessors } from '#promotion/payment/processors.ts'
 import { PROMOTION_TYPES } from '#queues/gift-types.ts'
 import { CodedError } from '#runtime/errors.ts'
@@ -54,22 +53,12 @@ function handlersOf(config: ListenerConfig, parts: GiftParts) {
   return PROMOTION_TYPES.flatMap(type => {
     const [{ gifts, retries }, listeners] = [topics[type], GIFT_LISTENERS[type]]
     const giftHandler = (batches: WorkProgress) =>
-      listeners.gifts({ ...shared, processor: telling(batches, processors[type]) })
+      listeners.gifts({ ...shared, processor: processors[type], onProgress: batches.turned })
     return [
       { ...gifts, handlerOf: giftHandler },
       { ...retries, handlerOf: () => listeners.retries({ ...shared, retryJobs }) },
     ]
   })
-}
-
-/** A processor that says after each message that the batch gets on. */
-function telling(batches: WorkProgress, processor: Pick<AbstractCampaignPromotionProcessor, 'processTopicMessage'>) {
-  const processTopicMessage: typeof processor.processTopicMessage = async (...args) => {
-    const outcome = await processor.processTopicMessage(...args)
-    batches.turned()
-    return outcome
-  }
-  return { processTopicMessage }
 }
 
 /** Each consumer's polling, and its batches: one that takes long is no standstill while its messages are settled. */

@@ -112,7 +112,7 @@ export class TopicConsumer implements Service {
       sessionTimeout: 15_000,
       heartbeatInterval: HEARTBEAT_INTERVAL_MS,
       // How fast a rebalance, a pause or a stop is noticed: heartbeats wait for the fetch.
-      maxWaitTimeInMs: 250,
+      maxWaitTimeInMs: 500,
       maxBytesPerPartition: 256 * 1024,
       retry: { retries: 5, restartOnFailure: async () => false },
     })

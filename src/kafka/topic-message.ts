@@ -16,6 +16,9 @@ export function toTopicMessage(
   partition: number,
   message: Pick<KafkaMessage, 'offset' | 'key' | 'value' | 'timestamp'>,
 ): TopicMessage {
-  const { offset, key, value, timestamp } = message
-  return { topic, partition, offset, key, value, ...(Number(timestamp) > 0 ? { timestampMs: Number(timestamp) } : {}) }
+  const { offset, key, value } = message
+  const timestampMs = Number(message.timestamp)
+  return timestampMs > 0
+    ? { topic, partition, offset, key, value, timestampMs }
+    : { topic, partition, offset, key, value }
 }

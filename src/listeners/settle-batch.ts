@@ -16,6 +16,11 @@ export interface SettleDeps {
 /** Pause before the retryer's next round, in ms; what is left of the same batch goes on together. */
 const ROUND_PAUSE_MS = 1000
 
+/** Does the work of a batch by its `doStep`, as {@link settleBatch} does that of each piece. */
+export function settleAsOne<Result>(work: Work<Result>, deps: SettleDeps): Promise<Result> {
+  return work(createPatience(deps))
+}
+
 /**
  * Does every piece of work of a batch. Each step is tried again by itself, wrapped in the retryer, round after round until
  * it is done: a database or Redis that is down makes the offset wait. Rejects only when `signal` aborts.

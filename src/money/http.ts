@@ -135,6 +135,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   constructor(timeoutMs: number, lateness: LoopLateness, resolve: (answer: HttpAnswer) => void) {
     this.#timeoutMs = timeoutMs
     this.#lateness = lateness
+    lateness.watch()
     this.#latenessBeforeMs = lateness.totalMs
     this.#resolve = resolve
     this.#timer = setTimeout(() => this.#onTimeUp(), timeoutMs)
@@ -203,6 +204,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   #end(answer: HttpAnswer): void {
     if (this.#ended) return
     this.#ended = true
+    this.#lateness.unwatch()
     clearTimeout(this.#timer)
     this.#resolve(answer)
   }

@@ -23,6 +23,48 @@ interface Waiting<Item, Result> {
   reject(error: Error): void
 }
 
+/** Items that came together: one promise for all of them. */
+class Group<Result> {
+  readonly #outcomes: PromiseSettledResult<Result>[]
+  readonly #all = Promise.withResolvers<PromiseSettledResult<Result>[]>()
+  #left: number
+
+  constructor(size: number) {
+    this.#outcomes = new Array(size)
+    this.#left = size
+  }
+
+  get settled(): Promise<PromiseSettledResult<Result>[]> {
+    return this.#all.promise
+  }
+
+  settle(at: number, outcome: PromiseSettledResult<Result>): void {
+    this.#outcomes[at] = outcome
+    this.#left -= 1
+    if (this.#left === 0) this.#all.resolve(this.#outcomes)
+  }
+}
+
+class Grouped<Item, Result> implements Waiting<Item, Result> {
+  readonly item: Item
+  readonly #group: Group<Result>
+  readonly #at: number
+
+  constructor(item: Item, group: Group<Result>, at: number) {
+    this.item = item
+    this.#group = group
+    this.#at = at
+  }
+
+  resolve(value: Result): void {
+    this.#group.settle(this.#at, { status: 'fulfilled', value })
+  }
+
+  reject(reason: Error): void {
+    this.#group.settle(this.#at, { status: 'rejected', reason })
+  }
+}
+
 /**
  * Coalesces calls made in the same moment into one batch: by size, by turn of the event loop, and by what gathers
  * while earlier batches are under way. Order within a batch is the order of the calls.
@@ -50,6 +92,16 @@ export class Batcher<Item, Result> {
       if (this.#waiting.length >= this.#options.maxSize) this.#flush()
       else this.#schedule()
     })
+  }
+
+  /** The same for many, in their order, at the cost of one promise. Never rejects. */
+  addAll(items: readonly Item[]): Promise<PromiseSettledResult<Result>[]> {
+    if (items.length === 0) return Promise.resolve([])
+    const group = new Group<Result>(items.length)
+    for (const [at, item] of items.entries()) this.#waiting.push(new Grouped(item, group, at))
+    if (this.#waiting.length >= this.#options.maxSize) this.#flush()
+    else this.#schedule()
+    return group.settled
   }
 
   #schedule(): void {

@@ -21,10 +21,13 @@ export interface Metrics {
   ): void
 }
 
+const EVENT_LOOP_PRECISION_MS = 100
+
 export function createMetrics(processName: string): Metrics {
   const registry = new Registry()
   registry.setDefaultLabels({ process: processName })
-  collectDefaultMetrics({ register: registry })
+  // Its timer wakes an idle process as often.
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: EVENT_LOOP_PRECISION_MS })
   const registers = [registry]
   return {
     registry,

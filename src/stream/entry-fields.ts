@@ -20,16 +20,16 @@ export function flatFields(fields: Readonly<Record<string, string>>, where = 'th
   for (let index = 0; index < flat.length; index += 2) {
     const [name, value] = [flat[index] as string, flat[index + 1]]
     if (typeof value !== 'string') throw bad(`field ${quoted(name)} of ${where} must be a string, not ${kind(value)}`)
-    assertText(`the name ${quoted(name)} of a field of ${where}`, name)
-    assertText(`field ${quoted(name)} of ${where}`, value)
+    assertText(() => `the name ${quoted(name)} of a field of ${where}`, name)
+    assertText(() => `field ${quoted(name)} of ${where}`, value)
   }
   return flat
 }
 
-function assertText(what: string, text: string): void {
-  if (!text.isWellFormed()) throw bad(`${what} must be well-formed Unicode: it holds half of a surrogate pair`)
+function assertText(what: () => string, text: string): void {
+  if (!text.isWellFormed()) throw bad(`${what()} must be well-formed Unicode: it holds half of a surrogate pair`)
   if (text.length * BYTES_PER_UNIT > MAX_TEXT_BYTES && Buffer.byteLength(text) > MAX_TEXT_BYTES)
-    throw bad(`${what} is longer than the 512 MiB that a server takes`)
+    throw bad(`${what()} is longer than the 512 MiB that a server takes`)
 }
 
 function bad(message: string): StreamError {

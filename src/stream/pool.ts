@@ -17,6 +17,8 @@ export interface StreamPoolOptions {
 
 /** After a read that emptied the stream: what trickles in is read in small batches, not one by one. */
 const DRAINED_PAUSE_MS = 5
+/** By what the pause before the next look at an idle stream grows: what comes then waits for an eighth of the quiet time at most. */
+const PAUSE_GROWTH = 1.125
 /** Slots that trickle free gather this long, unless a sixteenth of them is free already. */
 const GATHER_MS = 1
 const MAINTAIN_INTERVAL_MS = 250
@@ -178,7 +180,7 @@ export class StreamPool {
       heat(watch)
       // The stream was drained by this read: what comes next comes in a moment, not in this one.
       coolDown(watch, nowMs, DRAINED_PAUSE_MS, this.#pollIntervalMs)
-    } else if (result === 'empty') coolDown(watch, nowMs, watch.pauseMs * 2, this.#pollIntervalMs)
+    } else if (result === 'empty') coolDown(watch, nowMs, watch.pauseMs * PAUSE_GROWTH, this.#pollIntervalMs)
     else if (result === 'failed') coolDown(watch, nowMs, watch.pauseMs * 2, MAX_FAILED_PAUSE_MS)
     this.#scheduleTurn()
   }
@@ -213,12 +215,13 @@ export class StreamPool {
     const hits = await this.#look(watches, ({ member }) => member.seenId)
     for (const watch of watches) watch.isPeeked = false
     this.#peeks -= 1
-    const [nowMs, longestMs] = [performance.now(), hits === undefined ? MAX_FAILED_PAUSE_MS : this.#pollIntervalMs]
+    const nowMs = performance.now()
+    const [growth, longestMs] = hits === undefined ? [2, MAX_FAILED_PAUSE_MS] : [PAUSE_GROWTH, this.#pollIntervalMs]
     if (hits !== undefined) this.#turnedAtMs = nowMs
     for (const watch of watches) {
       // Hot for one read; its result decides whether it stays so. The pause of one that finds nothing goes on growing.
       if (hits?.has(watch.member.stream)) watch.isHot = watch.isHit = true
-      else coolDown(watch, nowMs, watch.pauseMs * 2, longestMs)
+      else coolDown(watch, nowMs, watch.pauseMs * growth, longestMs)
     }
     this.#turn()
   }

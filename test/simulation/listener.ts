@@ -44,16 +44,20 @@ export class SimListener {
       const from = topic.committedOf(world)
       const size = world.scheduler.random.whole(1, 4)
       const offsets = Array.from({ length: Math.min(size, world.plan.gifts - from) }, (_, index) => from + index)
-      await Promise.all(offsets.map(offset => this.#settle(processor, offset)))
+      await processor.processTopicMessages(
+        offsets.map(offset => takenOf(world, offset)),
+        untilDone,
+      )
       // The commit may be lost with the process: then they come again.
       await world.database(this.process, () => topic.commit(world, from + offsets.length)).catch(() => undefined)
     }
   }
+}
 
-  async #settle(processor: CampaignPromotionVoucherProcessor, offset: number): Promise<void> {
-    const json = messageOf(this.#world, offset)
-    const origin = { topic: 'gifts', partition: 0, offset: String(offset), value: null }
-    await processor.processTopicMessage(json, origin, untilDone)
+function takenOf(world: World, offset: number) {
+  return {
+    json: messageOf(world, offset),
+    origin: { topic: 'gifts', partition: 0, offset: String(offset), value: null },
   }
 }
 

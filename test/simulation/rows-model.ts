@@ -69,6 +69,7 @@ export class RowsModel {
     return {
       table: RESULT_TABLES.VOUCHER,
       insert: gift => inserts.add(gift),
+      insertAll: gifts => inserts.addAll(gifts),
       find: targetId => finds.add(targetId),
       move: transition => moves.add(transition),
     }

@@ -129,6 +129,9 @@ function fakeRepository(rows: Map<string, GiftRow>, step: (name: string) => void
       const isRunning = answer.promotionStatus === 'IN_PROGRESS'
       return { kind: 'inserted', promotionStatus: answer.promotionStatus, enqueued: isRunning && gift.wantsEntry }
     },
+    async insertAll(gifts: readonly NewGift[]): Promise<PromiseSettledResult<InsertOutcome>[]> {
+      return Promise.allSettled(gifts.map(gift => this.insert(gift)))
+    },
     find: async (targetId: string) => {
       step('find')
       return rows.get(targetId)
@@ -156,7 +159,17 @@ function fakeProducer(
 ): ProcessorDeps['streamProducer'] {
   return {
     admit: async () => answer.room,
+    admitAll: async (_streamKey: string, count: number) => (answer.room ? count : 0),
     release: () => undefined,
+    enqueueEach: async (_streamKey: string, entries: readonly unknown[]) =>
+      entries.map(() => {
+        try {
+          step('enqueue')
+          return true
+        } catch (error) {
+          return error
+        }
+      }),
     enqueue: async (streamKey: string) => {
       step('enqueue')
       void streamKey

@@ -1,4 +1,4 @@
-import type { InsertOutcome } from '#database/gifts/gift.ts'
+import type { InsertOutcome, NewGift } from '#database/gifts/gift.ts'
 import type { GiftResultRepositories } from '#database/gifts/results.ts'
 import type { SkippedRepository } from '#database/gifts/skipped.ts'
 import { isContentError } from '#database/sql-errors.ts'
@@ -18,6 +18,12 @@ export type DoStep = <Result>(step: () => Promise<Result>) => Promise<Result>
 
 export const once: DoStep = step => step()
 
+/** A message and where it came from. */
+export interface TakenMessage {
+  json: string
+  origin: MessageOrigin
+}
+
 export interface IntakeDeps {
   results: GiftResultRepositories
   skipped: SkippedRepository
@@ -34,7 +40,7 @@ export interface IntakeSettings {
 }
 
 /** What saving came to, and whether the gift is to be forwarded now. */
-interface Saved {
+export interface Saved {
   outcome: TopicOutcome
   isDue: boolean
 }
@@ -70,14 +76,18 @@ export class GiftIntake {
     const isAdmitted = !settings.streamEnabled || (await streamProducer.admit(streamKey))
     let saved: InsertOutcome | undefined
     try {
-      saved = await this.#insert(gift, json, origin, isAdmitted)
+      saved = await this.#deps.results[this.#type].insert(newGift(gift, { json, origin }, isAdmitted))
     } catch (error) {
       if (!isContentError(error)) throw error
       return done(await this.#reject(origin, `refused by the database: ${errorLine(error)}`))
     } finally {
-      const isEnqueuing = saved?.kind === 'inserted' && saved.enqueued
-      if (settings.streamEnabled && isAdmitted && !isEnqueuing) streamProducer.release(streamKey)
+      if (settings.streamEnabled && isAdmitted && !isEnqueuing(saved)) streamProducer.release(streamKey)
     }
+    return this.account(saved, gift, { json, origin })
+  }
+
+  /** Does what an insert's outcome asks for. A promise only where there is something to wait for. */
+  account(saved: InsertOutcome, gift: GiftMessage, { json, origin }: TakenMessage): Saved | Promise<Saved> {
     switch (saved.kind) {
       case 'inserted':
         return { outcome: 'inserted', isDue: saved.enqueued }
@@ -85,27 +95,14 @@ export class GiftIntake {
         this.#log(gift).info('skipped: already processed (idempotent)')
         return done('duplicate')
       case 'target-conflict':
-        return done(await this.#reject(origin, 'target-conflict'))
+        return this.#reject(origin, 'target-conflict').then(done)
       case 'skipped':
-        return done(await this.#skip(gift, json, origin, saved.reason))
+        return this.#skip(gift, json, origin, saved.reason).then(done)
     }
   }
 
-  #insert(gift: GiftMessage, json: string, origin: MessageOrigin, wantsEntry: boolean): Promise<InsertOutcome> {
-    const { promotionId, promotionSummaryId, targetId, partitionKey, memberId, amount } = gift
-    return this.#deps.results[this.#type].insert({
-      promotionId,
-      promotionSummaryId,
-      targetId,
-      partitionKey,
-      memberId,
-      amount,
-      message: json,
-      kafkaPartition: origin.partition,
-      kafkaOffset: origin.offset,
-      kafkaTimeMs: origin.timestampMs ?? null,
-      wantsEntry,
-    })
+  forward(gift: GiftMessage, json: string): Promise<void> {
+    return this.#forward(gift, json)
   }
 
   async #reject(origin: MessageOrigin, reason: string): Promise<TopicOutcome> {
@@ -130,6 +127,28 @@ export class GiftIntake {
   #log(gift: GiftMessage): Logger {
     return this.#deps.logger.child(giftBindings(this.#type, gift))
   }
+}
+
+export function newGift(gift: GiftMessage, { json, origin }: TakenMessage, wantsEntry: boolean): NewGift {
+  const { promotionId, promotionSummaryId, targetId, partitionKey, memberId, amount } = gift
+  return {
+    promotionId,
+    promotionSummaryId,
+    targetId,
+    partitionKey,
+    memberId,
+    amount,
+    message: json,
+    kafkaPartition: origin.partition,
+    kafkaOffset: origin.offset,
+    kafkaTimeMs: origin.timestampMs ?? null,
+    wantsEntry,
+  }
+}
+
+/** Is its place on the stream used? */
+export function isEnqueuing(saved: InsertOutcome | undefined): boolean {
+  return saved?.kind === 'inserted' && saved.enqueued
 }
 
 function done(outcome: TopicOutcome): Saved {

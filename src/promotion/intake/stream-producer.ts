@@ -4,6 +4,7 @@ import { Batcher } from '#runtime/batcher.ts'
 import { toError } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
 import { StreamAddError, type StreamConnection, StreamError, StreamQueue } from '#stream/index.ts'
+import { placesOf, type StreamFill, unknownFill, usedOf } from './stream-fill.ts'
 import { StreamTroubles } from './stream-troubles.ts'
 
 export interface StreamProducerOptions {
@@ -34,19 +35,6 @@ const LEFT_LOG_INTERVAL_MS = 60_000
 /** How often a stream in trouble of its own is asked whether it is over; nobody waits for the answer. */
 const LOOK_AGAIN_MS = 1000
 
-interface Fill {
-  length: number
-  readAt: number
-  /** When its length was last asked for. */
-  askedAtMs: number
-  reading: Promise<void> | undefined
-  /** Places that were given and are not used yet. */
-  admitted: number
-  /** On their way to the stream. */
-  adding: number
-  addedSinceRead: number
-}
-
 type Adder = Batcher<PromotionEntry, Error | undefined>
 
 /**
@@ -56,7 +44,7 @@ type Adder = Batcher<PromotionEntry, Error | undefined>
 export class PromotionStreamProducer {
   readonly #options: StreamProducerOptions
   readonly #queues = new LRUCache<string, StreamQueue<PromotionEntry>>({ max: 10_000 })
-  readonly #fills = new LRUCache<string, Fill>({ max: 10_000 })
+  readonly #fills = new LRUCache<string, StreamFill>({ max: 10_000 })
   readonly #adders = new LRUCache<string, Adder>({ max: 10_000 })
   readonly #lengthTroubles = new StreamTroubles()
   readonly #addTroubles = new StreamTroubles()
@@ -77,8 +65,13 @@ export class PromotionStreamProducer {
    * enough then. Give the place back by `enqueue` or `release`. Rejects when Redis does not answer.
    */
   async admit(streamKey: string): Promise<boolean> {
-    if (this.#isLeftAlone(streamKey)) return false
-    return this.#admitWithin(streamKey, ROOM_SHARE, LENGTH_MAX_AGE_MS)
+    return (await this.admitAll(streamKey, 1)) === 1
+  }
+
+  /** The same for many: returns how many places it took. */
+  async admitAll(streamKey: string, count: number): Promise<number> {
+    if (this.#isLeftAlone(streamKey)) return 0
+    return this.#admitWithin(streamKey, count, ROOM_SHARE, LENGTH_MAX_AGE_MS)
   }
 
   /** Known to be in trouble of its own: a call would wait for nothing, and all others of a batch with it. */
@@ -106,23 +99,23 @@ export class PromotionStreamProducer {
     return true
   }
 
-  async #admitWithin(streamKey: string, share: number, maxAgeMs: number): Promise<boolean> {
+  async #admitWithin(streamKey: string, count: number, share: number, maxAgeMs: number): Promise<number> {
     try {
       let fill = await this.#read(streamKey, maxAgeMs)
-      if (!this.#hasRoom(fill, share)) fill = await this.#read(streamKey, LENGTH_MIN_AGE_MS)
-      if (!this.#hasRoom(fill, share)) return false
-      fill.admitted += 1
-      return true
+      if (this.#placesOf(fill, share) < count) fill = await this.#read(streamKey, LENGTH_MIN_AGE_MS)
+      const admitted = Math.min(count, this.#placesOf(fill, share))
+      fill.admitted += admitted
+      return admitted
     } catch (error) {
       if (!(await this.#isOwnTrouble(this.#lengthTroubles, streamKey, error))) throw error
       this.#logLeft(streamKey, error)
-      return false
+      return 0
     }
   }
 
-  release(streamKey: string): void {
+  release(streamKey: string, count = 1): void {
     const fill = this.#fills.get(streamKey)
-    if (fill !== undefined) fill.admitted = Math.max(0, fill.admitted - 1)
+    if (fill !== undefined) fill.admitted = Math.max(0, fill.admitted - count)
   }
 
   /**
@@ -132,25 +125,55 @@ export class PromotionStreamProducer {
    * may be there or not: adding it again is harmless, the row tells a second one that the first was done.
    */
   async enqueue(streamKey: string, key: string, message: string): Promise<boolean> {
+    const [outcome] = await this.enqueueEach(streamKey, [{ key, message }])
+    if (outcome instanceof Error) throw outcome
+    return outcome === true
+  }
+
+  /** The same for many: what `enqueue` resolves with or rejects with, in their order. Rejects like it, for all of them. */
+  async enqueueEach(streamKey: string, entries: readonly PromotionEntry[]): Promise<(boolean | Error)[]> {
     if (this.#isLeftAlone(streamKey)) {
-      this.release(streamKey)
-      return false
+      this.release(streamKey, entries.length)
+      return entries.map(() => false)
     }
-    if (!this.#hasPlace(streamKey) && !(await this.#admitWithin(streamKey, 1, LENGTH_MIN_AGE_MS))) return false
+    const placed = await this.#takePlaces(streamKey, entries.length)
     const fill = this.#fillOf(streamKey)
-    fill.admitted = Math.max(0, fill.admitted - 1)
-    fill.adding += 1
+    fill.adding += placed
     try {
-      const error = await this.#adderOf(streamKey).add({ key, message })
-      if (error === undefined) return true
-      throw error
-    } catch (error) {
-      if (!(await this.#isOwnTrouble(this.#addTroubles, streamKey, error))) throw error
-      this.#logLeft(streamKey, error)
-      return false
+      const settled = await this.#adderOf(streamKey).addAll(entries.slice(0, placed))
+      const errors = settled.map(one => (one.status === 'rejected' ? toError(one.reason) : one.value))
+      const outcomes = await this.#outcomesOf(streamKey, errors)
+      while (outcomes.length < entries.length) outcomes.push(false)
+      return outcomes
     } finally {
-      fill.adding -= 1
+      fill.adding -= placed
     }
+  }
+
+  /** Uses places that were admitted; what has none asks for it anew. Returns how many there are. */
+  async #takePlaces(streamKey: string, count: number): Promise<number> {
+    const fill = this.#fillOf(streamKey)
+    const admitted = Math.min(count, fill.admitted)
+    fill.admitted -= admitted
+    if (admitted === count) return count
+    const more = await this.#admitWithin(streamKey, count - admitted, 1, LENGTH_MIN_AGE_MS)
+    fill.admitted = Math.max(0, fill.admitted - more)
+    return admitted + more
+  }
+
+  async #outcomesOf(streamKey: string, errors: readonly (Error | undefined)[]): Promise<(boolean | Error)[]> {
+    const outcomes: (boolean | Error)[] = []
+    const verdicts = new Map<Error, boolean>()
+    for (const error of errors) {
+      if (error === undefined) outcomes.push(true)
+      else {
+        const isOwn = verdicts.get(error) ?? (await this.#isOwnTrouble(this.#addTroubles, streamKey, error))
+        verdicts.set(error, isOwn)
+        if (isOwn) this.#logLeft(streamKey, error)
+        outcomes.push(isOwn ? false : error)
+      }
+    }
+    return outcomes
   }
 
   /**
@@ -229,37 +252,23 @@ export class PromotionStreamProducer {
     this.#options.logger?.warn({ err: toError(error), streamKey }, text)
   }
 
-  #hasPlace(streamKey: string): boolean {
-    return (this.#fills.get(streamKey)?.admitted ?? 0) > 0
-  }
-
-  /** Others fill the same stream, and what they have under way is in no length that we read. */
-  #hasRoom(fill: Fill, share: number): boolean {
-    return usedOf(fill) < (this.#limit - fill.length) * share
+  #placesOf(fill: StreamFill, share: number): number {
+    return placesOf(fill, this.#limit, share)
   }
 
   get #limit(): number {
     return this.#options.maxLen * FULL_SHARE
   }
 
-  #fillOf(streamKey: string): Fill {
+  #fillOf(streamKey: string): StreamFill {
     const known = this.#fills.get(streamKey)
     if (known !== undefined) return known
-    const readAt = Number.NEGATIVE_INFINITY
-    const fill: Fill = {
-      length: 0,
-      readAt,
-      askedAtMs: readAt,
-      reading: undefined,
-      admitted: 0,
-      adding: 0,
-      addedSinceRead: 0,
-    }
+    const fill = unknownFill()
     this.#fills.set(streamKey, fill)
     return fill
   }
 
-  async #read(streamKey: string, maxAgeMs: number): Promise<Fill> {
+  async #read(streamKey: string, maxAgeMs: number): Promise<StreamFill> {
     const fill = this.#fillOf(streamKey)
     if (performance.now() - fill.readAt >= maxAgeMs) {
       fill.reading ??= this.#readLength(streamKey, fill)
@@ -268,7 +277,7 @@ export class PromotionStreamProducer {
     return fill
   }
 
-  async #readLength(streamKey: string, fill: Fill): Promise<void> {
+  async #readLength(streamKey: string, fill: StreamFill): Promise<void> {
     const addedBefore = fill.addedSinceRead
     fill.askedAtMs = performance.now()
     try {
@@ -281,11 +290,6 @@ export class PromotionStreamProducer {
       fill.reading = undefined
     }
   }
-}
-
-/** Places that are in no length that was read. */
-function usedOf({ admitted, adding, addedSinceRead }: Fill): number {
-  return admitted + adding + addedSinceRead
 }
 
 /** A second entry of one gift is harmless, so that here every failure may be tried again. */

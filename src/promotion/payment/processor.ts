@@ -1,10 +1,12 @@
 import type { GiftRow } from '#database/gifts/gift.ts'
 import type { MoneyCampaignChargeApi } from '#money/charge-api.ts'
+import { BatchIntake } from '#promotion/intake/batch-intake.ts'
 import {
   type DoStep,
   GiftIntake,
   type IntakeDeps,
   type IntakeSettings,
+  type TakenMessage,
   type TopicOutcome,
 } from '#promotion/intake/gift-intake.ts'
 import type { GiftMessage } from '#promotion/intake/gift-message.ts'
@@ -24,12 +26,14 @@ export interface ProcessorSettings extends IntakeSettings, PaymentSettings {}
 
 /**
  * The planning documents' chapter 6 (docs/glossary.md) in their words: `processTopicMessage` on the listener's side,
- * `processStreamMessage` on the worker's, `executeMoneyApi` for both. One message at a time; the layers below batch.
+ * `processStreamMessage` on the worker's, `executeMoneyApi` for both. One message at a time, and a topic's batch as one; the
+ * layers below batch.
  */
 export abstract class AbstractCampaignPromotionProcessor {
   protected readonly deps: ProcessorDeps
   readonly #type: PromotionType
   readonly #intake: GiftIntake
+  readonly #batchIntake: BatchIntake
   readonly #payment: GiftPayment
 
   constructor(type: PromotionType, deps: ProcessorDeps) {
@@ -39,6 +43,7 @@ export abstract class AbstractCampaignPromotionProcessor {
     this.#intake = new GiftIntake(type, deps, (gift, json) =>
       deps.settings.streamEnabled ? this.enqueueToStream(gift, json) : this.#payment.paySaved(gift, json),
     )
+    this.#batchIntake = new BatchIntake(type, deps, this.#intake)
   }
 
   getPromotionTypeEnum(): PromotionType {
@@ -48,6 +53,15 @@ export abstract class AbstractCampaignPromotionProcessor {
   /** Row first, then entry (or, with the toggle off, payment). Resolves when the offset may be committed. */
   processTopicMessage(json: string, origin: MessageOrigin, doStep?: DoStep): Promise<TopicOutcome> {
     return this.#intake.take(json, origin, doStep)
+  }
+
+  /** The same for a batch, in its order; `onProgress` is called whenever some of it have got on. */
+  processTopicMessages(
+    messages: readonly TakenMessage[],
+    doStep: DoStep,
+    onProgress: () => void = () => undefined,
+  ): Promise<TopicOutcome[]> {
+    return this.#batchIntake.takeAll(messages, doStep, onProgress)
   }
 
   /** Pays what an entry points at; undefined = acknowledge it. Rejects for whatever may pass: it must stay pending. */

@@ -66,6 +66,19 @@ describe('Batcher', () => {
     ])
   })
 
+  test('many at once: in their order, with others in their batches, and one bad item hurts only itself', async () => {
+    const { batcher, batches } = recording({ maxSize: 4 })
+    const [one, many] = [batcher.add(1), batcher.addAll([2, 13, 3, 4, 5])]
+    expect(await one).toBe(2)
+    expect(await many).toEqual([
+      { status: 'fulfilled', value: 4 },
+      { status: 'rejected', reason: new Error('item') },
+      ...[6, 8, 10].map(value => ({ status: 'fulfilled', value })),
+    ])
+    expect(batches[0]).toEqual([1, 2, 13, 3])
+    expect(await batcher.addAll([])).toEqual([])
+  })
+
   test('an error that is nobody’s fault fails the batch once, without asking for each', async () => {
     const { batcher, batches } = recording()
     const settled = await Promise.allSettled([1, 99, 3].map(item => batcher.add(item)))

@@ -14,7 +14,9 @@ function listenerOf(process: (json: string, doStep: DoStep) => Promise<TopicOutc
   const error = jest.fn()
   const logger = { ...createLogger('test', 'silent'), error, warn: () => undefined } as unknown as Logger
   const handle = giftBatchHandler('VOUCHER', {
-    processor: { processTopicMessage: (json, _origin, doStep) => process(json, doStep) },
+    processor: {
+      processTopicMessages: (messages, doStep) => Promise.all(messages.map(({ json }) => process(json, doStep))),
+    },
     invalidMessages: { report: async () => undefined } as never,
     conservation: createMessageConservation({ metrics, counters: createPromotionMetrics(metrics), logger }),
     retryer: createRetryer({ maxRetries: 2, initialDelayMs: 1, maxDelayMs: 1, onRetry: () => undefined }),
