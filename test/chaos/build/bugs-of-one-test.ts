@@ -47,8 +47,8 @@ export const BUGS_OF_ONE_TEST: Readonly<Record<string, PlantedBug>> = {
     edits: [
       edit(
         'src/promotion/intake/stream-producer.ts',
-        '    if (!this.#hasPlace(streamKey) && !(await this.#admitWithin(streamKey, 1, LENGTH_MIN_AGE_MS))) return false\n',
-        '',
+        '    if (admitted === count) return count\n',
+        '    if (admitted <= count) return count\n',
       ),
     ],
   },
