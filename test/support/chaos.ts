@@ -170,8 +170,8 @@ export class ChaosSystem {
   }
 
   /** `ready` is waited for before each chunk, with how many gifts were begun before it. */
-  async publish(promotion: DemoPromotion, ready?: (begun: number) => Promise<void>): Promise<number> {
-    const acknowledged = await publishGifts(this.events, promotion, ready)
+  async publish(promotion: DemoPromotion, ready?: (begun: number) => Promise<void>, chunk?: number): Promise<number> {
+    const acknowledged = await publishGifts(this.events, promotion, ready, chunk)
     this.published.set(promotion.id, promotion.gifts)
     return acknowledged
   }

@@ -19,11 +19,13 @@ const CHUNKS_AT_ONCE = 4
 /**
  * Publishes every gift, `acks=all`; resolves with how many Kafka acknowledged.
  * @param ready is waited for before each chunk, with how many were begun before it.
+ * @param chunk gifts that are published at once.
  */
 export async function publishGifts(
   events: EventProviderService,
   promotion: DemoPromotion,
   ready: (begun: number) => Promise<void> = async () => undefined,
+  chunk = CHUNK,
 ): Promise<number> {
   let next = 0
   const publishChunks = async () => {
@@ -31,7 +33,7 @@ export async function publishGifts(
       await ready(next)
       if (next >= promotion.gifts) return
       const from = next
-      next = Math.min(promotion.gifts, from + CHUNK)
+      next = Math.min(promotion.gifts, from + chunk)
       const indexes = Array.from({ length: next - from }, (_, index) => from + index)
       await Promise.all(indexes.map(index => events.publish(toEvent(promotion, index))))
     }

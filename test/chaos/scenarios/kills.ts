@@ -1,33 +1,64 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Child } from '#local/demo/children.ts'
-import { say } from '../../support/chaos.ts'
+import type { DemoPromotion } from '#local/demo/gifts.ts'
+import { type ChaosSystem, say } from '../../support/chaos.ts'
 import type { Scenario } from '../scenario.ts'
+
+/** So few slots that a kill's share of the gifts is under way for some time. */
+const SLOTS = '8'
+const KINDS = ['listener', 'worker', 'worker', 'worker'] as const
+/** Published at once. */
+const CHUNK = 25
+/** A kill that meets nobody at work is no kill. */
+const MIN_SHARE_AT_WORK = 0.9
 
 /** Workers and a listener are killed with SIGKILL at random while gifts are paid by a Money API that fails. */
 export const kills: Scenario = {
   about: 'listeners and workers killed at random, 10 % of the Money API’s answers spoiled',
   messages: 20_000,
   run: async ({ messages, random, start }) => {
-    const system = await start({ money: { latencyMs: 50, faultPercent: 10 } })
-    const children = new Map<Child, 'listener' | 'worker'>()
-    for (const kind of ['listener', 'worker', 'worker', 'worker'] as const) children.set(await system.child(kind), kind)
+    const env = { REDIS_STREAM_MAX_CONSUMERS_PER_INSTANCE: SLOTS }
+    const system = await start({ env, money: { latencyMs: 50, faultPercent: 10 } })
+    const alive = new Map<Child, 'listener' | 'worker'>()
+    const begin = async (kind: 'listener' | 'worker') => void alive.set(await system.child(kind), kind)
+    await Promise.all(KINDS.map(begin))
     const promotions = await Promise.all([
       system.plan(Math.ceil(messages / 2)),
       system.plan(Math.floor(messages / 2), 'POINT'),
     ])
     await Promise.all(promotions.map(promotion => system.run(promotion)))
-    const publishing = Promise.all(promotions.map(promotion => system.publish(promotion)))
     const wanted = Math.max(3, Math.min(100, Math.round(messages / 200)))
-    for (let kill = 1; kill <= wanted; kill++) {
-      await sleep(random.between(400, 1200))
-      const victim = [...children.keys()][random.whole(0, children.size - 1)] as Child
-      const kind = children.get(victim) as 'listener' | 'worker'
-      await system.kill(victim)
-      children.delete(victim)
-      say(`kill ${kill}/${wanted}: ${victim.name}`)
-      children.set(await system.child(kind), kind)
+    let kill = 0
+    // Each kill has its share of the gifts before it.
+    const mayBegin = async (promotion: DemoPromotion, begun: number) => {
+      while (begun > (promotion.gifts * kill) / wanted) await sleep(20)
     }
-    await publishing
-    return { figures: {}, checks: {} }
+    const publishing = Promise.all(
+      promotions.map(promotion => system.publish(promotion, begun => mayBegin(promotion, begun), CHUNK)),
+    )
+    let beginning: Promise<void> = Promise.resolve()
+    while (kill < wanted) {
+      kill += 1
+      await system.until('work under way', () => isAtWork(system, promotions), 120_000, 10)
+      await sleep(random.between(0, 100))
+      const victim = [...alive.keys()][random.whole(0, alive.size - 1)] as Child
+      const kind = alive.get(victim) as 'listener' | 'worker'
+      await system.kill(victim)
+      alive.delete(victim)
+      say(`kill ${kill}/${wanted}: ${victim.name}`)
+      // The next one is killed while this one's successor starts.
+      await beginning
+      beginning = begin(kind)
+      // A listener that is away leaves nobody anything to do.
+      if (kind === 'listener') await beginning
+    }
+    await Promise.all([publishing, beginning])
+    const share = system.killsInFlight / system.kills
+    return { figures: {}, checks: { killedAtWork: share >= MIN_SHARE_AT_WORK } }
   },
+}
+
+async function isAtWork(system: ChaosSystem, promotions: readonly DemoPromotion[]): Promise<boolean> {
+  const counts = await Promise.all(promotions.map(promotion => system.count(promotion)))
+  return counts.some(({ PENDING }) => PENDING > 0)
 }
