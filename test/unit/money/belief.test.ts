@@ -51,6 +51,15 @@ test.each<[name: string, method: typeof POST | typeof GET, answer: HttpAnswer]>(
   expect(asked).toEqual([])
 })
 
+test.each([
+  ['a millisecond before it', 99_989, false],
+  ['at the same moment', 99_990, true],
+])('a clear answer to a call that was sent %s', async (_name, sentAtMs, isClear) => {
+  const { belief } = create(reply(500))
+  belief.note('VOUCHER:2', POST, reply(200), sentAtMs)
+  expect(belief.isClearSince(99_990)).toBe(isClear)
+})
+
 test.each<[name: string, answer: HttpAnswer]>([
   ['404', reply(404)],
   ['302', reply(302)],
