@@ -9,8 +9,8 @@ const SLOTS = '8'
 const KINDS = ['listener', 'worker', 'worker', 'worker'] as const
 /** Published at once. */
 const CHUNK = 25
-/** A kill that meets nobody at work is no kill. */
-const MIN_SHARE_AT_WORK = 0.9
+/** A kill with nothing in flight is no kill. */
+const MIN_SHARE_IN_FLIGHT = 0.9
 
 /** Workers and a listener are killed with SIGKILL at random while gifts are paid by a Money API that fails. */
 export const kills: Scenario = {
@@ -39,7 +39,7 @@ export const kills: Scenario = {
     let beginning: Promise<void> = Promise.resolve()
     while (kill < wanted) {
       kill += 1
-      await system.until('work under way', () => isAtWork(system, promotions), 120_000, 10)
+      await system.until('work under way', () => isUnderWay(system, promotions), 120_000, 10)
       await sleep(random.between(0, 100))
       const victim = [...alive.keys()][random.whole(0, alive.size - 1)] as Child
       const kind = alive.get(victim) as 'listener' | 'worker'
@@ -54,11 +54,11 @@ export const kills: Scenario = {
     }
     await Promise.all([publishing, beginning])
     const share = system.killsInFlight / system.kills
-    return { figures: {}, checks: { killedAtWork: share >= MIN_SHARE_AT_WORK } }
+    return { figures: {}, checks: { killedInFlight: share >= MIN_SHARE_IN_FLIGHT } }
   },
 }
 
-async function isAtWork(system: ChaosSystem, promotions: readonly DemoPromotion[]): Promise<boolean> {
+async function isUnderWay(system: ChaosSystem, promotions: readonly DemoPromotion[]): Promise<boolean> {
   const counts = await Promise.all(promotions.map(promotion => system.count(promotion)))
   return counts.some(({ PENDING }) => PENDING > 0)
 }
