@@ -1,4 +1,5 @@
 import type { RedisConfig } from '#config/schemas.ts'
+import { ownerKey } from '#promotion/redis-owner.ts'
 import { PROMOTION_TYPES } from '#queues/gift-types.ts'
 import { promotionStreams } from '#queues/promotion-stream.ts'
 import { RETRY_QUEUE_NAME } from '#queues/retry.queue.ts'
@@ -56,9 +57,9 @@ const BESIDE_STREAM: Readonly<Record<string, string>> = {
   ':dead-letter': 'XADD KEY NOMKSTREAM 0-0 f v',
 }
 
-/** The mark of who owns the server, on each that we write to. */
+/** The mark of who owns the server, on each that we write to; the question leaves it as it is. */
 const ownerQuestion = (keyPrefix: string): RightsQuestion => ({
-  key: `${keyPrefix}promostream:owner-rights`,
+  key: ownerKey(keyPrefix),
   commands: ['SET KEY 1 XX PX 0', 'GET KEY'],
 })
 
@@ -149,11 +150,20 @@ const JOB_COMMANDS: Readonly<Record<RedisRole, readonly string[]>> = {
   cli: JOBS,
 }
 
-/** What instances tell each other: who lives, whether calls are blocked, how many permits are left, who has logged out. */
-const TELLING = [
-  ...['EXISTS KEY', 'EXPIRE KEY 60', 'GET KEY', 'INCRBY KEY 1', 'MGET KEY', 'PTTL KEY', ...SCRIPTS],
-  ...['ZADD KEY 1 v', 'ZCARD KEY', 'ZRANGEBYSCORE KEY 0 0', 'ZREM KEY v', 'ZREMRANGEBYSCORE KEY 0 0'],
+/** What instances tell each other of calls (whether they are blocked, how many permits are left). */
+const CALLS = [
+  ...['EXPIRE KEY 60', 'GET KEY', 'INCRBY KEY 1', 'PTTL KEY', ...SCRIPTS],
+  ...['ZADD KEY 1 v', 'ZCARD KEY', 'ZREMRANGEBYSCORE KEY 0 0'],
 ]
+
+/** Who lives: told by workers, read by the admin; and who has logged out there. */
+const PRESENCE: Readonly<Partial<Record<RedisRole, Readonly<Record<string, readonly string[]>>>>> = {
+  worker: { instances: ['ZADD KEY 1 v', 'ZREM KEY v', 'ZREMRANGEBYSCORE KEY 0 0'] },
+  admin: {
+    instances: ['ZRANGEBYSCORE KEY 0 0', 'GET KEY', 'MGET KEY'],
+    'admin:logged-out': ['EXISTS KEY'],
+  },
+}
 
 /** For the user of `REDIS_URL`; `prefix` is BullMQ's. */
 export function redisRightsOf(
@@ -162,8 +172,13 @@ export function redisRightsOf(
   prefix: string,
 ): RightsQuestion[] {
   const jobs = { key: `${prefix}:${RETRY_QUEUE_NAME}:rights`, commands: onText(JOB_COMMANDS[role]) }
-  const telling = { key: `${keyPrefix}promostream:rights`, commands: onText(TELLING) }
-  return [jobs, ...(pays ? [telling] : []), ownerQuestion(keyPrefix)]
+  const named = (name: string) => `${keyPrefix}promostream:${name}:rights`
+  const calls = { key: named('money'), commands: onText(CALLS) }
+  const presence = Object.entries(PRESENCE[role] ?? {}).map(([name, commands]) => ({
+    key: named(name),
+    commands: onText(commands),
+  }))
+  return [jobs, ...(pays ? [calls] : []), ...presence, ownerQuestion(keyPrefix)]
 }
 
 const onText = (commands: readonly string[]) => ['SET KEY 0 PX 60000', ...commands, 'DEL KEY']
