@@ -35,6 +35,8 @@ export interface Child {
 
 /** As in package.json's `start:…` scripts: garbage of a batch dies young when the young generation has room for it. */
 const NODE_FLAGS = ['--max-semi-space-size=64', '--disable-warning=TimeoutNegativeWarning']
+/** As in package.json's scripts: a process that starts again finds what was compiled for the one before. */
+export const COMPILE_CACHE = fileURLToPath(new URL('../../../node_modules/.cache/promostream', import.meta.url))
 const READY_TIMEOUT_MS = 30_000
 const READY_POLL_MS = 50
 
@@ -48,7 +50,12 @@ export async function startChild({ kind, name, env, logFolder, keep, ...options 
   const [file, args] = keep ? [command[0], command.slice(1)] : dieWithParent(env, 'KILL', command[0], command.slice(1))
   const log = openSync(logFile, 'w')
   const child = spawn(file, args, {
-    env: { ...env, PROBE_HOST: '127.0.0.1', [`${kind.toUpperCase()}_PORT`]: String(port) },
+    env: {
+      NODE_COMPILE_CACHE: COMPILE_CACHE,
+      ...env,
+      PROBE_HOST: '127.0.0.1',
+      [`${kind.toUpperCase()}_PORT`]: String(port),
+    },
     stdio: ['ignore', log, log],
     detached: true,
   })

@@ -15,6 +15,7 @@ withKafka('how far behind a group is, and whether anybody reads', () => {
     const [topic, groupId] = [uniqueName('lag'), uniqueName('group')]
     await createTopic(kafka, topic)
     await using lag = createLagReader(kafka)
+    await lag.start()
     const producer = kafka.producer()
     await producer.connect()
     await producer.send({ topic, messages: [{ value: '1' }, { value: '2' }] })

@@ -1,24 +1,14 @@
 import { spawn } from 'node:child_process'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { freePort } from '#local/servers/free-port.ts'
+import { runProgram } from '#test/support/cli.ts'
 import { createTestDatabase, kafkaMissing, uniqueId } from '#test/support/stack-env.ts'
 import { giftJson, TestSystem } from '#test/support/system.ts'
 
 const withKafka = kafkaMissing === undefined ? describe : describe.skip
 
-/** Runs a process of ours to its end. */
-async function run(file: string, env: Record<string, string | undefined>, args: string[] = []) {
-  const child = spawn(process.execPath, [`src/bin/${file}.ts`, ...args], { env: env as NodeJS.ProcessEnv })
-  let [stdout, stderr] = ['', '']
-  child.stdout.on('data', chunk => {
-    stdout += chunk
-  })
-  child.stderr.on('data', chunk => {
-    stderr += chunk
-  })
-  const code = await new Promise<number | null>(resolve => child.once('exit', resolve))
-  return { code, stdout, stderr }
-}
+const run = (file: string, env: Record<string, string | undefined>, args: string[] = []) =>
+  runProgram(`src/bin/${file}.ts`, env, args)
 
 withKafka('the life of processes', () => {
   let system: TestSystem

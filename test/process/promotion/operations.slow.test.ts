@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { sql } from 'kysely'
+import { runCli } from '#test/support/cli.ts'
 import { kafkaMissing } from '#test/support/stack-env.ts'
 import { TestSystem, targetsOf } from '#test/support/system.ts'
 
@@ -30,21 +30,8 @@ withKafka('operations by the CLI, on one listener and two workers', () => {
   const streamOf = (promotionId: string) => `campaign-promotion-${promotionId}:voucher:stream`
   const paid = async (promotionId: string) => (await system.charges(promotionId)).length
 
-  const cli = (...args: string[]) => cliWith({}, ...args)
-  async function cliWith(env: Record<string, string>, ...args: string[]) {
-    const child = spawn(process.execPath, ['--disable-warning=TimeoutNegativeWarning', 'src/bin/cli.ts', ...args], {
-      env: { ...system.env, ...env },
-    })
-    let [stdout, stderr] = ['', '']
-    child.stdout.on('data', chunk => {
-      stdout += chunk
-    })
-    child.stderr.on('data', chunk => {
-      stderr += chunk
-    })
-    const code = await new Promise<number | null>(resolve => child.once('exit', resolve))
-    return { code, stdout, stderr }
-  }
+  const cli = (...args: string[]) => runCli(system.env, ...args)
+  const cliWith = (env: Record<string, string>, ...args: string[]) => runCli({ ...system.env, ...env }, ...args)
   const json = async (...args: string[]) => {
     const { code, stdout, stderr } = await cli(...args, '--json')
     expect([code, stderr.replaceAll(/^(sent|asked) .*\n/gm, '')]).toEqual([0, ''])

@@ -1,8 +1,8 @@
-import { spawn } from 'node:child_process'
 import { hostname, userInfo } from 'node:os'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { createActivityLog } from '#database/activity-log.ts'
 import { createPromotionRepository, type PromotionRepository } from '#database/promotions/promotions.ts'
+import { runCli } from '#test/support/cli.ts'
 import { createTestDatabase, stackEnv, type TestDatabase } from '#test/support/stack-env.ts'
 
 let db: TestDatabase
@@ -14,20 +14,8 @@ beforeAll(async () => {
 })
 afterAll(() => db.drop())
 
-async function cli(...args: string[]) {
-  const child = spawn(process.execPath, ['--disable-warning=TimeoutNegativeWarning', 'src/bin/cli.ts', ...args], {
-    env: { PATH: process.env.PATH!, DATABASE_URL: db.url, REDIS_URL: stackEnv().REDIS_URL! },
-  })
-  let [stdout, stderr] = ['', '']
-  child.stdout.on('data', chunk => {
-    stdout += chunk
-  })
-  child.stderr.on('data', chunk => {
-    stderr += chunk
-  })
-  const code = await new Promise<number | null>(resolve => child.once('close', resolve))
-  return { code, stdout, stderr }
-}
+const cli = (...args: string[]) =>
+  runCli({ PATH: process.env.PATH, DATABASE_URL: db.url, REDIS_URL: stackEnv().REDIS_URL }, ...args)
 
 const log = async () =>
   (await createActivityLog(db.database.kysely).list({ limit: 100 }))

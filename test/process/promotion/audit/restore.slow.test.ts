@@ -1,7 +1,7 @@
-import { spawn } from 'node:child_process'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { sql } from 'kysely'
 import type { AuditReport } from '#promotion/audit/report.ts'
+import { runCli } from '#test/support/cli.ts'
 import { kafkaMissing } from '#test/support/stack-env.ts'
 import { TestSystem, targetsOf } from '#test/support/system.ts'
 
@@ -55,12 +55,7 @@ withKafka('a PostgreSQL that lost what it had committed', () => {
   }
 
   async function audit(...args: string[]): Promise<AuditReport> {
-    const child = spawn(process.execPath, ['src/bin/cli.ts', 'audit', '--json', ...args], { env: system.env })
-    let stdout = ''
-    child.stdout.on('data', chunk => {
-      stdout += chunk
-    })
-    await new Promise(resolve => child.once('close', resolve))
+    const { stdout } = await runCli(system.env, 'audit', '--json', ...args)
     return JSON.parse(stdout) as AuditReport
   }
 

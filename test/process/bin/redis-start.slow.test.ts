@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
@@ -7,6 +6,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { runCommand } from '#local/servers/command.ts'
 import { freePort } from '#local/servers/free-port.ts'
+import { startProgram } from '#test/support/cli.ts'
 import { startTestRedis, type TestRedis } from '#test/support/redis.ts'
 import { createTestDatabase, stackEnv, type TestDatabase } from '#test/support/stack-env.ts'
 
@@ -74,11 +74,12 @@ async function start(program: Program, settings: Record<string, string>) {
     ...settings,
   }
   const startedAt = performance.now()
-  const child = spawn(process.execPath, ['--disable-warning=TimeoutNegativeWarning', ...PROGRAMS[program]], { env })
+  const [file, ...args] = PROGRAMS[program]
+  const child = startProgram(file, env, args)
   const timer = setTimeout(() => child.kill('SIGKILL'), 30_000)
   let text = ''
   for (const output of [child.stdout, child.stderr])
-    output.on('data', chunk => {
+    output?.on('data', chunk => {
       text += chunk
     })
   const [code] = await once(child, 'close')

@@ -1,0 +1,13 @@
+import { expect, test } from '@jest/globals'
+import { RowTable } from '#promotion/audit/row-table.ts'
+import { rowOf } from '#test/support/audit-rows.ts'
+
+test('finds each of many rows by its target, ids that a number would round included', () => {
+  const first = 2n ** 63n - 60_001n
+  const table = new RowTable(10, true)
+  for (let index = 0n; index < 60_000n; index++) table.add(rowOf({ targetId: String(first + index) }))
+  expect(table.size).toBe(60_000)
+  for (let index = 0; index < 60_000; index += 7) expect(table.find(String(first + BigInt(index)))).toBe(index)
+  expect(table.targetId(59_999)).toBe(String(first + 59_999n))
+  expect([table.find(String(first - 1n)), table.find('1')]).toEqual([-1, -1])
+})
