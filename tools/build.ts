@@ -51,7 +51,7 @@ async function put(folder: string, file: string, change: (text: string, file: st
 
 /** Line numbers stay, so that source maps tell the truth. */
 function withRelativeImports(text: string, file: string): string {
-  return text.replaceAll(/(\bfrom |\bimport\(|^import )'#(\w+)\/([^']+)'/gm, (_all, before, room, path) => {
+  return text.replaceAll(/(\bfrom |\bimport\(|^import )'#([\w-]+)\/([^']+)'/gm, (_all, before, room, path) => {
     const target = join(room === 'queues' || room === 'workers' ? '' : 'src', room, path)
     const specifier = relative(dirname(file), target)
     return `${before}'${specifier.startsWith('.') ? '' : './'}${specifier}'`

@@ -1,24 +1,17 @@
 import type { Queue } from 'bullmq'
 import type { GiftRecord } from '#database/gifts/gift-pages.ts'
-import type { PromotionType } from '#queues/gift-types.ts'
-import type { PromotionStream } from '#queues/promotion-stream.ts'
+import { type PromotionQueueDeps, promotionQueue } from '#promotion/promotion-queue.ts'
 import { type RetryJobData, retryJobId } from '#queues/retry.queue.ts'
-import type { StreamConnection } from '#stream/index.ts'
 import { answerOr } from './answer-or.ts'
 import type { GiftWhereabouts } from './gift-timeline.ts'
 
-export interface WhereaboutsDeps {
-  connection: StreamConnection
-  streams: Readonly<Record<PromotionType, PromotionStream>>
+export interface WhereaboutsDeps extends PromotionQueueDeps {
   retryQueue: Queue<RetryJobData>
 }
 
 const PAGE_SIZE = 500
 /** Entries that are looked at for one gift: the stream knows no gift by its id. */
 const MAX_PAGES = 6
-
-type RawEntry = [id: string, fields: string[]]
-type RawPending = [id: string, consumer: string, idleMs: number, deliveries: number]
 
 /** Where in Redis a gift is. A Redis that does not answer says nothing, and the page says so. */
 export async function findWhereabouts(gift: GiftRecord, deps: WhereaboutsDeps): Promise<GiftWhereabouts> {
@@ -31,23 +24,22 @@ export async function findWhereabouts(gift: GiftRecord, deps: WhereaboutsDeps): 
 
 async function findEntry(
   { type, promotionId, message, processStatus }: GiftRecord,
-  { connection, streams }: WhereaboutsDeps,
+  deps: WhereaboutsDeps,
 ): Promise<Pick<GiftWhereabouts, 'entry' | 'searched'>> {
   if (processStatus === 'SUCCESS' || processStatus === 'FAILED') return { searched: 'none' }
-  const [key, group] = [streams[type].streamKey(promotionId), streams[type].groupName(promotionId)]
-  for (let page = 0, start = '-'; page < MAX_PAGES; page++) {
-    const entries = (await connection.client.xrange(key, start, '+', 'COUNT', PAGE_SIZE)) as RawEntry[]
+  const queue = promotionQueue({ id: promotionId, type }, deps)
+  let after: string | undefined
+  for (let pages = 0; pages < MAX_PAGES; pages++) {
+    const page = await queue.page({ limit: PAGE_SIZE, ...(after === undefined ? {} : { after }) })
     // An entry's message is the row's, to the letter.
-    const found = entries.find(([, fields]) => fields[fields.indexOf('message') + 1] === message)
+    const found = page.items.find(({ data }) => data?.message === message)
     if (found !== undefined) {
-      const [id] = found
-      const pending = await connection.client.xpending(key, group, id, id, 1).catch(() => [])
-      const [lease] = pending as RawPending[]
-      if (lease === undefined) return { entry: { id }, searched: 'part' }
-      return { entry: { id, consumer: lease[1], idleMs: lease[2], deliveries: lease[3] }, searched: 'part' }
+      const [pending] = await queue.pending({ id: found.id }).catch(() => [])
+      if (pending === undefined) return { entry: { id: found.id }, searched: 'part' }
+      return { entry: pending, searched: 'part' }
     }
-    if (entries.length < PAGE_SIZE) return { searched: 'all' }
-    start = `(${entries.at(-1)?.[0]}`
+    if (page.next === undefined) return { searched: 'all' }
+    after = page.next
   }
   return { searched: 'part' }
 }

@@ -4,9 +4,11 @@ import { createAdminApp, SESSION_MAX_AGE_SECONDS } from '#admin/app.ts'
 import { listActiveGifts } from '#admin/board/active-gifts.ts'
 import { boardRoutes } from '#admin/board/board.routes.ts'
 import { createGiftService } from '#admin/gifts.ts'
+import { registerLetterMetrics } from '#admin/letter-metrics.ts'
 import { apiOperationsOf } from '#admin/operations.ts'
 import { assetRoutes } from '#admin/routes/asset.routes.ts'
 import { auditRoutes } from '#admin/routes/audit.routes.ts'
+import { deadLetterRoutes } from '#admin/routes/dead-letter.routes.ts'
 import { eventRoutes } from '#admin/routes/event.routes.ts'
 import { giftRoutes } from '#admin/routes/gift.routes.ts'
 import { hookRoutes } from '#admin/routes/hook.routes.ts'
@@ -23,6 +25,7 @@ import type { AdminConfig } from '#config/schemas.ts'
 import { createActivityLog } from '#database/activity-log.ts'
 import { clearCredentialsLatch } from '#money/credentials-latch.ts'
 import { createPromotionStartedHooks } from '#promotion/consumers/started-hooks.ts'
+import { createPromotionDeadLetters, type PromotionDeadLetters } from '#promotion/dead-letters.ts'
 import type { ReadinessCheck } from '#runtime/readiness.ts'
 import { type AdminParts, operationsOf } from './admin-parts.ts'
 
@@ -42,6 +45,9 @@ export async function adminAppOf(config: AdminConfig, parts: AdminParts, context
   if (config.ADMIN_USERS === undefined) logger.warn('ADMIN_USERS is not set: nobody can log in')
   const revoked = createRevokedSessions(shared.client, SESSION_MAX_AGE_SECONDS)
   registerAdminMetrics(parts.metrics(), () => sampler.latest())
+  const { connection } = parts.stream()
+  const deadLetters = createPromotionDeadLetters({ connection, streams: parts.streams, promotions: parts.promotions })
+  registerLetterMetrics(parts.metrics(), { latest: () => sampler.latest(), deadLetters })
   return await createAdminApp({
     users,
     revoked,
@@ -52,13 +58,16 @@ export async function adminAppOf(config: AdminConfig, parts: AdminParts, context
     ...(config.ADMIN_TRUSTED_PROXIES === undefined ? {} : { trustedProxies: config.ADMIN_TRUSTED_PROXIES }),
     basePath: config.ADMIN_BASE_PATH,
     ...(onRoute === undefined ? {} : { onRoute }),
-    routes: [...routesOf(config, parts, { ...context, activityLog }), loginRoutes({ users, revoked })],
+    routes: [...routesOf(config, parts, { ...context, activityLog, deadLetters }), loginRoutes({ users, revoked })],
   })
 }
 
-type RouteContext = AppContext & { activityLog: ReturnType<typeof createActivityLog> }
+interface RouteContext extends AppContext {
+  activityLog: ReturnType<typeof createActivityLog>
+  deadLetters: PromotionDeadLetters
+}
 
-function routesOf(config: AdminConfig, parts: AdminParts, { sampler, checks, activityLog }: RouteContext) {
+function routesOf(config: AdminConfig, parts: AdminParts, { sampler, checks, activityLog, deadLetters }: RouteContext) {
   const { database, promotions, streams, logger, shared, lateEvents: events } = parts
   const { kysely } = database
   const { connection } = parts.stream()
@@ -69,7 +78,7 @@ function routesOf(config: AdminConfig, parts: AdminParts, { sampler, checks, act
   const apiOperations = apiOperationsOf(operations, hooks)
   const gifts = createGiftService({ kysely, connection, streams, retryQueue, operations })
   const board = boardRoutes({
-    ...{ kysely, sampler, operations: apiOperations, promotions, gifts, retryQueue, streams, logger },
+    ...{ kysely, sampler, operations: apiOperations, promotions, gifts, retryQueue, connection, streams, logger },
     basePath: config.ADMIN_BASE_PATH,
     retryUnknown: async promotionId => (await operations.retryUnknown(promotionId)).retried,
     listActive: (promotion, limit) => listActiveGifts(promotion, limit, { kysely, connection, streams }),
@@ -79,6 +88,7 @@ function routesOf(config: AdminConfig, parts: AdminParts, { sampler, checks, act
     assetRoutes,
     promotionRoutes({ kysely, promotions, sampler, operations: apiOperations }),
     giftRoutes(gifts),
+    deadLetterRoutes({ deadLetters, promotions }),
     moneyRoutes({ clearRefusal: () => clearCredentialsLatch(shared.client) }),
     auditRoutes(activityLog),
     eventRoutes(sampler),

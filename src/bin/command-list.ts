@@ -60,6 +60,11 @@ export const COMMANDS: Readonly<Record<string, ListedCommand>> = {
     description: 'ask the Money API whether UNKNOWN gifts were paid; those that were become SUCCESS',
     load: async () => (await import('./commands/reconcile.ts')).reconcileCommand,
   },
+  'dead-letters': {
+    arguments: '<action> <id> [letters...]',
+    description: 'entries of a promotion that were given up: list them, put them on the stream again, or delete them',
+    load: async () => (await import('./commands/dead-letters.ts')).deadLettersCommand,
+  },
   status: {
     arguments: '[id]',
     description: 'how far promotions are: the newest 100, or one',

@@ -9,7 +9,7 @@ import type { Logger } from '#runtime/logger.ts'
 import { assertRedisUrl, connectRedis, createRedisClient, REDIS_START_MS } from '#runtime/redis.ts'
 import { assertRedisRights } from '#runtime/redis-rights.ts'
 import { type Service, service } from '#runtime/service.ts'
-import { createStreamConnection, type StreamConnection } from '#stream/index.ts'
+import { createStreamConnection } from '#stream/index.ts'
 import { type RedisUser, redisRightsOf, streamRightsOf } from './redis-rights.ts'
 
 /** From settings to connections, and nothing above them: what a command of the CLI may need. */
@@ -98,6 +98,9 @@ export function sharedRedisOf(config: RedisConfig, logger: Logger, commandTimeou
   return { client, service: life }
 }
 
+/** Longest wait for the mark of the streams' Redis, in ms. */
+const MARK_TIMEOUT_MS = 2000
+
 export function streamConnectionOf(config: RedisConfig, logger: Logger, user?: RedisUser) {
   const connection = createStreamConnection({
     ...streamAddressOf(config),
@@ -105,15 +108,27 @@ export function streamConnectionOf(config: RedisConfig, logger: Logger, user?: R
     setting: streamSettingOf(config),
     logger,
   })
+  // The framework's connection is its own. What is asked of the server beside it goes another way, from its first command on.
+  const setting = streamSettingOf(config)
+  const marks = createRedisClient({
+    ...streamAddressOf(config),
+    setting,
+    logger,
+    commandTimeoutMs: MARK_TIMEOUT_MS,
+  })
   const life = service('stream-connection', {
     start: async () => {
       await connection.ready()
-      if (user !== undefined)
-        await assertRedisRights(connection.client, streamSettingOf(config), streamRightsOf(user, config))
+      if (user === undefined) return
+      await connectRedis(marks, REDIS_START_MS, setting)
+      await assertRedisRights(marks, setting, streamRightsOf(user, config))
     },
-    stop: () => connection.close(),
+    stop: async () => {
+      marks.disconnect()
+      await connection.close()
+    },
   })
-  return { connection, service: life }
+  return { connection, marks, service: life }
 }
 
 type RetryRedis = ReturnType<typeof retryRedisOf>
@@ -121,7 +136,7 @@ type RetryRedis = ReturnType<typeof retryRedisOf>
 export interface OwnerContext {
   database: Database
   redis: RetryRedis
-  stream: { connection: StreamConnection }
+  stream: ReturnType<typeof streamConnectionOf>
   logger: Logger
   fatal(error: Error): void
 }
@@ -143,7 +158,7 @@ export function redisOwnerOf(kind: string, config: RedisConfig, context: OwnerCo
 export function ownedRedis(config: RedisConfig, redis: RetryRedis, stream: OwnerContext['stream']): OwnedRedis[] {
   const owned: OwnedRedis[] = [{ variable: 'REDIS_URL', client: redis.client }]
   const isOther = config.REDIS_STREAM_URL !== undefined && config.REDIS_STREAM_URL !== config.REDIS_URL
-  return isOther ? [...owned, { variable: 'REDIS_STREAM_URL', client: stream.connection.client }] : owned
+  return isOther ? [...owned, { variable: 'REDIS_STREAM_URL', client: stream.marks }] : owned
 }
 
 /** Creates the topics that are not there, before anything reads or writes them. */

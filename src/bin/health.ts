@@ -117,13 +117,13 @@ export function streamsCheck(connection: StreamConnection): ReadinessCheck {
     name: 'streams',
     check: async () => {
       if (!connection.isUsable) throw new CodedError('STREAM_AWAY', streamState(connection))
-      await connection.client.ping()
+      await connection.ping()
     },
   }
 }
 
-const streamState = ({ client }: StreamConnection) =>
-  isReadOnly(client) ? 'the server is a replica' : `the connection is ${client.status}`
+const streamState = ({ state }: StreamConnection) =>
+  state === 'read-only' ? 'the server is a replica' : `the connection is ${state}`
 
 const FRESH_REDIS_MS = 4000
 
@@ -145,7 +145,7 @@ export function freshProbesOf(config: DatabaseConfig & RedisConfig, logger: Logg
       const connection = createStreamConnection({ ...streamAddressOf(config), name: 'promostream-probe', logger })
       try {
         await connection.ready()
-        await connection.client.ping()
+        await connection.ping()
       } finally {
         await connection.close()
       }

@@ -50,11 +50,22 @@ const STREAM_COMMANDS: Readonly<Record<RedisRole, readonly string[]>> = {
   cli: MANAGING,
 }
 
-/** Keys beside a stream, as its workers use them. */
-const BESIDE_STREAM: Readonly<Record<string, string>> = {
-  ':paused': 'EXISTS KEY',
-  ':delay:0-0': 'SET KEY 1 XX PX 0',
-  ':dead-letter': 'XADD KEY NOMKSTREAM 0-0 f v',
+/** Dead letters are looked at, put back and deleted; in a cluster with a mark beside them. */
+const LETTERS = {
+  ':dead-letter': ['XLEN KEY', 'XRANGE KEY 0-1 0-1', 'XREVRANGE KEY 0-1 0-1', 'XDEL KEY 0-1'],
+  ':dead-letter:replay:0-0': ['SET KEY 1 XX PX 0', 'DEL KEY'],
+}
+
+/** Keys beside a stream. */
+const BESIDE_STREAM: Readonly<Record<RedisRole, Readonly<Record<string, readonly string[]>>>> = {
+  listener: {},
+  worker: {
+    ':paused': ['EXISTS KEY'],
+    ':delay:0-0': ['SET KEY 1 XX PX 0'],
+    ':dead-letter': ['XADD KEY NOMKSTREAM 0-0 f v', 'XLEN KEY', 'XRANGE KEY 0-1 0-1', 'XDEL KEY 0-1', 'EXPIRE KEY 60'],
+  },
+  admin: LETTERS,
+  cli: LETTERS,
 }
 
 /** The mark of who owns the server, on each that we write to; the question leaves it as it is. */
@@ -79,8 +90,7 @@ export function streamRightsOf(
   const questions = PROMOTION_TYPES.flatMap(type => {
     const key = streams[type].streamKey(NOBODY)
     const own = { key, commands: STREAM_COMMANDS[role] }
-    if (role !== 'worker') return [own]
-    const beside = Object.entries(BESIDE_STREAM).map(([end, command]) => ({ key: key + end, commands: [command] }))
+    const beside = Object.entries(BESIDE_STREAM[role]).map(([end, commands]) => ({ key: key + end, commands }))
     return [own, ...beside]
   })
   return [...questions, ownerQuestion(keyPrefix)]

@@ -26,6 +26,8 @@ import { type GiftParts, retryerOf } from './gift-parts.ts'
 import { consumerLoop, freshProbesOf, type HealthLoop } from './health.ts'
 import { retryPolicyOf } from './parts.ts'
 
+const SECONDS_A_DAY = 86_400
+
 /** How soon a promotion's status, changed by anyone, is followed by this process, in ms. */
 const FOLLOW_INTERVAL_MS = 2000
 
@@ -76,6 +78,10 @@ function streamSettingsOf(config: WorkerConfig) {
     maxConsumersPerInstance: config.REDIS_STREAM_MAX_CONSUMERS_PER_INSTANCE,
     claimMinIdleMs: config.REDIS_STREAM_CLAIM_MIN_IDLE_MS,
     maxDeliveries: config.REDIS_STREAM_MAX_DELIVERIES,
+    removeOnFail: {
+      count: config.REDIS_STREAM_MAX_DEAD_LETTERS,
+      age: config.REDIS_STREAM_MAX_DEAD_LETTER_AGE_DAYS * SECONDS_A_DAY,
+    },
   }
 }
 

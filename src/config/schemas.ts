@@ -56,6 +56,8 @@ const stream = z.object({
   WORKER_MAX_IN_FLIGHT: integer(1, 100_000).prefault('1024'),
   REDIS_STREAM_CLAIM_MIN_IDLE_MS: durationMs.prefault('60000'),
   REDIS_STREAM_MAX_DELIVERIES: integer(1, 1_000_000).prefault('5'),
+  REDIS_STREAM_MAX_DEAD_LETTERS: integer(1, 10_000_000).prefault('100000'),
+  REDIS_STREAM_MAX_DEAD_LETTER_AGE_DAYS: integer(1, 3650).prefault('90'),
 })
 
 const kafka = z.object({

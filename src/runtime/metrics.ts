@@ -1,5 +1,10 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 
+interface LabeledValue<Label extends string> {
+  labels: Record<Label, string>
+  value: number
+}
+
 /** What a process counts, in Prometheus' terms. Names are in base units: seconds, bytes, totals. */
 export interface Metrics {
   readonly registry: Registry
@@ -17,7 +22,7 @@ export interface Metrics {
     name: string,
     help: string,
     labels: readonly Label[],
-    read: () => readonly { labels: Record<Label, string>; value: number }[],
+    read: () => readonly LabeledValue<Label>[] | Promise<readonly LabeledValue<Label>[]>,
   ): void
 }
 
@@ -50,9 +55,10 @@ export function createMetrics(processName: string): Metrics {
         help,
         labelNames: [...labels],
         registers,
-        collect() {
+        async collect() {
+          const values = await read()
           this.reset()
-          for (const { labels: of, value } of read()) this.set(of, value)
+          for (const { labels: of, value } of values) this.set(of, value)
         },
       })
     },

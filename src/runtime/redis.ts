@@ -25,6 +25,8 @@ export interface RedisOptions {
   tls?: ConnectionOptions
   /** Stands before every key by itself; BullMQ wants a client without it, and has a prefix of its own. */
   keyPrefix?: string
+  /** The variable that the URL comes from, for log lines. Default `REDIS_URL`. */
+  setting?: string
   logger: Logger
   /** Commands fail after this long, also while they wait for a connection; without it they wait for ever. */
   commandTimeoutMs?: number
@@ -44,11 +46,11 @@ export const BULL_BLOCK_SECONDS = 2
  * BullMQ's workers ask for: commands wait for a Redis that is away.
  */
 export function createRedisClient(options: RedisOptions): Redis | Cluster {
-  const { logger, commandTimeoutMs } = options
+  const { logger, commandTimeoutMs, setting = 'REDIS_URL' } = options
   const timeout = commandTimeoutMs === undefined ? {} : { commandTimeout: commandTimeoutMs }
   const behaviour = { maxRetriesPerRequest: null, retryStrategy: reconnectPauseMs, ...timeout }
   const client = createRedis({ ...addressOf(options), behaviour, silenceMs: BULL_SILENCE_MS })
-  logOutages(client, 'REDIS_URL', logger)
+  logOutages(client, setting, logger)
   return client
 }
 

@@ -1,4 +1,5 @@
 import { toError } from '#runtime/errors.ts'
+import { clearTimeout, setTimeout } from './clock.ts'
 import { isNoGroup } from './errors.ts'
 import type { ConsumerGroup } from './group.ts'
 import { type FromRun, settle } from './read-run.ts'

@@ -1,6 +1,6 @@
 import { Command, ReplyError } from 'ioredis'
 import { errorLine } from '#runtime/errors.ts'
-import type { StreamConnection } from './connection.ts'
+import { clientOf, runScript, type StreamConnection } from './connection.ts'
 import { flatFields } from './entry-fields.ts'
 import { StreamAddError, StreamError } from './errors.ts'
 import type { StreamQueueOptions } from './queue-options.ts'
@@ -47,6 +47,18 @@ export class Adder {
     if (!Array.isArray(entries)) throw new TypeError('entries must be an array')
     const flat = Array.from(entries, (fields, index) => flatFields(fields, `entry ${index}`))
     return flat.length === 0 ? [] : this.#addAll(flat)
+  }
+
+  /** Most entries that are ever let in at once. */
+  get largestBulk(): number {
+    return this.#room?.size ?? MAX_ENTRIES
+  }
+
+  /** Runs what adds `count` entries by itself, when there is room for them. Rejects with `STREAM_FULL`, or like `run`. */
+  async withRoom<Result>(count: number, run: () => Promise<Result>): Promise<Result> {
+    if (this.#room === undefined) return run()
+    const places = await this.#take(this.#room, count, [])
+    return run().finally(() => places.settle(count))
   }
 
   async #addAll(entries: readonly string[][]): Promise<string[]> {
@@ -106,19 +118,21 @@ export class Adder {
   /** As one array: a call with so many arguments would not fit on the stack. */
   #addOne(flat: readonly string[]): Promise<string> {
     const args = [this.#stream, ...this.#trim, '*'].concat(flat)
-    return this.#connection.client.sendCommand(new Command('XADD', args, { replyEncoding: 'utf8' })) as Promise<string>
+    return clientOf(this.#connection).sendCommand(
+      new Command('XADD', args, { replyEncoding: 'utf8' }),
+    ) as Promise<string>
   }
 
   async #addMany(chunk: readonly string[][], ids: string[]): Promise<void> {
     const args: (string | number)[] = [this.#maxLen]
     for (const flat of chunk) args.push(flat.length, ...flat)
-    const [added, refusal] = (await this.#connection.run(addBulk, this.#stream, args)) as [string[], string]
+    const [added, refusal] = (await runScript(this.#connection, addBulk, this.#stream, args)) as [string[], string]
     ids.push(...added)
     if (refusal !== '') throw this.#failed(new Error(refusal), ids, false)
   }
 
   async #length(): Promise<number> {
-    return this.#connection.client.xlen(this.#stream)
+    return clientOf(this.#connection).xlen(this.#stream)
   }
 
   #failed(cause: unknown, added: readonly string[], isUncertain: boolean): StreamAddError {

@@ -7,7 +7,9 @@ import { StreamError } from './errors.ts'
  * way out rejects `add` (`STREAM_BAD_FIELDS`); what throws on the way in makes the entry a dead letter at once.
  */
 export interface Codec<Data> {
+  /** Makes text of what is added. What it throws rejects `add`. */
   encode(data: Data): string
+  /** Makes data of that text. What it throws makes a dead letter. */
   decode(text: string): Data
 }
 

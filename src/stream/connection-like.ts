@@ -9,10 +9,13 @@ export interface RedisAddress {
   host?: string
   /** Default 6379. */
   port?: number
+  /** Default: the server's default user. */
   username?: string
+  /** Default: none. */
   password?: string
   /** Number of the database. Default 0. */
   db?: number
+  /** What `tls.connect` takes; with it the connection speaks TLS. */
   tls?: ConnectionOptions
 }
 

@@ -4,6 +4,7 @@ import type { LineLogger } from '#runtime/line-logger.ts'
 import { parseRedisUrl } from '#runtime/redis-url.ts'
 import { assertBoolean, assertMs, assertName, assertObject } from './option-checks.ts'
 
+/** Where the server is, and how it is spoken to. */
 export interface StreamConnectionOptions {
   /** `redis://` or `rediss://`, with user and password where the server wants them. */
   url: string
@@ -15,6 +16,7 @@ export interface StreamConnectionOptions {
   name?: string
   /** The setting that the URL comes from: errors and log lines say it. Default `streams`. */
   setting?: string
+  /** Where lines go: outages and their ends, warnings about the server. */
   logger?: LineLogger
   /** Only warn about an eviction policy that may delete a whole stream. */
   allowEviction?: boolean

@@ -8,6 +8,7 @@ import { isReadOnly } from '#runtime/redis-watch.ts'
 import { within } from '#runtime/within.ts'
 import { assertConnectionOptions, type StreamConnectionOptions } from './connection-options.ts'
 import { StreamError, withoutCommand } from './errors.ts'
+import { replayLetters, trimLetters } from './letter-scripts.ts'
 import { SCRIPTS, type Script } from './scripts.ts'
 
 /** What the server can do, probed once: managed ones lack things their version promises. */
@@ -21,6 +22,22 @@ const DEFAULT_TIMEOUT_MS = 5000
 const DEFAULT_CLUSTER_TIMEOUT_MS = 8000
 const HANG_UP_MS = 500
 
+/** A connection's client, for the framework's own files: nobody else shall block it, or send what may not be sent twice. */
+export let clientOf: (connection: StreamConnection) => Redis | Cluster
+
+/** Runs one of `scripts.ts` on a connection; the server keeps it by its hash. */
+export function runScript(
+  connection: StreamConnection,
+  { name }: Script,
+  keys: string | readonly string[],
+  args: readonly (string | number)[],
+): Promise<unknown> {
+  const client = clientOf(connection) as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>
+  const command = client[name]
+  if (command === undefined) throw new Error(`${name} is not registered`)
+  return typeof keys === 'string' ? command.call(client, keys, ...args) : command.call(client, ...keys, ...args)
+}
+
 /**
  * The process's one connection for streams, multiplexed by all queues and workers, shared with nothing else.
  *
@@ -28,40 +45,46 @@ const HANG_UP_MS = 500
  * offline queue, where a command given up on could run later: both reject, and the caller decides.
  */
 export class StreamConnection {
-  readonly client: Redis | Cluster
+  readonly #client: Redis | Cluster
   readonly #options: StreamConnectionOptions
   readonly #listeners = new Set<() => void>()
   #capabilities: StreamCapabilities = { ackDel: false }
   #ready: Promise<void> | undefined
 
-  /**
-   * Throws a TypeError that names the option which is wrong.
-   * @param create returns the client; a server inside the process brings its own.
-   */
+  static {
+    clientOf = connection => connection.#client
+  }
+
+  /** Throws a TypeError that names the option which is wrong. */
+  constructor(options: StreamConnectionOptions)
+  /** @internal A server inside the process brings its own client. */
+  constructor(options: StreamConnectionOptions, create: (options: StreamConnectionOptions) => Redis | Cluster)
   constructor(
     options: StreamConnectionOptions,
     create: (options: StreamConnectionOptions) => Redis | Cluster = createClient,
   ) {
     assertConnectionOptions(options)
     this.#options = options
-    this.client = create(options)
-    this.client.on('error', withoutCommand)
-    if (options.logger !== undefined) logOutages(this.client, this.#setting, options.logger)
-    for (const { name, lua } of SCRIPTS) this.client.defineCommand(name, { numberOfKeys: 1, lua })
+    this.#client = create(options)
+    this.#client.on('error', withoutCommand)
+    if (options.logger !== undefined) logOutages(this.#client, this.#setting, options.logger)
+    for (const { name, lua, numberOfKeys = 1 } of [...SCRIPTS, trimLetters, replayLetters])
+      this.#client.defineCommand(name, { numberOfKeys, lua })
   }
 
+  /** What the server that answers now can do, as far as it has been asked. */
   get capabilities(): StreamCapabilities {
     return this.#capabilities
   }
 
   /** In a cluster every command may touch one key only. */
   get isCluster(): boolean {
-    return this.client instanceof Cluster
+    return this.#client instanceof Cluster
   }
 
   /** Connected, to a server that may be written to. */
   get isUsable(): boolean {
-    return this.client.status === 'ready' && !isReadOnly(this.client)
+    return this.#client.status === 'ready' && !isReadOnly(this.#client)
   }
 
   /**
@@ -69,9 +92,9 @@ export class StreamConnection {
    * the server refuses the question (`CLUSTER INFO`). Never rejects.
    */
   async isServedBeside(key: string): Promise<boolean> {
-    if (!(this.client instanceof Cluster)) return false
-    const own = this.client.slots[calculateSlot(key)]?.[0]
-    const others = this.client
+    if (!(this.#client instanceof Cluster)) return false
+    const own = this.#client.slots[calculateSlot(key)]?.[0]
+    const others = this.#client
       .nodes('master')
       .filter(({ options: { host, port } }) => `${host}:${port}` !== own)
       .map(async node => {
@@ -105,39 +128,42 @@ export class StreamConnection {
     return () => this.#listeners.delete(listener)
   }
 
-  /** Runs one of `scripts.ts`; the server keeps it by its hash. */
-  run(script: Script, key: string, args: readonly (string | number)[]): Promise<unknown> {
-    const client = this.client as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>
-    const command = client[script.name]
-    if (command === undefined) throw new Error(`${script.name} is not registered`)
-    return command.call(client, key, ...args)
+  /** What it is now: usable (`ready`), on a replica (`read-only`), or away (`connecting`, `reconnecting`, `end` …). */
+  get state(): string {
+    return this.#client.status === 'ready' && isReadOnly(this.#client) ? 'read-only' : this.#client.status
   }
 
+  /** Asks the server for a sign of life. Rejects when it refuses, or gives none within `commandTimeoutMs`. */
+  async ping(): Promise<void> {
+    await this.#client.ping()
+  }
+
+  /** Ends it at once: what is under way rejects. Queues and workers on it are to be closed before. */
   async close(): Promise<void> {
-    this.client.disconnect()
+    this.#client.disconnect()
   }
 
   async #open(): Promise<void> {
-    const reason = lastReasonOf(this.client)
+    const reason = lastReasonOf(this.#client)
     const failure = Promise.withResolvers<never>()
     reason.onFinal(failure.reject)
     try {
-      await within(Promise.race([this.client.connect(), failure.promise]), REDIS_START_MS, () => {
+      await within(Promise.race([this.#client.connect(), failure.promise]), REDIS_START_MS, () => {
         throw new Error(`no answer within ${REDIS_START_MS} ms`)
       })
       await this.#probe()
     } catch (thrown) {
       await this.#hangUp()
       const cause = reason.error ?? thrown
-      const message = describeRefusal(this.client, this.#setting, cause)
+      const message = describeRefusal(this.#client, this.#setting, cause)
       throw new StreamError('STREAM_UNREACHABLE', message, { cause, canRetry: true })
     } finally {
       reason.stop()
     }
     await this.#checkServer()
-    this.client.on('ready', () => void this.#onBack())
+    this.#client.on('ready', () => void this.#onBack())
     // A node that was lost comes back as a new one; the cluster has been `ready` all the time.
-    this.client.on('+node', (node: Redis) => node.once('ready', () => void this.#onBack()))
+    this.#client.on('+node', (node: Redis) => node.once('ready', () => void this.#onBack()))
   }
 
   /** Another server may answer now, an older one after a failover: what it can do is asked anew. */
@@ -152,17 +178,17 @@ export class StreamConnection {
   /** Disconnects for good: only then may `connect` be called again. */
   async #hangUp(): Promise<void> {
     const ended = Promise.withResolvers<void>()
-    this.client.once('end', ended.resolve)
-    this.client.disconnect()
+    this.#client.once('end', ended.resolve)
+    this.#client.disconnect()
     await within(ended.promise, HANG_UP_MS, () => undefined)
-    this.client.off('end', ended.resolve)
+    this.#client.off('end', ended.resolve)
   }
 
   /** Every master's own answer: in a cluster under upgrade they differ. */
   async #ofEachMaster<T>(ask: (master: Redis) => Promise<T>): Promise<T[]> {
-    if (!(this.client instanceof Cluster)) return [await ask(this.client)]
+    if (!(this.#client instanceof Cluster)) return [await ask(this.#client)]
     // A shard that is down says nothing, and keeps the others from nothing.
-    const answers = await Promise.allSettled(this.client.nodes('master').map(ask))
+    const answers = await Promise.allSettled(this.#client.nodes('master').map(ask))
     return answers.flatMap(answer => (answer.status === 'fulfilled' ? [answer.value] : []))
   }
 
@@ -205,6 +231,7 @@ function notLost(error: unknown): unknown[] {
   throw error
 }
 
+/** A connection that queues and workers share; connects with the first call of `ready`. Throws a TypeError that names the option. */
 export function createStreamConnection(options: StreamConnectionOptions): StreamConnection {
   return new StreamConnection(options)
 }

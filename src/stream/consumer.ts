@@ -1,6 +1,8 @@
 import { toError } from '#runtime/errors.ts'
+import { performance } from './clock.ts'
+import { clientOf } from './connection.ts'
 import { ConsumerWork } from './consumer-work.ts'
-import { writeDeadLetter } from './dead-letter.ts'
+import { DeadLetterWriter } from './dead-letter-writer.ts'
 import type { StreamEntry, StreamHandler } from './entry.ts'
 import { isNoGroup, StreamError, withoutCommand } from './errors.ts'
 import { ConsumerGroup } from './group.ts'
@@ -36,19 +38,22 @@ export class StreamConsumer<Fields extends Record<string, string>> implements Po
   readonly #pool: StreamPool
   readonly #announce: Announce<Fields>
   readonly #group: ConsumerGroup
+  readonly #letters: DeadLetterWriter
   readonly #work: ConsumerWork<Fields>
   #isOpen = false
   #isQueuePaused = false
   #otherGroupSaidAtMs = Number.NEGATIVE_INFINITY
 
   constructor({ name, handler, options, pool, signal, announce }: StreamConsumerOptions<Fields>) {
-    const { connection, group, consumer, limiter } = options
+    const { connection, group, consumer, limiter, deadLetterStream, letterBounds: bounds } = options
     const onError = (error: unknown) => this.reportError(toError(error))
     this.stream = name
     this.#options = options
     this.#pool = pool
     this.#announce = announce
     this.#group = new ConsumerGroup(connection, { stream: name, group, consumer })
+    const onDropped = (count: number) => this.#onLettersDropped(count)
+    this.#letters = new DeadLetterWriter({ connection, deadLetterStream, bounds, onDropped, onError })
     this.#work = new ConsumerWork({
       stream: name,
       handler,
@@ -118,7 +123,7 @@ export class StreamConsumer<Fields extends Record<string, string>> implements Po
 
   /** Is the queue paused, for all workers? Rejects when the server does not say. */
   async lookUpPause(): Promise<void> {
-    this.#isQueuePaused = (await this.#options.connection.client.exists(pausedKey(this.stream))) === 1
+    this.#isQueuePaused = (await clientOf(this.#options.connection).exists(pausedKey(this.stream))) === 1
   }
 
   /** Begins to read and to run. */
@@ -201,11 +206,13 @@ export class StreamConsumer<Fields extends Record<string, string>> implements Po
   }
 
   isDue(nowMs: number, isEmpty: boolean): boolean {
-    return this.#options.connection.isUsable && this.#work.recovery.isDue(nowMs, isEmpty)
+    if (!this.#options.connection.isUsable) return false
+    return this.#work.recovery.isDue(nowMs, isEmpty) || this.#letters.isTrimDue(nowMs)
   }
 
   async maintain(nowMs: number, isEmpty: boolean): Promise<void> {
     try {
+      await this.#letters.trimOld(nowMs)
       await this.#work.maintain(nowMs, isEmpty)
     } catch (error) {
       if (!isNoGroup(error)) throw error
@@ -219,10 +226,15 @@ export class StreamConsumer<Fields extends Record<string, string>> implements Po
   }
 
   async #writeDeadLetter(entry: StreamEntry<Fields>, reason: string): Promise<void> {
-    const { connection, deadLetterStream, logger } = this.#options
-    await writeDeadLetter(connection, deadLetterStream, entry, reason)
+    const { logger } = this.#options
+    await this.#letters.write(entry, reason)
     const { id, stream, deliveries } = entry
     logger?.error({ stream, entryId: id, reason, deliveries }, `dead letter: ${reason}`)
+  }
+
+  #onLettersDropped(count: number): void {
+    const { deadLetterStream, logger } = this.#options
+    logger?.warn({ stream: this.stream, deadLetterStream, count }, `${count} dead letters deleted: beyond removeOnFail`)
   }
 
   #onOtherGroup(): void {

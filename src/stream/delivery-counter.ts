@@ -1,3 +1,4 @@
+import { performance } from './clock.ts'
 import type { ConsumerGroup, Renewal } from './group.ts'
 import type { Lease } from './leased-entries.ts'
 

@@ -1,4 +1,5 @@
 import { errorLine, toError } from '#runtime/errors.ts'
+import { performance, setTimeout } from './clock.ts'
 import { failureBackoffMs, isPoison, MAX_TIMER_MS } from './delivery.ts'
 import type { DeliveryCounter } from './delivery-counter.ts'
 import type { HandlerResult, StreamHandler } from './entry.ts'
@@ -68,7 +69,7 @@ export class EntryRunner<Fields extends Record<string, string>> {
     // One bad end in company proves nothing: what is suspected runs alone at least once.
     const most = lease.isSuspect ? Math.max(2, options.maxDeliveries) : options.maxDeliveries
     if (isPoison(deliveries, most)) {
-      this.#condemn(lease)
+      this.#condemn(lease, `delivered ${deliveries} times, never finished`)
       return
     }
     if (lease.isSuspect) lane.enter(lease, options.maxDeliveries, performance.now())
@@ -180,12 +181,13 @@ export class EntryRunner<Fields extends Record<string, string>> {
     } else {
       // The server goes on counting the run that failed; the next one is counted when it begins.
       lease.isCounted = false
-      lease.entry = { ...lease.entry, deliveries: lease.entry.deliveries + 1 }
-      const { deliveries } = lease.entry
-      if (isPoison(deliveries, options.maxDeliveries)) {
-        this.#condemn(lease)
+      const runs = lease.entry.deliveries
+      if (isPoison(runs + 1, options.maxDeliveries)) {
+        const times = runs === 1 ? 'failed once, with' : `failed ${runs} times, the last with`
+        this.#condemn(lease, `${times}: ${errorLine(error)}`)
         return
       }
+      lease.entry = { ...lease.entry, deliveries: runs + 1 }
       const delayMs = this.#backoffMs(lease, error)
       if (delayMs < 0) {
         lease.letter = { reason: errorLine(error), isPoison: false }
@@ -242,8 +244,7 @@ export class EntryRunner<Fields extends Record<string, string>> {
     this.#o.lane.leave(lease, performance.now())
   }
 
-  #condemn(lease: Lease<Fields>): void {
-    const reason = `delivered ${lease.entry.deliveries} times`
+  #condemn(lease: Lease<Fields>, reason: string): void {
     lease.letter = { reason, isPoison: true }
     lease.isSuspect = false
     this.#o.announce('failed', lease.entry, new StreamError('STREAM_POISON', reason))

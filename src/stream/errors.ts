@@ -7,6 +7,7 @@ import { CodedError, errorLine } from '#runtime/errors.ts'
  * group reads the stream), `STREAM_LISTENER` (a listener threw); and with `failed`: `STREAM_DEAD_LETTER`, `STREAM_POISON`.
  */
 export class StreamError extends CodedError {
+  /** `code` is stable; `canRetry`: the same call again may help, and harms nothing. */
   constructor(code: string, message: string, options: { cause?: unknown; canRetry?: boolean } = {}) {
     super(code, message, { ...options, cause: withoutCommand(options.cause) })
     this.name = 'StreamError'
@@ -24,6 +25,7 @@ export class StreamAddError extends StreamError {
   /** An answer was lost: of the entries behind those of `added`, none, some or all may be on the stream. */
   readonly isUncertain: boolean
 
+  /** What was added, and whether more may have been. */
   constructor(
     code: 'STREAM_ADD_FAILED' | 'STREAM_FULL',
     message: string,

@@ -1,5 +1,5 @@
 import { errorLine } from '#runtime/errors.ts'
-import type { StreamConnection } from './connection.ts'
+import { clientOf, runScript, type StreamConnection } from './connection.ts'
 import type { RawEntry } from './entry.ts'
 import type { Settlement } from './read-run.ts'
 import { ackDelete, ackOwned, forgive, removeConsumer, removeDeadConsumers, renewOwned } from './scripts.ts'
@@ -7,7 +7,7 @@ import { ackDelete, ackOwned, forgive, removeConsumer, removeDeadConsumers, rene
 /** Makes stream and group at id 0, so that what was added before is delivered; one that exists is fine. */
 export async function ensureGroup(connection: StreamConnection, stream: string, group: string): Promise<void> {
   try {
-    await connection.client.xgroup('CREATE', stream, group, '0', 'MKSTREAM')
+    await clientOf(connection).xgroup('CREATE', stream, group, '0', 'MKSTREAM')
   } catch (error) {
     const reason = errorLine(error)
     if (reason.includes('BUSYGROUP')) return
@@ -62,7 +62,7 @@ export class ConsumerGroup {
   }
 
   get #client() {
-    return this.#connection.client
+    return clientOf(this.#connection)
   }
 
   /** Makes stream and group at id 0, so that what was added before is delivered; one that exists is fine. */
@@ -136,14 +136,14 @@ export class ConsumerGroup {
     for (let from = 0; from < renewals.length; from += SCRIPT_BATCH) {
       const pairs = renewals.slice(from, from + SCRIPT_BATCH).flatMap(({ id, count }) => [id, count ?? ''])
       const args = [this.group, this.consumer, idleMs, ...pairs]
-      owned.push(...((await this.#connection.run(renewOwned, this.stream, args)) as string[]))
+      owned.push(...((await runScript(this.#connection, renewOwned, this.stream, args)) as string[]))
     }
     return new Set(owned)
   }
 
   /** Takes back one delivery of each, whoever owns it by now. */
   async forgive(ids: readonly string[]): Promise<void> {
-    await this.#connection.run(forgive, this.stream, [this.group, ...ids.slice(0, SCRIPT_BATCH)])
+    await runScript(this.#connection, forgive, this.stream, [this.group, ...ids.slice(0, SCRIPT_BATCH)])
     if (ids.length > SCRIPT_BATCH) await this.forgive(ids.slice(SCRIPT_BATCH))
   }
 
@@ -156,7 +156,7 @@ export class ConsumerGroup {
     if (!this.#connection.capabilities.ackDel) {
       const ends = stretches.flatMap(({ from, to }) => [from, to])
       const args = [group, ends.length, inside, ...ends, ...ids]
-      return { hasOtherGroup: Number(await this.#connection.run(ackDelete, stream, args)) > 0 }
+      return { hasOtherGroup: Number(await runScript(this.#connection, ackDelete, stream, args)) > 0 }
     }
     const args = [group, 'ACKED', 'IDS', ids.length, ...ids]
     const answers = (await this.#client.call('XACKDEL', stream, ...args)) as number[]
@@ -164,13 +164,13 @@ export class ConsumerGroup {
     // The group was made again meanwhile: done is done, or it would be handed out anew.
     const left = ids.filter((_, index) => answers[index] === NOT_PENDING)
     if (left.length === 0) return { hasOtherGroup }
-    const others = await this.#connection.run(ackDelete, stream, [group, 0, 0, ...left])
+    const others = await runScript(this.#connection, ackDelete, stream, [group, 0, 0, ...left])
     return { hasOtherGroup: hasOtherGroup || Number(others) > 0 }
   }
 
   /** Acknowledges and deletes an entry unless it has become another's. @returns whether it was still ours. */
   async ackOwned(id: string): Promise<boolean> {
-    return (await this.#connection.run(ackOwned, this.stream, [this.group, this.consumer, id])) === 1
+    return (await runScript(this.#connection, ackOwned, this.stream, [this.group, this.consumer, id])) === 1
   }
 
   /** How many groups the stream has; 0 without a stream. */
@@ -179,7 +179,7 @@ export class ConsumerGroup {
   }
 
   async removeDeadConsumers(silentMs: number): Promise<number> {
-    return (await this.#connection.run(removeDeadConsumers, this.stream, [
+    return (await runScript(this.#connection, removeDeadConsumers, this.stream, [
       this.group,
       this.consumer,
       silentMs,
@@ -188,6 +188,6 @@ export class ConsumerGroup {
 
   /** Leaves the group unless something is still pending on this consumer. */
   async leave(): Promise<void> {
-    await this.#connection.run(removeConsumer, this.stream, [this.group, this.consumer])
+    await runScript(this.#connection, removeConsumer, this.stream, [this.group, this.consumer])
   }
 }

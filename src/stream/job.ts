@@ -1,10 +1,17 @@
 import type { WireCodec } from './codec.ts'
 import type { StreamEntry } from './entry.ts'
+import { type LeftOutOf, leaveOut } from './left-out.ts'
+import { JOB_METHODS, JOB_PROPERTIES } from './left-out-words.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: as BullMQ's jobs, whose data is whatever the team's own type says.
 export type Anything = any
 
+/** What BullMQ's Job can and this one leaves out: each throws a sentence that says what to use. */
+// biome-ignore lint/correctness/noUnusedVariables: an interface that merges has its class’s parameters.
+export interface StreamJob<Data, Name extends string> extends LeftOutOf<typeof JOB_METHODS & typeof JOB_PROPERTIES> {}
+
 /** One entry as handlers and listeners get it; what BullMQ calls a job. */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the interface adds only words that throw.
 export class StreamJob<Data = Anything, Name extends string = string> {
   /** Redis's id, `{ms}-{sequence}`. */
   readonly id: string
@@ -17,7 +24,7 @@ export class StreamJob<Data = Anything, Name extends string = string> {
   /** How many times it was handed to a consumer, this time included. */
   readonly deliveries: number
 
-  /** Throws what the codec throws. */
+  /** @internal Throws what the codec throws. */
   constructor({ id, stream, fields, deliveries }: StreamEntry, codec: WireCodec) {
     this.id = id
     this.stream = stream
@@ -42,19 +49,25 @@ export class StreamJob<Data = Anything, Name extends string = string> {
   }
 }
 
+leaveOut(StreamJob.prototype, JOB_METHODS, JOB_PROPERTIES)
+
 /** What `add` resolves with. */
 export class AddedEntry<Data = Anything, Name extends string = string> {
   /** Redis's id, `{ms}-{sequence}`. */
   readonly id: string
+  /** The kind it was added as, if it was given one. */
   readonly name: Name | undefined
+  /** What was added. */
   readonly data: Data
 
+  /** @internal */
   constructor(id: string, name: Name | undefined, data: Data) {
     this.id = id
     this.name = name
     this.data = data
   }
 
+  /** Its id. */
   toString(): string {
     return this.id
   }

@@ -1,3 +1,4 @@
+import { clearTimeout } from './clock.ts'
 import type { StreamEntry } from './entry.ts'
 import type { ReadRun } from './read-run.ts'
 

@@ -1,4 +1,5 @@
 import { toError } from '#runtime/errors.ts'
+import { performance } from './clock.ts'
 import { isPoison } from './delivery.ts'
 import type { DeliveryCounter } from './delivery-counter.ts'
 import { toEntry } from './entry.ts'

@@ -1,9 +1,11 @@
 import { RateLimiterRedis } from 'rate-limiter-flexible'
-import type { StreamConnection } from './connection.ts'
+import { performance } from './clock.ts'
+import { clientOf, type StreamConnection } from './connection.ts'
 import { limiterKey } from './stream-name.ts'
 
 /** As BullMQ's `limiter`: at most `max` handlers begin in a window, over all workers of all processes. */
 export interface LimiterOptions {
+  /** Most handlers of one window. */
   max: number
   /** Length of the window, in ms. Default 1,000. */
   duration?: number
@@ -50,7 +52,7 @@ export class QueueLimiter {
     this.#stream = stream
     this.#onError = onError
     this.#store = new RateLimiterRedis({
-      storeClient: connection.client,
+      storeClient: clientOf(connection),
       points: max,
       duration,
       customIncrTtlLuaScript: INCREMENT,

@@ -30,6 +30,12 @@ export function assertName(name: string, value: unknown): void {
   if (!value.isWellFormed()) throw new TypeError(`${name} must be well-formed Unicode`)
 }
 
+/** An entry's id, as Redis has it. */
+export function assertId(name: string, value: unknown): void {
+  if (typeof value === 'string' && /^\d{1,20}(-\d{1,20})?$/.test(value)) return
+  throw new TypeError(`${name} must be an entry’s id, such as 1700000000000-0, not ${shown(value)}`)
+}
+
 export function assertBoolean(name: string, value: unknown): void {
   if (typeof value !== 'boolean') throw new TypeError(`${name} must be true or false, not ${shown(value)}`)
 }

@@ -5,18 +5,24 @@ export type Outcome = RetryLater | DeadLetter
 
 /** «Not now, not your fault»: the entry is kept alive, costs no delivery, and comes again after the pause. */
 export interface RetryLater {
+  /** What tells it from results. */
   readonly kind: 'retry-later'
+  /** Why, for whoever reads. */
   readonly reason: string
+  /** Pause before the handler sees the entry again, in ms. */
   readonly delayMs: number
 }
 
 /** It can never be done: written to the dead-letter stream with the reason, then acknowledged. */
 export interface DeadLetter {
+  /** What tells it from results. */
   readonly kind: 'dead-letter'
+  /** Why; it stands in the letter. */
   readonly reason: string
 }
 
 /**
+ * What a handler returns to see the entry again later, at no cost.
  * @param options.delayMs pause before the handler sees the entry again, in ms; below 0 is none, Infinity lasts until
  * another consumer takes the entry over. Throws a TypeError for what is no number.
  */
@@ -27,6 +33,7 @@ export function retryLater(options: { delayMs: number; reason: string }): RetryL
   return { kind: 'retry-later', reason: options.reason, delayMs: Math.max(0, options.delayMs) }
 }
 
+/** What a handler returns to give the entry up. @param reason stands in the letter. */
 export function deadLetter(reason: string): DeadLetter {
   return { kind: 'dead-letter', reason }
 }

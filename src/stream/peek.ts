@@ -1,6 +1,6 @@
 import calculateSlot from 'cluster-key-slot'
 import { type Cluster, ReplyError } from 'ioredis'
-import type { StreamConnection } from './connection.ts'
+import { clientOf, type StreamConnection } from './connection.ts'
 
 /** Where to look: is there an entry after this id? */
 export interface Look {
@@ -33,7 +33,7 @@ export async function streamsBeyond(connection: StreamConnection, looks: readonl
 async function peekAll(connection: StreamConnection, looks: readonly Look[]): Promise<string[]> {
   const [names, ids] = [looks.map(({ stream }) => stream), looks.map(({ afterId }) => afterId)]
   try {
-    const reply = await connection.client.xread('COUNT', 1, 'STREAMS', ...names, ...ids)
+    const reply = await clientOf(connection).xread('COUNT', 1, 'STREAMS', ...names, ...ids)
     return ((reply ?? []) as [string, unknown][]).map(([name]) => name)
   } catch (error) {
     // One key of another type fails the command for all: each finds out for itself.
@@ -43,7 +43,7 @@ async function peekAll(connection: StreamConnection, looks: readonly Look[]): Pr
 }
 
 async function peekEach(connection: StreamConnection, looks: readonly Look[]): Promise<string[]> {
-  const pipeline = connection.client.pipeline()
+  const pipeline = clientOf(connection).pipeline()
   for (const { stream, afterId } of looks) pipeline.xread('COUNT', 1, 'STREAMS', stream, afterId)
   const replies = (await pipeline.exec()) ?? []
   // A slot that moves away, or a key of another type: a read of its own deals with it.
@@ -56,7 +56,7 @@ export function byNode<Item extends { stream: string }>(
   items: readonly Item[],
 ): Item[][] {
   if (!connection.isCluster) return [[...items]]
-  const { slots } = connection.client as Cluster
+  const { slots } = clientOf(connection) as Cluster
   return [...Map.groupBy(items, ({ stream }) => slots[calculateSlot(stream)]?.join(';')).values()]
 }
 

@@ -1,13 +1,16 @@
 import { toError } from '#runtime/errors.ts'
 import { assertConnection } from './assert-connection.ts'
-import type { StreamConnection } from './connection.ts'
+import { clearInterval, clearTimeout, performance, setInterval, setTimeout } from './clock.ts'
+import { clientOf, type StreamConnection } from './connection.ts'
 import { shareFairly } from './fair-share.ts'
 import { assertMs, assertObject, assertPositive } from './option-checks.ts'
 import { byNode, streamsBeyond } from './peek.ts'
 import { coolDown, heat, mayRead, type PoolMember, type ReadResult, type Watch, watchOf } from './pool-member.ts'
 import { pausedKey } from './stream-name.ts'
 
+/** What a pool is made of. */
 export interface StreamPoolOptions {
+  /** The connection of all its workers. */
   connection: StreamConnection
   /** Handlers at once, over all workers of the pool. */
   maxInFlight: number
@@ -66,7 +69,7 @@ export class StreamPool {
     return this.#watches.size === 0 ? 0 : performance.now() - this.#turnedAtMs
   }
 
-  /** Workers join and leave while others run. */
+  /** @internal Workers join and leave while others run. */
   add(member: PoolMember): void {
     if (this.#watches.size === 0) this.#turnedAtMs = performance.now()
     this.#watches.set(member, watchOf(member))
@@ -74,6 +77,7 @@ export class StreamPool {
     this.#scheduleTurn()
   }
 
+  /** @internal A worker leaves when it closes. */
   remove(member: PoolMember): void {
     this.#watches.delete(member)
     if (this.#watches.size > 0) return
@@ -85,7 +89,7 @@ export class StreamPool {
     this.#pollDueAtMs = Number.POSITIVE_INFINITY
   }
 
-  /** There is something to do at once: entries at hand, or on the stream when `isHot`. */
+  /** @internal There is something to do at once: entries at hand, or on the stream when `isHot`. */
   wake(member: PoolMember, isHot = false): void {
     const watch = this.#watches.get(member)
     if (watch === undefined) return
@@ -93,7 +97,7 @@ export class StreamPool {
     this.#scheduleTurn()
   }
 
-  /** A slot has become free. Many at once are worth a read before the rest of this turn's work is done. */
+  /** @internal A slot has become free. Many at once are worth a read before the rest of this turn's work is done. */
   freed(member: PoolMember): void {
     if (this.#urgentScheduled) return
     const isMany = member.free * 16 >= Math.min(member.concurrency, this.#options.maxInFlight)
@@ -108,6 +112,7 @@ export class StreamPool {
     })
   }
 
+  /** Fetches nothing more. Close its workers before. */
   async close(): Promise<void> {
     for (const { member } of this.#watches.values()) this.remove(member)
   }
@@ -291,7 +296,7 @@ export class StreamPool {
 
   async #checkPause(members: readonly PoolMember[]): Promise<void> {
     try {
-      const values = await this.#options.connection.client.mget(members.map(({ stream }) => pausedKey(stream)))
+      const values = await clientOf(this.#options.connection).mget(members.map(({ stream }) => pausedKey(stream)))
       for (const [index, member] of members.entries()) member.setQueuePaused(values[index] !== null)
     } catch (error) {
       members[0]?.reportError(toError(error))

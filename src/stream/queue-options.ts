@@ -2,13 +2,16 @@ import { type Codec, type CodecName, wireCodec } from './codec.ts'
 import type { ConnectionLike } from './connection-like.ts'
 import type { QueueHooks } from './hooks.ts'
 import type { Anything } from './job.ts'
-import { assertNoneLeftOut, type LeftOutOf, QUEUE_OPTIONS } from './left-out.ts'
+import { assertNoneLeftOut, type LeftOutOf } from './left-out.ts'
+import { QUEUE_OPTIONS } from './left-out-words.ts'
 import { assertMs, assertName, assertObject, assertOneOf, assertPositive } from './option-checks.ts'
 import { assertStreamName } from './stream-name.ts'
 
+/** A bound that `add` heeds. */
 export interface HighWaterMark {
   /** Most entries on the stream: `add` waits, or is refused, rather than make it longer. */
   length: number
+  /** `wait` until there is room, first come, first served; or `refuse` with `STREAM_FULL`. */
   onFull: 'wait' | 'refuse'
   /** How long `add` waits before it is refused after all, in ms. Default 30,000. */
   timeoutMs?: number
@@ -17,6 +20,7 @@ export interface HighWaterMark {
 /** The consumer group of who names none. */
 export const DEFAULT_GROUP = 'workers'
 
+/** What a queue is made of. */
 export interface StreamQueueOptions<Data = Anything> extends LeftOutOf<typeof QUEUE_OPTIONS> {
   /** What `createStreamConnection` made, shared by the process; or a URL or `{ host, port }` for one of the queue's own. */
   connection: ConnectionLike
@@ -31,6 +35,7 @@ export interface StreamQueueOptions<Data = Anything> extends LeftOutOf<typeof QU
    * `highWaterMark` or by your own means.
    */
   maxLen?: number
+  /** Keeps the stream short of `maxLen`. Default: none. */
   highWaterMark?: HighWaterMark
   /** Called around `add` and `addBulk`: for spans and metrics. */
   hooks?: QueueHooks

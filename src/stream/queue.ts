@@ -1,55 +1,47 @@
 import { Adder } from './adder.ts'
 import { encoded, type WireCodec, wireCodec } from './codec.ts'
-import type { StreamConnection } from './connection.ts'
+import { clientOf, runScript, type StreamConnection } from './connection.ts'
 import { connectionOf } from './connection-like.ts'
-import { type RawEntry, toEntry } from './entry.ts'
-import { isNoGroup, StreamError } from './errors.ts'
+import { DeadLetters } from './dead-letters.ts'
+import { StreamError } from './errors.ts'
 import { ensureGroup } from './group.ts'
 import type { QueueHooks } from './hooks.ts'
 import { AddedEntry, type Anything } from './job.ts'
-import { assertNoneLeftOut, JOB_OPTIONS, type LeftOutOf, leaveOutMethods, QUEUE_METHODS } from './left-out.ts'
+import { assertNoneLeftOut, type LeftOutOf, leaveOut } from './left-out.ts'
+import { JOB_OPTIONS, QUEUE_METHODS, QUEUE_PROPERTIES } from './left-out-words.ts'
+import {
+  type DiscardResult,
+  LetterChanges,
+  type ReplayOptions,
+  type ReplayResult,
+  type WhichLetters,
+} from './letter-changes.ts'
+import { type AddOptions, asNamed, type NamedData } from './named-data.ts'
 import { assertName } from './option-checks.ts'
+import type { JobCounts, StreamCounts } from './queue-counts.ts'
 import { assertQueueOptions, DEFAULT_GROUP, type StreamQueueOptions } from './queue-options.ts'
 import { removeStream, trimAcknowledged } from './scripts.ts'
+import {
+  type Page,
+  type PageOptions,
+  type PendingEntry,
+  type PendingOptions,
+  type PendingSummary,
+  StoredEntries,
+  type StoredEntry,
+} from './stored-entries.ts'
+import { StoredLetters } from './stored-letters.ts'
 import { assertStreamName, limiterKey, pausedKey } from './stream-name.ts'
 
-export interface StreamCounts {
-  /** Entries on the stream. With ack-and-delete = waiting + pending. */
-  length: number
-  /** Not yet handed to any consumer. */
-  waiting: number
-  /** Handed out and not acknowledged. */
-  pending: number
-}
-
-/** Entries of one page of a walk over the stream. */
-const PAGE_SIZE = 1000
 /** Upper bound of one clean-up call, in entries. */
 const TRIM_BATCH = 1000
-
-/** As BullMQ's: how many entries are in which state. */
-export interface JobCounts {
-  /** Not yet handed to any worker. */
-  waiting: number
-  /** Handed to a worker and not acknowledged: in flight, or put off after a failure. */
-  active: number
-  /** Dead letters. */
-  failed: number
-}
-
-/** Options of one entry: none. Each of BullMQ's says what to use instead. */
-export type AddOptions = LeftOutOf<typeof JOB_OPTIONS>
-
-/** One of BullMQ's `addBulk`. */
-export interface NamedData<Data, Name extends string> {
-  name: Name
-  data: Data
-  opts?: AddOptions
-}
+/** The same of entries that go whatever they are: whole nodes are cheap. */
+const DELETE_STEP = 10_000
 
 /** What BullMQ's Queue can and this one leaves out: each throws a sentence that says what to use. */
 // biome-ignore lint/correctness/noUnusedVariables: an interface that merges has its class’s parameters.
-export interface StreamQueue<Data, Name extends string> extends LeftOutOf<typeof QUEUE_METHODS> {}
+export interface StreamQueue<Data, Name extends string>
+  extends LeftOutOf<typeof QUEUE_METHODS & typeof QUEUE_PROPERTIES> {}
 
 /**
  * A queue on one Redis stream, as BullMQ's `Queue` is on its keys. Its name is the stream's key, used as it is.
@@ -65,6 +57,9 @@ export class StreamQueue<Data = Anything, Name extends string = string> {
   readonly #codec: WireCodec
   readonly #hooks: QueueHooks
   readonly #adder: Adder
+  readonly #stored: StoredEntries<Data, Name>
+  readonly #letters: StoredLetters<Data, Name>
+  readonly #letterChanges: LetterChanges<Data, Name>
   readonly #deadLetterStream: string
   #isClosed = false
 
@@ -82,6 +77,16 @@ export class StreamQueue<Data = Anything, Name extends string = string> {
     this.#connection = connection
     this.#ownsConnection = isOwn
     this.#adder = new Adder(name, { ...options, connection })
+    const ready = () => this.#ready()
+    this.#stored = new StoredEntries(name, group, this.#codec, ready)
+    this.#letters = new StoredLetters({ deadLetterStream, stream: name, codec: this.#codec, ready })
+    this.#letterChanges = new LetterChanges({
+      deadLetterStream,
+      stream: name,
+      letters: this.#letters,
+      adder: this.#adder,
+      ready,
+    })
   }
 
   /** Before the connection is ready every call waits for that; what comes while it is lost is refused at once. */
@@ -158,32 +163,20 @@ export class StreamQueue<Data = Anything, Name extends string = string> {
 
   /** Entries on the stream; O(1). */
   async length(): Promise<number> {
-    const { client } = await this.#ready()
-    return client.xlen(this.name)
+    return clientOf(await this.#ready()).xlen(this.name)
   }
 
   /** O(1) but for members that acknowledge without deleting, whose leavings count as waiting until they are trimmed. */
   async counts(): Promise<StreamCounts> {
-    const [length, pending] = await Promise.all([this.length(), this.#pendingCount()])
+    const [length, { count: pending }] = await Promise.all([this.length(), this.#stored.pendingSummary()])
     return { length, pending, waiting: Math.max(0, length - pending) }
   }
 
   /** The same in BullMQ's words, and the dead letters. O(1). */
   async getJobCounts(): Promise<JobCounts> {
-    const { client } = await this.#ready()
+    const client = clientOf(await this.#ready())
     const [{ waiting, pending }, failed] = await Promise.all([this.counts(), client.xlen(this.#deadLetterStream)])
     return { waiting, active: pending, failed }
-  }
-
-  async #pendingCount(): Promise<number> {
-    const { client } = await this.#ready()
-    try {
-      const summary = (await client.xpending(this.name, this.#group)) as [number, ...unknown[]]
-      return summary[0]
-    } catch (error) {
-      if (isNoGroup(error)) return 0
-      throw error
-    }
   }
 
   /** Makes stream and group at id 0, so that what was added before is delivered; one that exists is fine. */
@@ -193,42 +186,71 @@ export class StreamQueue<Data = Anything, Name extends string = string> {
 
   /** Workers of every process stop reading within a second; what they hold they finish. Kept in Redis. */
   async pause(): Promise<void> {
-    const { client } = await this.#ready()
-    await client.set(pausedKey(this.name), '1')
+    await clientOf(await this.#ready()).set(pausedKey(this.name), '1')
   }
 
+  /** Workers of every process read again within a second. */
   async resume(): Promise<void> {
-    const { client } = await this.#ready()
-    await client.del(pausedKey(this.name))
+    await clientOf(await this.#ready()).del(pausedKey(this.name))
   }
 
+  /** Whether `pause` was called, by anybody, and `resume` not since. */
   async isPaused(): Promise<boolean> {
-    const { client } = await this.#ready()
-    return (await client.exists(pausedKey(this.name))) === 1
+    return (await clientOf(await this.#ready()).exists(pausedKey(this.name))) === 1
   }
 
   /** The entries that exist, of those asked for. */
-  async has(ids: readonly string[]): Promise<Set<string>> {
-    const { client } = await this.#ready()
-    const pipeline = client.pipeline()
-    for (const id of ids) pipeline.xrange(this.name, id, id)
-    const replies = (await pipeline.exec()) ?? []
-    const found = replies.flatMap(([error, entries]) => {
-      if (error !== null) throw error
-      return (entries as [string, string[]][]).map(([id]) => id)
-    })
-    return new Set(found)
+  has(ids: readonly string[]): Promise<Set<string>> {
+    return this.#stored.has(ids)
+  }
+
+  /** The entries that exist, of those asked for, in that order. One that cannot be decoded says why (`undecodable`). */
+  get(ids: readonly string[]): Promise<StoredEntry<Data, Name>[]> {
+    return this.#stored.get(ids)
+  }
+
+  /**
+   * A page of what is on the stream, waiting or pending, oldest first; what is added or deleted meanwhile may or may not be
+   * seen. One that cannot be decoded says why (`undecodable`).
+   */
+  page(options: PageOptions = {}): Promise<Page<StoredEntry<Data, Name>>> {
+    return this.#stored.page(options)
   }
 
   /** The data of every entry, oldest first, read in bounded pages; what is added or deleted meanwhile may or may not be seen. Throws what the codec throws. */
-  async *entries(): AsyncGenerator<Data> {
-    const { client } = await this.#ready()
-    for (let start = '-'; ; ) {
-      const page = (await client.xrange(this.name, start, '+', 'COUNT', PAGE_SIZE)) as RawEntry[]
-      for (const [id, fields] of page) yield this.#codec.toData(toEntry(this.name, id, fields ?? [], 0).fields) as Data
-      if (page.length < PAGE_SIZE) return
-      start = `(${page.at(-1)?.[0]}`
-    }
+  entries(): AsyncGenerator<Data> {
+    return this.#stored.entries()
+  }
+
+  /** The dead letters of this queue's stream, to be looked at. */
+  deadLetters(): DeadLetters<Data, Name> {
+    return new DeadLetters(this.#letters, async () => clientOf(await this.#ready()).xlen(this.#deadLetterStream))
+  }
+
+  /**
+   * Adds the entries of dead letters again, with exactly the bytes that they had, and removes the letters: by id, ids, or
+   * filter (`{}` is all). Where both streams lie on one server that is one step: an entry is never lost, and never added twice
+   * however often it is asked for. In a cluster it is at least once: what ended halfway is told as `uncertain`, and not added
+   * again unless `again` is true. Waits for room below the high-water mark. Rejects with `STREAM_FULL` or `STREAM_ADD_FAILED`
+   * (`added` holds the new ids), and with a TypeError for what cannot be meant.
+   */
+  replay(which: WhichLetters<Data, Name>, options: ReplayOptions = {}): Promise<ReplayResult> {
+    return this.#letterChanges.replay(which, options)
+  }
+
+  /** Deletes dead letters for good: by id, ids, or filter (`{}` is all). */
+  discard(which: WhichLetters<Data, Name>): Promise<DiscardResult> {
+    return this.#letterChanges.discard(which)
+  }
+
+  /** What the group's consumers hold and have not acknowledged, oldest first: a page of it, one consumer's, or one entry. */
+  pending(options: PendingOptions = {}): Promise<PendingEntry[]> {
+    return this.#stored.pending(options)
+  }
+
+  /** How much that is, since which entry, and by whom. One command. */
+  pendingSummary(): Promise<PendingSummary> {
+    return this.#stored.pendingSummary()
   }
 
   /**
@@ -237,13 +259,24 @@ export class StreamQueue<Data = Anything, Name extends string = string> {
    */
   async trimAcknowledged(): Promise<number> {
     const connection = await this.#ready()
-    return (await connection.run(trimAcknowledged, this.name, [this.#group, TRIM_BATCH])) as number
+    return (await runScript(connection, trimAcknowledged, this.name, [this.#group, TRIM_BATCH])) as number
+  }
+
+  /**
+   * Deletes entries, the oldest first, whether they were read or not, and leaves the group; some 10,000 a call at most.
+   * @returns how many; call again while it is not 0.
+   */
+  async deleteOldest(): Promise<number> {
+    const client = clientOf(await this.#ready())
+    const deleted = await client.xtrim(this.name, 'MAXLEN', '~', 0, 'LIMIT', DELETE_STEP)
+    // What is left is less than a node.
+    return deleted > 0 ? deleted : client.xtrim(this.name, 'MAXLEN', 0)
   }
 
   /** Removes stream and group when nothing is left to do on them. @returns whether they are gone. */
   async remove(): Promise<boolean> {
     const connection = await this.#ready()
-    return (await connection.run(removeStream, this.name, [this.#group])) === 1
+    return (await runScript(connection, removeStream, this.name, [this.#group])) === 1
   }
 
   /**
@@ -251,23 +284,10 @@ export class StreamQueue<Data = Anything, Name extends string = string> {
    * count of the rate limit go with them. Dead letters stay.
    */
   async obliterate(): Promise<void> {
-    const { client } = await this.#ready()
+    const client = clientOf(await this.#ready())
     // One by one: in a cluster they lie on different nodes.
     await Promise.all([this.name, pausedKey(this.name), limiterKey(this.name)].map(key => client.unlink(key)))
   }
 }
 
-/** With the name that it came with, if it came as BullMQ's do. */
-function asNamed<Data, Name extends string>(
-  entry: Data | NamedData<Data, Name>,
-): { name: Name | undefined; data: Data } {
-  const { name, data, opts, ...others } = (entry ?? {}) as NamedData<Data, Name>
-  const isNamed = typeof name === 'string' && typeof data === 'object' && data !== null && isEmpty(others)
-  if (!isNamed) return { name: undefined, data: entry as Data }
-  if (opts !== undefined) assertNoneLeftOut(opts, JOB_OPTIONS, '')
-  return { name, data }
-}
-
-const isEmpty = (object: object) => Object.keys(object).length === 0
-
-leaveOutMethods(StreamQueue.prototype, QUEUE_METHODS)
+leaveOut(StreamQueue.prototype, QUEUE_METHODS, QUEUE_PROPERTIES)

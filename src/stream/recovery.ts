@@ -1,3 +1,4 @@
+import { performance } from './clock.ts'
 import type { DeliveryCounter } from './delivery-counter.ts'
 import type { ConsumerGroup, FoundEntry, Renewal } from './group.ts'
 import type { Lease, LeasedEntries } from './leased-entries.ts'

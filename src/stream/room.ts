@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { performance, sleep } from './clock.ts'
 import type { HighWaterMark } from './queue-options.ts'
 
 /** How long a known length is believed, and the pause between two looks at a full stream, in ms. */

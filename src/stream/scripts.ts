@@ -1,8 +1,10 @@
-/** Everything that must be one step on the server. Each touches one key and is bounded by what its caller sends. */
+/** Everything that must be one step on the server. Each touches one key and is bounded by what its caller sends; those of dead letters stand beside. */
 
 export interface Script {
   name: string
   lua: string
+  /** Default 1. */
+  numberOfKeys?: number
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { StreamConnection } from './connection.ts'
+import { clientOf, type StreamConnection } from './connection.ts'
 import { delayKey } from './stream-name.ts'
 
 /** Shorter delays are not worth a command: they may be lost with their process. */
@@ -23,7 +23,7 @@ export class StoredDelays {
   }
 
   get #client() {
-    return this.#connection.client
+    return clientOf(this.#connection)
   }
 
   store(id: string, delayMs: number): void {

@@ -15,7 +15,12 @@ export function delayKey(stream: string, id: string): string {
   return `${stream}:delay:${id}`
 }
 
-const RESERVED = /:(paused|limiter|delay:\d+-\d+)$/
+/** The key that is there while a dead letter is being replayed in steps, and stays if its end is not known. */
+export function replayKey(deadLetterStream: string, id: string): string {
+  return `${deadLetterStream}:replay:${id}`
+}
+
+const RESERVED = /:(paused|limiter|(delay|replay):\d+-\d+)$/
 
 /**
  * A stream's name is its key as it is. One that ends like the framework's own keys would be another queue's switch:
@@ -25,6 +30,6 @@ export function assertStreamName(option: string, name: unknown): void {
   assertName(option, name)
   if (RESERVED.test(name as string))
     throw new TypeError(
-      `${option} must not end in :paused, :limiter or :delay:<id>, which are keys of the queue before it`,
+      `${option} must not end in :paused, :limiter, :delay:<id> or :replay:<id>, which are keys of the queue before it`,
     )
 }

@@ -1,4 +1,5 @@
 import { toError } from '#runtime/errors.ts'
+import { epochMs, performance } from './clock.ts'
 import { type RawEntry, toEntry } from './entry.ts'
 import type { ConsumerGroup } from './group.ts'
 import type { Lease, LeasedEntries } from './leased-entries.ts'
@@ -36,7 +37,7 @@ export class StreamReader<Fields extends Record<string, string>> {
 
   async read(count: number): Promise<ReadResult> {
     this.reading += count
-    this.lastPollAt = Date.now()
+    this.lastPollAt = epochMs()
     const askedAtMs = performance.now()
     let entries: RawEntry[] | undefined
     try {

@@ -19,11 +19,15 @@ export interface StreamWorkerEvents<Data = Anything, Result = Anything, Name ext
   stalled: [id: string]
   /** The stream ran empty after work: a read found fewer entries than it asked for. Once each time. */
   drained: []
+  /** Something went wrong that is not one entry's; the worker goes on. */
   error: [error: Error]
   /** Told to pause, itself or its queue; no handler runs any more, and what was done is acknowledged. */
   paused: []
+  /** It, or its queue, goes on. */
   resumed: []
+  /** `close` was called. */
   closing: []
+  /** Nothing of it is left. */
   closed: []
 }
 

@@ -1,14 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { LineLogger } from '#runtime/line-logger.ts'
-import { assertBackoff, type Backoff, pauseAfter } from './backoff.ts'
+import { assertBackoff, type Backoff, DEFAULT_MAX_BACKOFF_MS, pauseAfter } from './backoff.ts'
 import { type Codec, type CodecName, type WireCodec, wireCodec } from './codec.ts'
 import type { StreamConnection } from './connection.ts'
 import { type ConnectionLike, connectionOf } from './connection-like.ts'
 import type { StreamEntry } from './entry.ts'
 import type { WorkerHooks } from './hooks.ts'
 import { type Anything, StreamJob } from './job.ts'
-import { assertNoneLeftOut, type LeftOutOf, WORKER_OPTIONS } from './left-out.ts'
+import { assertNoneLeftOut, type LeftOutOf } from './left-out.ts'
+import { WORKER_OPTIONS } from './left-out-words.ts'
+import { type LetterBounds, letterBoundsOf, type ResolvedLetterBounds } from './letter-bounds.ts'
 import type { LimiterOptions } from './limiter.ts'
 import {
   assertBoolean,
@@ -24,6 +26,7 @@ import type { StreamPool } from './pool.ts'
 import { DEFAULT_GROUP } from './queue-options.ts'
 import { assertStreamName } from './stream-name.ts'
 
+/** What a worker is made of. */
 export interface StreamWorkerOptions<Data = Anything> extends LeftOutOf<typeof WORKER_OPTIONS> {
   /** What `createStreamConnection` made, shared by the process; or a URL or `{ host, port }` for one of the worker's own. */
   connection: ConnectionLike
@@ -54,7 +57,7 @@ export interface StreamWorkerOptions<Data = Anything> extends LeftOutOf<typeof W
   claimMinIdleMs?: number
   /** The same as `attempts`, in the words of a stream. */
   maxDeliveries?: number
-  /** Longest pause before an entry whose handler failed is tried again, in ms. Default 30,000. */
+  /** Longest pause before an entry whose handler failed is tried again, in ms. Default 30,000 without `backoff`, else none. */
   maxBackoffMs?: number
   /** Called before a poisoned entry goes to the dead-letter stream; while it rejects the entry is kept. */
   onPoison?(job: StreamJob<Data>): Promise<void> | void
@@ -62,8 +65,14 @@ export interface StreamWorkerOptions<Data = Anything> extends LeftOutOf<typeof W
   limiter?: LimiterOptions
   /** Where dead letters go. Default `{name}:dead-letter`. */
   deadLetterStream?: string
+  /**
+   * How many dead letters are kept, and for how long (`age`, in s); beyond it the oldest are deleted, with a line of the logger.
+   * A number is a count; false keeps all. Default 100,000, of any age.
+   */
+  removeOnFail?: number | false | LetterBounds
   /** Called around each run of the handler: for spans and metrics. */
   hooks?: WorkerHooks<Data>
+  /** Where lines go: pino, or anything with its four methods. */
   logger?: LineLogger
 }
 
@@ -85,6 +94,7 @@ export interface ResolvedWorkerOptions<Fields extends Record<string, string>> {
   onPoison?(entry: StreamEntry<Fields>): Promise<void> | void
   limiter?: LimiterOptions
   deadLetterStream: string
+  letterBounds: ResolvedLetterBounds
   logger?: LineLogger
   /** The consumer's name was given: it may hold entries of the process before. */
   isNamed: boolean
@@ -101,7 +111,16 @@ export function resolveWorkerOptions<Data>(name: string, options: StreamWorkerOp
   assertStreamName('name', name)
   assertObject('options of the worker', options)
   assertNoneLeftOut(options, WORKER_OPTIONS, 'option ')
-  const { codec: codecOption, backoff, onPoison, attempts, hooks, connection: _, ...rest } = given(options)
+  const {
+    codec: codecOption,
+    backoff,
+    onPoison,
+    attempts,
+    hooks,
+    removeOnFail,
+    connection: _,
+    ...rest
+  } = given(options)
   const codec = wireCodec(codecOption)
   if (backoff !== undefined) assertBackoff(backoff)
   if (onPoison !== undefined) assertFunction('onPoison', onPoison)
@@ -118,13 +137,14 @@ export function resolveWorkerOptions<Data>(name: string, options: StreamWorkerOp
     pollIntervalMs: 50,
     claimMinIdleMs: 60_000,
     maxDeliveries: attempts ?? 5,
-    maxBackoffMs: 30_000,
+    maxBackoffMs: DEFAULT_MAX_BACKOFF_MS,
     deadLetterStream: `${name}:dead-letter`,
+    letterBounds: letterBoundsOf(removeOnFail),
     ...(rest as Pick<ResolvedOptions, 'limiter' | 'pool' | 'logger'>),
     isNamed: options.consumer !== undefined,
   }
   assertResolved(name, resolved)
-  const pauseMs = pauseAfter<Data>(backoff, resolved.maxBackoffMs)
+  const pauseMs = pauseAfter<Data>(backoff, rest.maxBackoffMs)
   const toJob = (entry: StreamEntry) => new StreamJob<Data>(entry, codec)
   const { connection, isOwn } = connectionOf(options.connection)
   return {

@@ -1,13 +1,14 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { errorLine, toError } from '#runtime/errors.ts'
 import { untilAborted } from '#runtime/within.ts'
+import { sleep } from './clock.ts'
 import type { WireCodec } from './codec.ts'
 import { StreamConsumer } from './consumer.ts'
 import type { StreamEntry } from './entry.ts'
 import { StreamError } from './errors.ts'
 import type { WorkerHooks } from './hooks.ts'
 import { type Anything, StreamJob } from './job.ts'
-import { type LeftOutOf, leaveOutMethods, WORKER_METHODS } from './left-out.ts'
+import { type LeftOutOf, leaveOut } from './left-out.ts'
+import { WORKER_METHODS, WORKER_PROPERTIES } from './left-out-words.ts'
 import { assertFunction, assertPositive } from './option-checks.ts'
 import { deadLetter, type Outcome } from './outcome.ts'
 import { StreamPool } from './pool.ts'
@@ -36,7 +37,8 @@ const ACK_PATIENCE_MS = 10_000
 
 /** What BullMQ's Worker can and this one leaves out: each throws a sentence that says what to use. */
 // biome-ignore lint/correctness/noUnusedVariables: an interface that merges has its class’s parameters.
-export interface StreamWorker<Data, Result, Name extends string> extends LeftOutOf<typeof WORKER_METHODS> {}
+export interface StreamWorker<Data, Result, Name extends string>
+  extends LeftOutOf<typeof WORKER_METHODS & typeof WORKER_PROPERTIES> {}
 
 /**
  * A worker on one Redis stream, with the life of BullMQ's `Worker`. Delivery promise: at least once; an entry is
@@ -139,6 +141,7 @@ export class StreamWorker<Data = Anything, Result = Anything, Name extends strin
     return this.#consumer.concurrency
   }
 
+  /** Throws a TypeError for what is no count. */
   set concurrency(value: number) {
     assertPositive('concurrency', value)
     this.#consumer.concurrency = value
@@ -159,10 +162,12 @@ export class StreamWorker<Data = Anything, Result = Anything, Name extends strin
     return this.#consumer.lastPollAt
   }
 
+  /** It was told to run and not yet to close. */
   isRunning(): boolean {
     return this.#state === 'running'
   }
 
+  /** This worker was told to pause; a pause of the queue is the queue's. */
   isPaused(): boolean {
     return this.#isPaused
   }
@@ -224,6 +229,7 @@ export class StreamWorker<Data = Anything, Result = Anything, Name extends strin
     if (isNews && this.#isPaused && pauses === this.#pauses) this.announce('paused')
   }
 
+  /** Reads again, unless its queue is paused. */
   resume(): void {
     if (!this.#isPaused) return
     this.#isPaused = false
@@ -273,4 +279,4 @@ export class StreamWorker<Data = Anything, Result = Anything, Name extends strin
   }
 }
 
-leaveOutMethods(StreamWorker.prototype, WORKER_METHODS)
+leaveOut(StreamWorker.prototype, WORKER_METHODS, WORKER_PROPERTIES)

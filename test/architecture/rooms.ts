@@ -61,7 +61,7 @@ export const ROOMS: readonly Room[] = [
     folder: 'src/admin',
     floor: 4,
     is: 'board, pages, API, hook',
-    mayImport: [...GROUND, 'src/database', 'src/kafka', 'src/stream', 'src/promotion'],
+    mayImport: [...GROUND, 'src/database', 'src/kafka', 'src/bull-board', 'src/promotion'],
     packages: [
       '@bull-board/api',
       '@bull-board/fastify',
@@ -91,6 +91,14 @@ export const ROOMS: readonly Room[] = [
     mayImport: ['queues', 'src/runtime', ...SERVERS],
     packages: ['bullmq', 'ioredis', 'lru-cache', 'zod'],
     packageTypes: ['kysely'],
+  },
+  {
+    folder: 'src/bull-board',
+    floor: 3,
+    is: 'any queue of the framework on a Bull-Board',
+    mayImport: ['src/stream'],
+    doors: ['src/bull-board/index.ts'],
+    packages: ['@bull-board/api'],
   },
   {
     folder: 'src/stream',

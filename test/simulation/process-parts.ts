@@ -8,6 +8,7 @@ import { CampaignPromotionResultUpdateService } from '#promotion/payment/result-
 import { CampaignPromotionStatusCacheService } from '#promotion/payment/status-cache.ts'
 import { promotionStreams } from '#queues/promotion-stream.ts'
 import { createMetrics } from '#runtime/metrics.ts'
+import { clientOf } from '#stream/connection.ts'
 import type { StreamConnection } from '#stream/index.ts'
 import { createMemoryConnection } from '#stream/memory/memory-connection.ts'
 import { MAX_ATTEMPTS } from './plan.ts'
@@ -22,7 +23,7 @@ export function connectionOf(world: World, process: SimProcess): { connection: S
   const link = new RedisLink(world, process)
   world.links.add(link)
   const connection = createMemoryConnection(world.redis, { link, logger: world.loggerOf(process) })
-  link.onCut = () => (connection.client as unknown as { cut(): void }).cut()
+  link.onCut = () => (clientOf(connection) as unknown as { cut(): void }).cut()
   return { connection, link }
 }
 

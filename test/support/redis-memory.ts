@@ -33,9 +33,7 @@ export async function startMemoryRedis(): Promise<FlavouredRedis> {
       else server.evictionPolicy = value ?? ''
     },
     client: () =>
-      [...connections]
-        .flatMap(([{ client }, name]) => (client.status === 'end' ? [] : [`id=1 name=${name}`]))
-        .join('\n'),
+      [...connections].flatMap(([{ state }, name]) => (state === 'end' ? [] : [`id=1 name=${name}`])).join('\n'),
     xrevrange: (key, end, start) => (reply(server, ['XRANGE', key, start, end]) as unknown[]).reverse(),
     call: (name, action, value) => {
       if (name === 'CLIENT' && action === 'PAUSE') pausedUntilMs = performance.now() + Number(value)
@@ -48,10 +46,13 @@ export async function startMemoryRedis(): Promise<FlavouredRedis> {
     get: (_target, name) =>
       name === 'then'
         ? undefined
-        : async (...args: (string | number)[]) =>
-            (others[String(name)] ?? ((...texts: string[]) => reply(server, [String(name), ...texts])))(
+        : async (...args: (string | number)[]) => {
+            // As over a socket: who asks in a loop leaves the others a turn.
+            await new Promise(resolve => void setImmediate(resolve))
+            return (others[String(name)] ?? ((...texts: string[]) => reply(server, [String(name), ...texts])))(
               ...args.map(String),
-            ),
+            )
+          },
   })
   return {
     url: 'redis://memory',

@@ -62,9 +62,13 @@ export function useRedis(wanted: Flavour = 'installed'): void {
 /** What the server calls them. */
 export const idsOf = (added: readonly { id: string }[]): string[] => added.map(({ id }) => id)
 
+/** Titles of the tests that the server inside the process cannot show. */
+export const notApplicable: string[] = []
+
 /** A test of what only a server over a socket has: for the one inside the process it is not applicable. */
 export function testOnServers(title: string, run: () => Promise<void>): void {
   if (flavour !== 'memory') test(title, run)
+  else notApplicable.push(title)
 }
 
 function timersNow(): number {

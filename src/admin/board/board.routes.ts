@@ -4,8 +4,6 @@ import type { FastifyPluginAsync } from 'fastify'
 import { id } from '#admin/api-schemas.ts'
 import { isLocalName } from '#admin/security/origin.ts'
 import type { Promotion } from '#database/promotions/promotions.ts'
-import type { PromotionType } from '#queues/gift-types.ts'
-import type { PromotionStream } from '#queues/promotion-stream.ts'
 import type { RetryJobData } from '#queues/retry.queue.ts'
 import type { Logger } from '#runtime/logger.ts'
 import { withoutInline } from './page.ts'
@@ -15,7 +13,6 @@ import { PromotionStreamAdapter, type StreamAdapterDeps } from './stream-adapter
 
 export interface BoardDeps extends StreamAdapterDeps {
   retryQueue: Queue<RetryJobData>
-  streams: Readonly<Record<PromotionType, PromotionStream>>
   logger: Logger
   /** Before our own paths in a browser. */
   basePath: string
@@ -85,7 +82,7 @@ function createQueueList(board: ReturnType<typeof createBullBoard>, deps: BoardD
   const known = new Map<string, { adapter: PromotionStreamAdapter; name: string }>()
   const add = (promotion: Pick<Promotion, 'id' | 'type' | 'name'>) => {
     if (known.get(promotion.id)?.name === promotion.name) return
-    const adapter = new PromotionStreamAdapter(deps.streams[promotion.type].streamKey(promotion.id), promotion, deps)
+    const adapter = new PromotionStreamAdapter(promotion, deps)
     known.set(promotion.id, { adapter, name: promotion.name })
     board.addQueue(adapter)
   }

@@ -1,5 +1,4 @@
-import { BaseAdapter } from '@bull-board/api/dist/queueAdapters/base.js'
-import type { JobCounts, JobStatus, QueueJob, QueueMetrics, QueueWorker, Status } from '@bull-board/api/dist/types.js'
+import type { JobCounts, JobStatus, QueueJob, QueueWorker, Status } from '@bull-board/api/dist/types.js'
 import type { Kysely } from 'kysely'
 import { concurrencyBody, id as validId } from '#admin/api-schemas.ts'
 import { giftTimeline } from '#admin/gift-timeline.ts'
@@ -7,15 +6,17 @@ import type { GiftService } from '#admin/gifts.ts'
 import type { ApiOperations } from '#admin/operations.ts'
 import { refusal } from '#admin/problem.ts'
 import type { PromotionView, Sampler } from '#admin/snapshot/sampler.ts'
+import { StreamQueueAdapter } from '#bull-board/index.ts'
 import { findGift, type GiftRecord } from '#database/gifts/gift-pages.ts'
 import { listGiftsByPlace } from '#database/gifts/gift-places.ts'
 import type { ProcessStatus } from '#database/gifts/process-status.ts'
 import type { Promotion, PromotionRepository } from '#database/promotions/promotions.ts'
 import type { InstanceRecord } from '#promotion/consumers/instances.ts'
+import { type PromotionQueueDeps, promotionQueue } from '#promotion/promotion-queue.ts'
 import { toJob } from './gift-job.ts'
 import { refused } from './refused.ts'
 
-export interface StreamAdapterDeps {
+export interface StreamAdapterDeps extends PromotionQueueDeps {
   kysely: Kysely<unknown>
   sampler: Sampler
   operations: ApiOperations
@@ -34,7 +35,6 @@ const STATUSES_OF: Readonly<Record<string, readonly ProcessStatus[]>> = {
   failed: ['UNKNOWN', 'FAILED'],
   delayed: ['RETRYING'],
 }
-const NO_METRICS: QueueMetrics = { meta: { count: 0, prevTS: 0, prevCount: 0 }, data: [], count: 0 }
 const DEFAULT_LIMIT = 10
 const MAX_LIMIT = 100
 
@@ -43,19 +43,15 @@ const MAX_LIMIT = 100
  * only the queue that is looked at asks PostgreSQL for a page of its gifts. What may be changed is changed through the
  * same operations as everywhere, and what would lose a gift is refused.
  */
-export class PromotionStreamAdapter extends BaseAdapter {
+export class PromotionStreamAdapter extends StreamQueueAdapter {
   readonly #promotion: Pick<Promotion, 'id' | 'type'>
-  readonly #name: string
   readonly #deps: StreamAdapterDeps
 
-  constructor(name: string, promotion: Pick<Promotion, 'id' | 'type' | 'name'>, deps: StreamAdapterDeps) {
-    // With 'bullmq' the job page looks for a flow, which only BullMQ has.
-    super('bull', {
+  constructor(promotion: Pick<Promotion, 'id' | 'type' | 'name'>, deps: StreamAdapterDeps) {
+    super(promotionQueue(promotion, deps), {
       displayName: `${promotion.id} ${promotion.name}`.trim(),
-      description: `${promotion.type} · ${name}`,
-      allowCompletedRetries: false,
+      description: `${promotion.type} · ${deps.streams[promotion.type].streamKey(promotion.id)}`,
     })
-    this.#name = name
     this.#promotion = promotion
     this.#deps = deps
   }
@@ -67,10 +63,6 @@ export class PromotionStreamAdapter extends BaseAdapter {
   async #view(): Promise<PromotionView | undefined> {
     // One adapter that throws would break the board of all.
     return this.#deps.sampler.find(this.promotionId).catch(() => undefined)
-  }
-
-  override getName(): string {
-    return this.#name
   }
 
   override async getJobCounts(): Promise<JobCounts> {
@@ -186,34 +178,6 @@ export class PromotionStreamAdapter extends BaseAdapter {
 
   override async promoteAll(): Promise<void> {
     refused('promoting')
-  }
-
-  override async getRedisInfo(): Promise<null> {
-    return null
-  }
-
-  override async getMetrics(): Promise<QueueMetrics> {
-    return NO_METRICS
-  }
-
-  override async removeJobScheduler(): Promise<boolean> {
-    return false
-  }
-
-  override async getJobSchedulers(): Promise<[]> {
-    return []
-  }
-
-  override async getJobSchedulersCount(): Promise<number> {
-    return 0
-  }
-
-  override async updateJobScheduler(): Promise<'not-found'> {
-    return 'not-found'
-  }
-
-  override async runJobSchedulerNow(): Promise<'not-found'> {
-    return 'not-found'
   }
 }
 

@@ -1,7 +1,5 @@
 import type { PromotionProgress } from '#database/promotions/progress.ts'
-import type { PromotionType } from '#queues/gift-types.ts'
-import type { PromotionStream } from '#queues/promotion-stream.ts'
-import type { StreamConnection } from '#stream/index.ts'
+import { type PromotionQueueDeps, promotionQueue } from '#promotion/promotion-queue.ts'
 
 /** Where a promotion's unfinished gifts are. */
 export interface StreamCount {
@@ -15,7 +13,7 @@ export interface StreamCount {
 }
 
 interface Seen extends StreamCount {
-  oldestId: string | null
+  oldestId: string | undefined
   /** When it was first seen as the oldest one in flight. */
   seenAtMs: number
   readAtMs: number
@@ -29,20 +27,13 @@ export interface StreamCounter {
 /** A bound on what one look costs Redis, however many promotions run. */
 export const MAX_READ = 6
 
-export function createStreamCounter(deps: {
-  connection: StreamConnection
-  streams: Readonly<Record<PromotionType, PromotionStream>>
-}): StreamCounter {
+export function createStreamCounter(deps: PromotionQueueDeps): StreamCounter {
   const known = new Map<string, Seen>()
   const readOne = async ({ id, type }: PromotionProgress) => {
-    const { streamKey, groupName } = deps.streams[type]
-    const summary = (await deps.connection.client
-      .xpending(streamKey(id), groupName(id))
-      .catch(nothingPending)) as Summary
-    const [pending, oldestId] = summary
+    const { count: pending, oldestId } = await promotionQueue({ id, type }, deps).pendingSummary()
     const readAtMs = performance.now()
     const before = known.get(id)
-    const seenAtMs = oldestId !== null && before?.oldestId === oldestId ? before.seenAtMs : readAtMs
+    const seenAtMs = oldestId !== undefined && before?.oldestId === oldestId ? before.seenAtMs : readAtMs
     known.set(id, { pending, oldestLeasedMs: readAtMs - seenAtMs, oldestId, seenAtMs, readAtMs })
   }
   return {
@@ -57,14 +48,6 @@ export function createStreamCounter(deps: {
       return known
     },
   }
-}
-
-type Summary = [pending: number, oldestId: string | null, ...unknown[]]
-
-/** A stream that is not made yet has nobody who could hold anything. */
-function nothingPending(error: Error): Summary {
-  if (error.message.includes('NOGROUP')) return [0, null]
-  throw error
 }
 
 const readAt = (known: ReadonlyMap<string, Seen>, id: string) => known.get(id)?.readAtMs ?? 0

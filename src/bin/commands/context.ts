@@ -7,9 +7,10 @@ import type { Database } from '#database/database.ts'
 import { createProcessRepository } from '#database/processes.ts'
 import type { PromotionRepository } from '#database/promotions/promotions.ts'
 import type { EventProviderService } from '#kafka/event-provider.ts'
+import { createPromotionDeadLetters, type PromotionDeadLetters } from '#promotion/dead-letters.ts'
 import { createOperations, type Operations, type OperationsDeps } from '#promotion/operations.ts'
 import { assertOwnRedis, type OwnedRedis } from '#promotion/redis-owner.ts'
-import { errorLine } from '#runtime/errors.ts'
+import { CodedError, errorLine } from '#runtime/errors.ts'
 import { createLogger } from '#runtime/logger.ts'
 import type { Service } from '#runtime/service.ts'
 import { type Change, withChange } from './change.ts'
@@ -62,6 +63,20 @@ export function runOperation<T>(
   )
 }
 
+/** Opens what the dead letters of promotions lie on. */
+export function withDeadLetters<T>(
+  work: (deadLetters: PromotionDeadLetters, context: CommandContext) => Promise<T>,
+): Promise<T> {
+  return withDatabase(async context => {
+    const { config, parts, promotions } = context
+    if (config.REDIS_URL === undefined) throw new CodedError('CONFIG', 'REDIS_URL is not set')
+    await using stack = new AsyncDisposableStack()
+    await startNeeded(['stream'], { config, parts }, stack)
+    const { connection } = parts.stream()
+    return await work(createPromotionDeadLetters({ connection, streams: parts.streams, promotions }), context)
+  })
+}
+
 /** Without Redis an operation does what the database alone allows; what is not asked for is not connected to. */
 async function operationsDepsOf(
   { config, parts }: CommandContext,
@@ -85,9 +100,9 @@ async function startNeeded(
   const start = (service: Service) => stack.use(service).start()
   const owned: OwnedRedis[] = []
   if (needs.includes('stream')) {
-    const { connection, service } = parts.stream()
+    const { marks, service } = parts.stream()
     await start(service)
-    owned.push({ variable: streamSettingOf(config), client: connection.client })
+    owned.push({ variable: streamSettingOf(config), client: marks })
   }
   if (needs.includes('retry-jobs')) {
     const { client, service } = parts.redis()

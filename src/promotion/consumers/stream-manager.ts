@@ -33,6 +33,8 @@ export interface StreamManagerSettings {
   maxConsumersPerInstance: number
   claimMinIdleMs: number
   maxDeliveries: number
+  /** How many dead letters a promotion keeps, and how long (`age`, in s). */
+  removeOnFail?: { count: number; age: number }
 }
 
 /** Gifts a slot should have: one second of 50 ms calls (the planning documents leave the formula open). */
@@ -112,6 +114,7 @@ export class PromotionStreamManager {
       pollIntervalMs: settings.pollIntervalMs,
       claimMinIdleMs: settings.claimMinIdleMs,
       maxDeliveries: settings.maxDeliveries,
+      ...(settings.removeOnFail === undefined ? {} : { removeOnFail: settings.removeOnFail }),
       onPoison: consumer.onPoison,
       logger: bindings,
       autorun: true,

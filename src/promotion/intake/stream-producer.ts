@@ -26,7 +26,6 @@ const ROOM_SHARE = 1 / 16
 const LENGTH_MAX_AGE_MS = 100
 const LENGTH_MIN_AGE_MS = 5
 
-const CLEAR_STEP = 10_000
 /** Entries of one command. */
 const BATCH_SIZE = 500
 const PARTLY = 'the stream took a part of the batch only'
@@ -201,13 +200,13 @@ export class PromotionStreamProducer {
    * `isWanted` is asked before each step: entries that come with a start are not to be deleted.
    */
   async clear(streamKey: string, isWanted: () => Promise<boolean>): Promise<number> {
-    const { client } = this.#options.connection
+    const queue = this.queue(streamKey)
     let cleared = 0
-    for (let step = -1; step !== 0; cleared += step) {
+    for (let step = -1; step !== 0; cleared += Math.max(0, step)) {
       if (!(await isWanted())) return cleared
-      step = await client.xtrim(streamKey, 'MAXLEN', '~', 0, 'LIMIT', CLEAR_STEP)
+      step = await queue.deleteOldest()
     }
-    return (await isWanted()) ? cleared + (await client.xtrim(streamKey, 'MAXLEN', 0)) : cleared
+    return cleared
   }
 
   queue(streamKey: string): StreamQueue<PromotionEntry> {

@@ -11,10 +11,16 @@ const END = parseEnd('+')
 
 const byName = (left: { name: string }, right: { name: string }) => (left.name < right.name ? -1 : 1)
 
-/** XREADGROUP GROUP group consumer [COUNT count] STREAMS key … >|id …; never blocks. */
+/** XREADGROUP GROUP group consumer [COUNT count] [NOACK] STREAMS key … >|id …; never blocks. */
 function xreadgroup(keys: Keyspace, args: string[]): Reply {
   const [, group = '', consumer = ''] = args
   const count = parseCount(args)
+  const isNoAck = args
+    .slice(
+      3,
+      args.findIndex(arg => arg.toUpperCase() === 'STREAMS'),
+    )
+    .includes('NOACK')
   const reads = parseStreams(args, 'xreadgroup').map(({ key, id }) => {
     const stream = keys.stream(key)
     const found = stream?.groups.get(group)
@@ -25,7 +31,9 @@ function xreadgroup(keys: Keyspace, args: string[]): Reply {
   })
   const replies = reads.flatMap((read): Reply[] => {
     const entries =
-      read.id === '>' ? readNew(keys, read, consumer, count) : readOwn(keys, read, consumer, parseId(read.id), count)
+      read.id === '>'
+        ? readNew(keys, read, consumer, count, isNoAck)
+        : readOwn(keys, read, consumer, parseId(read.id), count)
     return entries.length === 0 && read.id === '>' ? [] : [[read.key, entries]]
   })
   return replies.length === 0 ? null : replies
@@ -36,14 +44,14 @@ interface Read {
   group: MemoryGroup
 }
 
-function readNew(keys: Keyspace, { stream, group }: Read, name: string, count: number): Reply[] {
+function readNew(keys: Keyspace, { stream, group }: Read, name: string, count: number, isNoAck: boolean): Reply[] {
   const { nowMs } = keys
   const consumer = group.consumer(name, nowMs)
   consumer.seenAtMs = nowMs
   const entries = stream.after(group.lastDelivered, count)
   for (const { id, text } of entries) {
     group.lastDelivered = id
-    group.handOut({ id, text, consumer: name, deliveredAtMs: nowMs, deliveries: 1 })
+    if (!isNoAck) group.handOut({ id, text, consumer: name, deliveredAtMs: nowMs, deliveries: 1 })
     consumer.activeAtMs = nowMs
   }
   return entries.map(entryReply)

@@ -80,6 +80,11 @@ export class MemoryClient extends EventEmitter {
     return this.#send(command)
   }
 
+  /** Texts as bytes: the server inside the process keeps nothing but text. */
+  async callBuffer(name: string, ...args: Argument[]): Promise<unknown> {
+    return toBuffers(await this.call(name, ...args))
+  }
+
   sendCommand({ name, args }: { name: string; args: readonly unknown[] }): Promise<unknown> {
     return this.call(name, ...(args as Argument[]))
   }
@@ -163,12 +168,17 @@ export class MemoryClient extends EventEmitter {
   }
 }
 
+function toBuffers(reply: unknown): unknown {
+  if (Array.isArray(reply)) return reply.map(toBuffers)
+  return typeof reply === 'string' ? Buffer.from(reply) : reply
+}
+
 function flat(args: readonly Argument[]): string[] {
   return args.flatMap(arg => (Array.isArray(arg) ? flat(arg) : [String(arg)]))
 }
 
 const METHODS =
-  'ping set get mget del unlink exists incrby pttl expire info xadd xlen xrange xread xdel xtrim xreadgroup xack xclaim xautoclaim xpending xinfo xgroup'
+  'ping set get mget del unlink exists incrby pttl expire info xadd xlen xrange xrevrange xread xdel xtrim xreadgroup xack xclaim xautoclaim xpending xinfo xgroup'
 
 for (const name of METHODS.split(' ')) {
   Object.defineProperty(MemoryClient.prototype, name, {

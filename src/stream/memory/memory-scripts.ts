@@ -1,3 +1,4 @@
+import { replayLetters as replayLettersScript, trimLetters as trimLettersScript } from '../letter-scripts.ts'
 import * as scripts from '../scripts.ts'
 import type { Command, Reply } from './command.ts'
 import { groupCommands } from './group-commands.ts'
@@ -158,6 +159,36 @@ const removeStream: Command = (keys, [key = '', name = '']) => {
   return 1
 }
 
+const trimLetters: Command = (keys, [key = '', count = '', oldest = '', seconds = '', most = '']) => {
+  const excess = Number(count) < 0 ? 0 : Number(call(keys, 'XLEN', key)) - Number(count)
+  const old = oldest === '' ? [] : (call(keys, 'XRANGE', key, '-', `(${oldest}`, 'COUNT', most) as Reply[])
+  const letters =
+    excess > old.length
+      ? (call(keys, 'XRANGE', key, '-', '+', 'COUNT', Math.min(excess, Number(most))) as Reply[])
+      : old
+  if (letters.length > 0) call(keys, 'XDEL', key, ...(letters as [string, Reply][]).map(([id]) => id))
+  if (Number(seconds) > 0) call(keys, 'EXPIRE', key, seconds)
+  return letters.length
+}
+
+const replayLetters: Command = (keys, [letters = '', stream = '', labels = '', ...ids]) => {
+  const answers: Reply[] = []
+  for (const id of ids) {
+    const [letter] = call(keys, 'XRANGE', letters, id, id) as [string, string[]][]
+    if (letter === undefined) {
+      answers.push('')
+      continue
+    }
+    try {
+      answers.push(call(keys, 'XADD', stream, '*', ...letter[1].slice(0, letter[1].length - Number(labels))))
+    } catch (error) {
+      return [answers, (error as Error).message]
+    }
+    call(keys, 'XDEL', letters, id)
+  }
+  return [answers, '']
+}
+
 /** The rate limiter's: counts, and starts the window with the first of it. */
 const rlflxIncr: Command = (keys, [key = '', points = '', windowMs = '']) => {
   call(keys, 'SET', key, 0, 'PX', windowMs, 'NX')
@@ -178,5 +209,7 @@ export const MEMORY_SCRIPTS: Readonly<Record<string, Command>> = {
   [scripts.removeConsumer.name]: removeConsumer,
   [scripts.trimAcknowledged.name]: trimAcknowledged,
   [scripts.removeStream.name]: removeStream,
+  [trimLettersScript.name]: trimLetters,
+  [replayLettersScript.name]: replayLetters,
   rlflxIncr,
 }

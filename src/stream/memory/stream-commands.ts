@@ -54,6 +54,12 @@ function xrange(keys: Keyspace, [key = '', start = '', end = '', ...options]: st
   return (keys.stream(key)?.entries.range(from, to, count) ?? []).map(entryReply)
 }
 
+/** XREVRANGE key end start [COUNT count] */
+function xrevrange(keys: Keyspace, [key = '', end = '', start = '', ...options]: string[]): Reply {
+  const all = (xrange(keys, [key, start, end]) as Reply[]).reverse()
+  return options[0]?.toUpperCase() === 'COUNT' ? all.slice(0, integer(options[1])) : all
+}
+
 /** The streams and ids behind `STREAMS`, one id each. */
 export function parseStreams(args: string[], command: string): { key: string; id: string }[] {
   const at = args.findIndex(arg => arg.toUpperCase() === 'STREAMS')
@@ -101,6 +107,7 @@ function xtrim(keys: Keyspace, args: string[]): Reply {
 export const streamCommands: Commands = {
   XADD: xadd,
   XRANGE: xrange,
+  XREVRANGE: xrevrange,
   XREAD: xread,
   XDEL: xdel,
   XTRIM: xtrim,

@@ -78,7 +78,7 @@ parity('connection', CONNECTION, {
     const other = otherConnection()
     await other.ready()
     await other.close()
-    await until('it has ended', () => other.client.status === 'end')
+    await until('it has ended', () => other.state === 'end')
   },
   'should recover from a connection loss': async () => {
     const worker = work(() => undefined)

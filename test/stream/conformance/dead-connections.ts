@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import { clientOf } from '#stream/connection.ts'
 import { type StreamConnection, StreamQueue } from '#stream/index.ts'
 import { until } from '../../support/redis.ts'
 import { type Job, jobs, name, otherConnection, pendingOf, queueOf, redis, work } from '../../support/stream-harness.ts'
@@ -56,7 +57,7 @@ describe('a connection that is there and does no good is replaced', () => {
 
   test('a server that stands still for two seconds keeps its connection', async () => {
     let lost = 0
-    for (const event of ['close', '-node']) disturbed.client.on(event, () => void lost++)
+    for (const event of ['close', '-node']) clientOf(disturbed).on(event, () => void lost++)
     await redis.onEach(node => node.call('CLIENT', 'PAUSE', 2000, 'ALL'))
     const queue = new StreamQueue<Job>(name, { codec: 'flat', connection: disturbed })
     await queue.add({ n: '1' })

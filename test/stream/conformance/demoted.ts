@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
+import { clientOf } from '#stream/connection.ts'
 import { StreamQueue } from '#stream/index.ts'
 import { type LossyProxy, startLossyProxy } from '../../support/lossy-proxy.ts'
 import { startTestRedis, type TestRedis, until } from '../../support/redis.ts'
@@ -81,7 +82,7 @@ describe('a master that was demoted', () => {
     await until('it is not usable', () => !connection.isUsable, 10_000)
     proxy.leadTo(successor.url)
     await until('it is usable', () => connection.isUsable, 10_000)
-    expect(await connection.client.info('replication')).toMatch(/role:master/)
+    expect(await clientOf(connection).info('replication')).toMatch(/role:master/)
     await connection.close()
   }, 40_000)
 })

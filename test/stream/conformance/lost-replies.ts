@@ -42,9 +42,9 @@ describe('a reply that never came', () => {
     const adding = new StreamQueue<Job>(name, { codec: 'flat', connection: lossy }).add({ n: 'added-unheard' })
     await expect(adding).rejects.toMatchObject({ code: 'STREAM_ADD_FAILED', canRetry: false, isUncertain: true })
     await lost
-    await lossy.client.ping().catch(() => undefined)
+    await lossy.ping().catch(() => undefined)
     await until('the connection is back', () => lossy.isUsable)
-    await lossy.client.ping()
+    await lossy.ping()
     expect(await redis.probe.xlen(name)).toBe(1)
   })
 

@@ -47,7 +47,7 @@ describe('Redis', () => {
       await redis.server.start()
     }
     await until('the connection is back', () => connection.isUsable)
-    await connection.client.ping()
+    await connection.ping()
     expect(await redis.probe.exists(name)).toBe(0)
   })
 })

@@ -127,8 +127,8 @@ describe('outcomes', () => {
     worker.on('failed', (_entry, error) => errors.push(error.message))
     await queueOf().add({ n: '1' })
     await until('an empty stream', async () => (await redis.probe.xlen(name)) === 0)
-    expect(errors).toEqual(['boom', 'boom', 'delivered 3 times'])
-    expect([deliveries, poisoned]).toEqual([[1, 2], [3]])
+    expect(errors).toEqual(['boom', 'boom', 'failed 2 times, the last with: boom'])
+    expect([deliveries, poisoned]).toEqual([[1, 2], [2]])
     expect(await redis.probe.xlen(`${name}:dead-letter`)).toBe(1)
   })
 

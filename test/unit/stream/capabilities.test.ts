@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { expect, test } from '@jest/globals'
+import { clientOf } from '#stream/connection.ts'
 import { IMMEDIATE_LINK, type MemoryLink } from '#stream/memory/memory-client.ts'
 import { createMemoryConnection } from '#stream/memory/memory-connection.ts'
 import { MemoryServer } from '#stream/memory/memory-server.ts'
@@ -21,7 +22,7 @@ test('a server that does not say, after a reconnect, what it can do gets only wh
   isSilent = true
   const back = new Promise<void>(resolve => connection.onReconnect(resolve))
   server.cutConnections()
-  await once(connection.client, 'ready')
+  await once(clientOf(connection), 'ready')
   await back
   expect(connection.capabilities.ackDel).toBe(false)
   await connection.close()

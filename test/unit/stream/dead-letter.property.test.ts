@@ -1,7 +1,14 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { deadLetterFields, parseDeadLetter } from '#stream/dead-letter.ts'
+import { letterLabels, parseDeadLetter } from '#stream/dead-letter.ts'
 import { StreamError } from '#stream/errors.ts'
+
+/** As the writer puts a letter together. */
+function letterOf(fields: Record<string, string>, reason: string): [string, string][] {
+  const own = Object.entries(fields).flat()
+  const flat = [...own, ...letterLabels(own, { id: '1-1', stream: 's', deliveries: 3 }, reason)]
+  return Array.from({ length: flat.length / 2 }, (_, at) => [flat[2 * at] as string, flat[2 * at + 1] as string])
+}
 
 const LABELS = ['id', 'stream', 'reason', 'deliveries']
 
@@ -17,7 +24,7 @@ describe('dead letters', () => {
         fc.dictionary(name, fc.string({ unit: 'grapheme' })),
         fc.string({ unit: 'grapheme' }),
         (fields, reason) => {
-          const letter = deadLetterFields({ id: '1-1', stream: 's', fields, deliveries: 3 }, reason)
+          const letter = letterOf(fields, reason)
           expect(new Set(letter.map(([each]) => each)).size).toBe(letter.length)
           expect(letter).toEqual(expect.arrayContaining(Object.entries(fields)))
           expect(parseDeadLetter(Object.fromEntries(letter))).toEqual({
@@ -33,18 +40,20 @@ describe('dead letters', () => {
   })
 
   test('have the plain names where the entry leaves them free', () => {
-    const letter = deadLetterFields({ id: '1-1', stream: 's', fields: { n: '1', _id: 'mine' }, deliveries: 3 }, 'why')
+    const letter = letterOf({ n: '1', _id: 'mine' }, 'why')
     expect(letter.flat()).toEqual([
       ...['n', '1', '_id', 'mine'],
       ...['__id', '1-1', '_stream', 's', '_reason', 'why', '_deliveries', '3'],
     ])
   })
 
-  test('can be written whatever a handler made of its copy, and whatever it gives as the reason', () => {
-    const fields = { a: Object.create(null), b: Symbol('b'), c: '\ud800' } as unknown as Record<string, string>
-    const reason = undefined as unknown as string
-    const letter = deadLetterFields({ id: '1-1', stream: 's', fields, deliveries: 1 }, reason)
-    expect(letter.flat().every(text => typeof text === 'string' && text.isWellFormed())).toBe(true)
+  test('can be written whatever a handler gives as the reason', () => {
+    for (const reason of [undefined, Symbol('b'), Object.create(null), '\ud800'] as unknown as string[])
+      expect(
+        letterOf({ n: '1' }, reason)
+          .flat()
+          .every(text => typeof text === 'string' && text.isWellFormed()),
+      ).toBe(true)
   })
 
   test('what is none is refused by name', () => {

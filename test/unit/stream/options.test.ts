@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, test } from '@jest/globals'
+import { clientOf } from '#stream/connection.ts'
 import {
   createStreamConnection,
   type StreamConnectionOptions,
@@ -17,7 +18,7 @@ afterAll(() => connection.close())
 const NO_TEXT = [undefined, null, 7, {}, ['x'], '', '\ud800']
 const NO_COUNT = [0, -1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, '1', null, 2n]
 const NO_PAUSE = [...NO_COUNT, 2 ** 31]
-const NO_CONNECTION = [undefined, null, 7, {}, connection.client]
+const NO_CONNECTION = [undefined, null, 7, {}, clientOf(connection)]
 const NO_OBJECT = [null, 'x', 7, []]
 
 const queue = (name: unknown, options: object) =>
