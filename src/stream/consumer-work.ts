@@ -1,7 +1,7 @@
 import { toError } from '#runtime/errors.ts'
 import { within } from '#runtime/within.ts'
 import { Acker } from './acker.ts'
-import { clearTimeout, performance, setTimeout } from './clock.ts'
+import { performance } from './clock.ts'
 import type { ConsumerWorkOptions } from './consumer-work-options.ts'
 import { DeliveryCounter } from './delivery-counter.ts'
 import { EntryRunner } from './entry-runner.ts'
