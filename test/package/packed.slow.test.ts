@@ -6,6 +6,7 @@ import { startTestRedis, type TestRedis } from '../support/redis.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const TSC = join(ROOT, 'node_modules/.bin/tsc')
+const BULL_BOARD = '@bull-board/api@9.10.1'
 const NODE_TYPES = '@types/node@24.19.2'
 const STRICT = ['--noEmit', '--strict', '--skipLibCheck', 'false', '--types', 'node', '--target', 'es2024']
 
@@ -57,20 +58,26 @@ describe('the package, packed and installed outside this repository', () => {
     expect(await app.run(process.execPath, [command, 'audit', '--help'])).toContain('audit')
   }, 120_000)
 
-  test.each(['mails.ts', 'many-streams.ts'])('runs the example %s', async example => {
+  test.each([
+    ['mails.ts', /to ada@example.org: hello/],
+    ['many-streams.ts', /150 pictures/],
+    ['limited-api.ts', /13 calls in \d+ s/],
+    ['dead-letters.ts', /1 back on the stream/],
+    ['testing.ts', /pass 3/],
+  ])('runs the example %s', async (example, expected) => {
     await copyExample(app, example)
     await redis.probe.flushall()
-    const printed = await app.run(process.execPath, [example, redis.url])
-    expect(printed).toMatch(/to ada@example.org: hello|150 pictures/)
+    expect(await app.run(process.execPath, [example, redis.url])).toMatch(expected)
   })
 
   test('its types hold under strict, with the declarations checked too', async () => {
-    await copyExample(app, 'mails.ts')
+    const examples = ['mails.ts', 'limited-api.ts', 'dead-letters.ts', 'testing.ts']
+    for (const example of examples) await copyExample(app, example)
     for (const resolution of [
       ['--module', 'nodenext'],
       ['--module', 'esnext', '--moduleResolution', 'bundler'],
     ])
-      await expect(app.run(TSC, [...STRICT, ...resolution, 'mails.ts'])).resolves.toBe('')
+      await expect(app.run(TSC, [...STRICT, ...resolution, ...examples])).resolves.toBe('')
   }, 120_000)
 })
 
@@ -92,6 +99,15 @@ describe('the framework alone', () => {
     expect(theirs.version).toBe(ours.version)
   })
 
+  test('has the Bull-Board adapter, for who brings a Bull-Board', async () => {
+    expect(app.files).toContain('dist/bull-board/index.d.ts')
+    await app.run('npm', ['install', '--silent', '--no-audit', '--no-fund', '--prefer-offline', BULL_BOARD])
+    await writeFile(join(app.folder, 'board.mjs'), BOARD)
+    expect(await app.run(process.execPath, ['board.mjs', redis.url])).toBe(
+      'boarded {"waiting":1,"active":0,"failed":0}\n',
+    )
+  }, 120_000)
+
   test.each(['22', '24'])(
     'works on Node %s',
     async version => {
@@ -103,6 +119,20 @@ describe('the framework alone', () => {
     180_000,
   )
 })
+
+const BOARD = `
+import { createBullBoard } from '@bull-board/api'
+import { StreamQueue } from 'promostream-stream'
+import { StreamQueueAdapter } from 'promostream-stream/bull-board'
+const queue = new StreamQueue('boarded', { connection: process.argv[2] })
+await queue.add({ text: 'hello' })
+const adapter = new StreamQueueAdapter(queue)
+const serverAdapter = new Proxy({}, { get: (_target, name, self) => (name === 'then' ? undefined : () => self) })
+createBullBoard({ queues: [adapter], serverAdapter, options: { uiBasePath: '.' } })
+const { waiting, active, failed } = await adapter.getJobCounts()
+console.log(adapter.getName(), JSON.stringify({ waiting, active, failed }))
+await queue.close()
+`
 
 const FIRST = `
 import { once } from 'node:events'

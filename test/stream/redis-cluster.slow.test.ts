@@ -1,6 +1,8 @@
 import { useRedis } from '../support/stream-harness.ts'
 
 useRedis('cluster')
+await import('./conformance/coexistence.ts')
+await import('./conformance/letters.ts')
 await import('./conformance/worker.ts')
 await import('./conformance/recovery.ts')
 await import('./conformance/faults.ts')
