@@ -129,7 +129,7 @@ function failureList(id: string, failures: readonly GiftRecord[]): string {
   return html`<section class="card" aria-labelledby="failures-title">
     <h2 id="failures-title">Failures</h2>
     !${failures.length > 0 ? giftTable(failures, 'failures-title') : html`<p>None is FAILED or UNKNOWN.</p>`}
-    <p class="links">!${links} <a href="/promotions/${id}/gifts">All gifts</a></p>
+    <p class="links">!${links} <a href="/promotions/${id}/gifts">All gifts</a> <a href="/promotions/${id}/dead-letters">Dead letters</a></p>
   </section>`
 }
 

@@ -124,7 +124,7 @@ withKafka('dead letters of a promotion', () => {
   test('are counted', async () => {
     const id = await withLetters(4)
     await system.until('the count is there', async () => {
-      const { text } = await client.ask('/metrics')
+      const { text } = await viewer('/metrics')
       return new RegExp(`promostream_dead_letters\\{promotion_id="${id}",type="VOUCHER",process="admin"\\} 4`).test(
         text,
       )
