@@ -212,7 +212,7 @@ export class StreamConsumer<Fields extends Record<string, string>> implements Po
 
   async maintain(nowMs: number, isEmpty: boolean): Promise<void> {
     try {
-      await this.#letters.trimOld(nowMs)
+      void this.#letters.trimOld(nowMs)
       await this.#work.maintain(nowMs, isEmpty)
     } catch (error) {
       if (!isNoGroup(error)) throw error
