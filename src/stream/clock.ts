@@ -48,7 +48,9 @@ export function setInterval(run: () => void, ms: number): NodeJS.Timeout {
   return source?.startTimer(run, ms, ms) ?? globalThis.setInterval(run, ms)
 }
 
-export const clearInterval: (timer: NodeJS.Timeout | undefined) => void = clearTimeout
+export function clearInterval(timer: NodeJS.Timeout | undefined): void {
+  clearTimeout(timer)
+}
 
 export function sleep(ms: number): Promise<void> {
   return source === undefined ? realSleep(ms) : new Promise(resolve => void setTimeout(resolve, ms))

@@ -14,8 +14,9 @@ interface Kind {
 }
 
 async function readNew(consumer: string, ...options: (string | number)[]): Promise<string[]> {
-  const args = ['GROUP', GROUP, consumer, ...options, 'STREAMS', name, '>'] as Parameters<typeof redis.probe.xreadgroup>
-  const reply = (await redis.probe.xreadgroup(...args)) as Reply
+  const args = ['GROUP', GROUP, consumer, ...options, 'STREAMS', name, '>']
+  const read = redis.probe.xreadgroup as unknown as (...args: (string | number)[]) => Promise<Reply>
+  const reply = await read.apply(redis.probe, args)
   return reply?.[0]?.[1].map(([id]) => id) ?? []
 }
 
