@@ -27,17 +27,19 @@ const alarm = new Worker<Reminder>(
   clock,
 )
 
+let reminded = 0
 const finished = Promise.withResolvers<void>()
 const worker = new StreamWorker<Reminder>(
   'example:reminders',
   ({ data }) => {
     process.stdout.write(`remind ${data.to}\n`)
-    if (data.to === 'grace') finished.resolve()
+    reminded += 1
+    if (reminded === 2) finished.resolve()
   },
   { connection },
 )
 
-await later.add('remind', { to: 'grace' }, { delay: 500, removeOnComplete: true })
+await later.add('remind', { to: 'grace' }, { delay: 1000, removeOnComplete: true })
 await later.add('remind', { to: 'ada' }, { delay: 100, removeOnComplete: true })
 // Every night: await later.upsertJobScheduler('nightly', { pattern: '0 3 * * *' }, { name: 'remind', data: { to: 'all' } })
 

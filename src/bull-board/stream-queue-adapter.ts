@@ -30,12 +30,13 @@ const MAX_LIMIT = 100
 const MAX_SHOWN = 1000
 
 /**
- * A StreamQueue as a queue of the board, beside `BullMQAdapter`s: what waits, what workers hold, and dead letters as «failed»
+ * A StreamQueue as a queue of the board, beside `BullMQAdapter`s: waiting entries, what workers have leased, and dead letters as «failed»
  * jobs, which the board's retry replays and its remove discards. Pause and resume are the queue's own.
  */
 export class StreamQueueAdapter extends BaseAdapter {
   readonly #queue: StreamQueue
 
+  /** @param queue stays its owner's, who closes it. */
   // biome-ignore lint/suspicious/noExplicitAny: a queue of whatever data.
   constructor(queue: StreamQueue<any, any>, options: StreamQueueAdapterOptions = {}) {
     // With 'bullmq' the job page looks for a flow, which only BullMQ has.
@@ -83,7 +84,7 @@ export class StreamQueueAdapter extends BaseAdapter {
     return entries.map(entry => entryJob(entry, byId.get(entry.id)))
   }
 
-  /** A group is given entries in their order: what waits lies behind the newest that is pending. */
+  /** A group is given entries in their order: those that wait lie behind the newest that is pending. */
   async #waiting(count: number): Promise<QueueJob[]> {
     const { newestId } = await this.#queue.pendingSummary()
     const page = await this.#queue.page({ limit: count, ...(newestId === undefined ? {} : { after: newestId }) })
@@ -142,15 +143,16 @@ export class StreamQueueAdapter extends BaseAdapter {
     return entryJob({ id, name, data, undecodable: undefined, timestamp: Number.parseInt(id, 10) }, undefined)
   }
 
-  /** Refused: what waits cannot be taken away without what workers hold. */
+  /** Refused: waiting entries cannot be taken away without those that workers have leased. */
   override async empty(): Promise<void> {
     throw new Error('a stream cannot be emptied beside its workers: obliterate it, or pause it')
   }
 
-  /** Stream and group with whatever is left; dead letters stay. Without `force` it is refused while workers hold entries. */
+  /** Stream and group with whatever is left; dead letters stay. Without `force` it is refused while workers have entries leased. */
   override async obliterate({ force = false }: ObliterateOptions = {}): Promise<void> {
     const { count } = await this.#queue.pendingSummary()
-    if (count > 0 && !force) throw new Error(`workers hold ${count} entries: pause the queue and wait, or force it`)
+    if (count > 0 && !force)
+      throw new Error(`workers have ${count} entries leased: pause the queue and wait, or force it`)
     await this.#queue.obliterate()
   }
 

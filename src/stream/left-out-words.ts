@@ -90,7 +90,7 @@ export const QUEUE_METHODS = {
   clean: 'what is done is gone already; dead letters go by discard({ before })',
   count: COUNTS,
   disconnect: 'use close()',
-  drain: 'use obliterate(), which removes what waits too',
+  drain: 'use obliterate(), which removes the backlog too',
   emit: NO_EVENTS,
   exportPrometheusMetrics: 'use getJobCounts() and `hooks` with your own metrics',
   getActive: 'use pending(), and get(ids) for what they hold',

@@ -5,7 +5,7 @@ import type { Script } from './scripts.ts'
 /**
  * KEYS: stream of dead letters. ARGV: most letters (-1 = no bound), id below which they are too old ('' = none is), seconds
  * that one is kept (0 = for ever), most that are deleted at once. The oldest go. Where letters have an age the whole stream
- * goes when its newest has reached it. Answers how many were deleted.
+ * goes when its newest has reached it. Returns how many were deleted.
  */
 export const trimLetters: Script = {
   name: 'streamTrimLetters',
@@ -32,7 +32,7 @@ export const trimLetters: Script = {
 /**
  * KEYS: stream of dead letters, stream. ARGV: count of texts of the framework's behind an entry's own, ids of letters. Adds
  * each to the stream with exactly the fields that its entry had, and removes the letter: one step, so that there is always
- * one of them and never both. Stops at the first that the server refuses. Answers the new ids ('' = there is no such letter),
+ * one of them and never both. Stops at the first that the server refuses. Returns the new ids ('' = there is no such letter),
  * and the refusal or an empty string.
  */
 export const replayLetters: Script = {

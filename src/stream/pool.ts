@@ -1,22 +1,11 @@
 import { toError } from '#runtime/errors.ts'
-import { assertConnection } from './assert-connection.ts'
 import { clearInterval, clearTimeout, performance, setInterval, setTimeout } from './clock.ts'
-import { clientOf, type StreamConnection } from './connection.ts'
+import { clientOf } from './connection.ts'
 import { shareFairly } from './fair-share.ts'
-import { assertMs, assertObject, assertPositive } from './option-checks.ts'
 import { byNode, streamsBeyond } from './peek.ts'
 import { coolDown, heat, mayRead, type PoolMember, type ReadResult, type Watch, watchOf } from './pool-member.ts'
+import { assertPoolOptions, type StreamPoolOptions } from './pool-options.ts'
 import { pausedKey } from './stream-name.ts'
-
-/** What a pool is made of. */
-export interface StreamPoolOptions {
-  /** The connection of all its workers. */
-  connection: StreamConnection
-  /** Handlers at once, over all workers of the pool. */
-  maxInFlight: number
-  /** Longest pause between two looks at an idle stream, in ms. Default 100. */
-  pollIntervalMs?: number
-}
 
 /** After a read that emptied the stream: what trickles in is read in small batches, not one by one. */
 const DRAINED_PAUSE_MS = 5
@@ -56,10 +45,7 @@ export class StreamPool {
 
   /** Throws a TypeError that names the option which is wrong. */
   constructor(options: StreamPoolOptions) {
-    assertObject('options of the pool', options)
-    assertConnection(options.connection)
-    assertPositive('maxInFlight', options.maxInFlight)
-    if (options.pollIntervalMs !== undefined) assertMs('pollIntervalMs', options.pollIntervalMs)
+    assertPoolOptions(options)
     this.#options = options
     this.#pollIntervalMs = options.pollIntervalMs ?? 100
   }

@@ -176,7 +176,7 @@ export class StoredEntries<Data, Name extends string> {
       count,
       oldestId: oldestId ?? undefined,
       newestId: newestId ?? undefined,
-      consumers: (consumers ?? []).map(([name, held]) => ({ name, count: Number(held) })),
+      consumers: (consumers ?? []).map(([name, leased]) => ({ name, count: Number(leased) })),
     }
   }
 

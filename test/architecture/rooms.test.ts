@@ -45,10 +45,10 @@ describe('the rooms', () => {
 
 describe('an import against the table is seen', () => {
   it.each([
-    ['a back door', 'src/admin/gifts.ts', `import { StreamPool } from '#stream/pool.ts'`, 'only doors'],
+    ['a back door', 'src/promotion/operations.ts', `import { StreamPool } from '#stream/pool.ts'`, 'only doors'],
     [
       'a back door by a relative path',
-      'src/admin/gifts.ts',
+      'src/promotion/operations.ts',
       `import { StreamPool } from '../stream/pool.ts'`,
       'only doors',
     ],

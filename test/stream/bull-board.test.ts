@@ -46,11 +46,11 @@ interface BoardQueue {
   displayName: string
 }
 
-test('what waits, what workers hold and dead letters are on the board', async () => {
+test('waiting entries, leased ones and dead letters are on the board', async () => {
   const queue = queueOf()
   const ask = await boardOf(queue)
   const gate = Promise.withResolvers<void>()
-  await queue.addBulk('welcome', [{ to: 'dead' }, { to: 'held' }, { to: 'next' }, { to: 'last' }])
+  await queue.addBulk('welcome', [{ to: 'dead' }, { to: 'leased' }, { to: 'next' }, { to: 'last' }])
   const worker = new StreamWorker<Mail>(
     name,
     async ({ data }) => {
@@ -62,7 +62,7 @@ test('what waits, what workers hold and dead letters are on the board', async ()
   )
   workers.push(worker as never)
   await until(
-    'one is held',
+    'one is leased',
     async () => (await queue.getJobCounts()).failed === 1 && (await queue.pendingSummary()).count === 1,
   )
   const shown = async (status: string) => {
@@ -75,7 +75,7 @@ test('what waits, what workers hold and dead letters are on the board', async ()
     counts: { waiting: 2, active: 1, failed: 1 },
     jobs: [{ name: 'welcome', data: { to: 'dead' }, failedReason: 'no such person' }],
   })
-  expect((await shown('active')).jobs.map(({ data }) => data)).toEqual([{ to: 'held' }])
+  expect((await shown('active')).jobs.map(({ data }) => data)).toEqual([{ to: 'leased' }])
   expect((await shown('waiting')).jobs.map(({ data }) => data)).toEqual([{ to: 'next' }, { to: 'last' }])
   gate.resolve()
 })
@@ -114,7 +114,7 @@ test('does what it can and refuses the rest: nothing is lost by a button', async
   expect(added.toJSON()).toMatchObject({ name: 'y', data: { to: 'grace' } })
   await redis.probe.xgroup('CREATE', name, GROUP, '0')
   await redis.probe.xreadgroup('GROUP', GROUP, 'a', 'COUNT', 1, 'STREAMS', name, '>')
-  await expect(adapter.obliterate({ force: false })).rejects.toThrow('workers hold 1 entries')
+  await expect(adapter.obliterate({ force: false })).rejects.toThrow('workers have 1 entries leased')
   expect(await adapter.getWorkers()).toMatchObject([{ name: 'a (1 entries)' }])
   await adapter.obliterate({ force: true })
   expect(await queue.length()).toBe(0)

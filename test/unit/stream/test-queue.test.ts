@@ -19,7 +19,7 @@ describe('a test queue', () => {
     expect(await mails.queue.counts()).toEqual({ length: 0, pending: 0, waiting: 0 })
   })
 
-  test('whose clock is moved: what waits an hour comes an hour later, not before', async () => {
+  test('whose clock is moved: a job put off for an hour comes an hour later, not before', async () => {
     await using mails = createTestQueue<Mail>()
     const seenAtMs: number[] = []
     mails.worker(() => {
