@@ -22,7 +22,7 @@ async function isThere(connection: StreamConnection, stream: string, group: stri
 
 /** The last id that the group was given; undefined without a group. Rejects without a stream. */
 async function lastDelivered(connection: StreamConnection, stream: string, name: string): Promise<string | undefined> {
-  const groups = (await connection.client.xinfo('GROUPS', stream)) as unknown[][]
+  const groups = (await clientOf(connection).xinfo('GROUPS', stream)) as unknown[][]
   const fields = groups.find(group => group[group.indexOf('name') + 1] === name)
   return fields === undefined ? undefined : (fields[fields.indexOf('last-delivered-id') + 1] as string)
 }
