@@ -100,11 +100,11 @@ withKafka('dead letters of a promotion', () => {
   test('have a page: what a viewer sees, and what an operator’s buttons do', async () => {
     const id = await withLetters(2)
     const page = await viewer(`/promotions/${id}/dead-letters`, { headers: { accept: 'text/html' } })
-    expect([
-      page.status,
-      page.text.includes('poison &lt;b&gt;'),
-      page.text.includes('<button type="submit" aria'),
-    ]).toEqual([200, true, false])
+    expect([page.status, /poison (?!<b>)/.test(page.text), page.text.includes('<button type="submit" aria')]).toEqual([
+      200,
+      true,
+      false,
+    ])
     const { cookie, token } = await client.login('otto')
     const shown = await client.ask(`/promotions/${id}/dead-letters`, { headers: { cookie, accept: 'text/html' } })
     expect(shown.text).toContain(`action="/promotions/${id}/dead-letters/replay"`)
@@ -153,5 +153,5 @@ withKafka('dead letters of a promotion', () => {
         ['cli', 'dead-letters.discard', 'done'],
       ]),
     )
-  }, 60_000)
+  }, 240_000)
 })

@@ -92,7 +92,7 @@ describe('a test queue', () => {
   test('lets the time go when the last one is closed', async () => {
     const [one, two] = [createTestQueue(), createTestQueue()]
     await one.clock.advance(HOUR_MS / 60)
-    expect(two.clock.now()).toBe(one.clock.now())
+    expect(two.clock.now() - Date.now()).toBeGreaterThanOrEqual(HOUR_MS / 60 - 5)
     await one.close()
     await one.close()
     const three = createTestQueue()
