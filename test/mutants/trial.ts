@@ -10,6 +10,8 @@ const STAGE_LIMIT_MS = 300_000
 /** Tests that start processes, or take their time. */
 const WHOLE_PRODUCT = '/process/|\\.slow\\.test\\.ts$'
 
+const ASKED_OR_SLOW = '\\.slow\\.test\\.ts$|/redis-memory\\.|/redis-installed\\.'
+
 /** Tests of how the project is laid out, which a copy of a part of it breaks. */
 const LAYOUT = '/architecture/'
 
@@ -19,6 +21,7 @@ function stagesOf(file: string, hasRest: boolean): string[][] {
   if (file.startsWith('src/stream/')) {
     stages.push(['--selectProjects', 'stream', '--runTestsByPath', 'test/stream/redis-memory.test.ts'])
     stages.push(['--selectProjects', 'stream', '--runTestsByPath', 'test/stream/redis-installed.test.ts'])
+    stages.push(['--selectProjects', 'stream', '--findRelatedTests', file, '--testPathIgnorePatterns', ASKED_OR_SLOW])
   }
   stages.push([
     '--selectProjects',
