@@ -3,7 +3,7 @@ import { PROCESS_STATUSES } from '#database/gifts/process-status.ts'
 import { PROMOTION_STATUSES } from '#database/promotions/promotion-status.ts'
 import { isExactInteger, sourceOf } from '#queues/gift-message.ts'
 import { PROMOTION_TYPES } from '#queues/gift-types.ts'
-import { BOTTLENECK_CODES } from './snapshot/bottleneck.ts'
+import { BOTTLENECK_CODES } from './snapshot/cause.ts'
 
 /** Asked also of what the pattern has refused already, which may be anything. */
 function fits64Bits(digits: string): boolean {
@@ -42,6 +42,13 @@ export const giftQuery = pageQuery.extend({
   status: z.enum(PROCESS_STATUSES).optional(),
   memberId: id.optional(),
   errorCode: storableText(100).optional(),
+  partitionKey: storableText(1000).optional(),
+})
+
+export const progressQuery = z.object({
+  q: storableText(200).optional(),
+  status: z.enum(PROMOTION_STATUSES).optional(),
+  page: z.coerce.number().int().min(1).max(1000).default(1),
 })
 
 /** A whole number, also as the exact JSON parser hands it on. */
@@ -68,7 +75,12 @@ export const newPromotion = z.object({
   /** Ceilings, 0 = none: gifts, and the sum of their amounts in minor units. */
   maxGiftCount: ceiling.default('0'),
   maxTotalAmount: ceiling.default('0'),
+  /** By when it should be done. */
+  deadlineAt: z.iso.datetime({ offset: true }).nullable().default(null),
 })
+
+export const MAX_SELECTED = 500
+export const selectedGifts = z.object({ targetIds: z.array(id).min(1).max(MAX_SELECTED) })
 
 export const concurrencyBody = z.object({
   /** Slots in each worker process; null = as many as the total asks for. */
@@ -88,6 +100,7 @@ export const promotionSchema = z.object({
   consumersPerInstance: count.nullish(),
   maxGiftCount: z.string().optional(),
   maxTotalAmount: z.string().optional(),
+  deadlineAt: time.optional(),
   rows: count,
   gifts: z.record(z.enum(PROCESS_STATUSES), count),
   done: count,
@@ -131,6 +144,16 @@ export const giftSchema = z.object({
   updatedAt: z.string(),
 })
 
+export const attemptsSchema = z.array(
+  z.object({
+    attempt: count,
+    at: z.string(),
+    processStatus: z.enum(PROCESS_STATUSES),
+    errorCode: z.string().nullable(),
+    errorMessage: z.string().nullable(),
+  }),
+)
+
 export const timelineSchema = z.array(
   z.object({
     step: z.enum(['kafka', 'inserted', 'added', 'delivered', 'attempts', 'charge', 'acked']),
@@ -139,6 +162,8 @@ export const timelineSchema = z.array(
     text: z.string(),
   }),
 )
+
+export const historyQuery = z.object({ span: z.enum(['minutes', 'life']).default('minutes') })
 
 export const historySchema = z.array(z.object({ at: count, perSecond: count, latencyMs: count.nullable() }))
 

@@ -1,3 +1,4 @@
+import type { Text, Texts } from '#admin/texts/texts.ts'
 import type { GiftRecord } from '#database/gifts/gift-pages.ts'
 
 /** One step on the way of a gift. */
@@ -6,7 +7,7 @@ export interface TimelineStep {
   state: 'done' | 'now' | 'open' | 'not-recorded'
   /** ISO 8601, UTC; null where no time is recorded. */
   at: string | null
-  text: string
+  text: Text
 }
 
 /** What Redis knows of a gift that is on its way. */
@@ -35,22 +36,22 @@ function kafkaStep({ kafkaPartition, kafkaOffset }: GiftRecord): TimelineStep {
     step: 'kafka',
     state: isKnown ? 'done' : 'not-recorded',
     at: null,
-    text: isKnown ? `partition ${kafkaPartition}, offset ${kafkaOffset}` : 'where it stood in Kafka is not recorded',
+    text: ({ gift }) => (isKnown ? gift.place(kafkaPartition, kafkaOffset) : gift.placeNotRecorded),
   }
 }
 
 function insertedStep({ createdAt }: GiftRecord): TimelineStep {
-  return { step: 'inserted', state: 'done', at: createdAt, text: 'saved as a row, PENDING' }
+  return { step: 'inserted', state: 'done', at: createdAt, text: ({ gift }) => gift.savedAsRow }
 }
 
 function addedStep({ enqueued }: GiftRecord, { entry }: GiftWhereabouts): TimelineStep {
   if (entry !== undefined) {
     const at = new Date(Number(entry.id.split('-')[0])).toISOString()
-    return { step: 'added', state: 'done', at, text: `on the stream as ${entry.id}` }
+    return { step: 'added', state: 'done', at, text: ({ gift }) => gift.onStream(entry.id) }
   }
   return enqueued
-    ? { step: 'added', state: 'done', at: null, text: 'was put on the stream; when is not recorded' }
-    : { step: 'added', state: 'open', at: null, text: 'not put on the stream yet: it waits as a row' }
+    ? { step: 'added', state: 'done', at: null, text: ({ gift }) => gift.wasOnStream }
+    : { step: 'added', state: 'open', at: null, text: ({ gift }) => gift.notOnStream }
 }
 
 function deliveredStep({ processStatus, enqueued }: GiftRecord, where: GiftWhereabouts): TimelineStep {
@@ -58,55 +59,67 @@ function deliveredStep({ processStatus, enqueued }: GiftRecord, where: GiftWhere
   const base = { step: 'delivered', at: null } as const
   if (entry?.deliveries !== undefined) {
     const seconds = Math.round((entry.idleMs ?? 0) / 1000)
-    const text = `delivered ${entry.deliveries} times; leased by ${entry.consumer}, renewed ${seconds} s ago`
+    const { deliveries, consumer = '' } = entry
+    const text: Text = ({ gift }) => gift.delivered(deliveries, consumer, seconds)
     return { ...base, state: 'now', text }
   }
-  if (entry !== undefined) return { ...base, state: 'open', text: 'not delivered to a worker yet' }
+  if (entry !== undefined) return { ...base, state: 'open', text: ({ gift }) => gift.notDelivered }
   if (processStatus !== 'PENDING') {
-    return { ...base, state: 'not-recorded', text: 'its entry is gone: how often it was delivered is not recorded' }
+    return { ...base, state: 'not-recorded', text: ({ gift }) => gift.entryGone }
   }
-  if (!enqueued) return { ...base, state: 'open', text: 'not delivered yet' }
-  const text =
-    searched === 'all'
-      ? 'its entry is not on the stream; upkeep will put it back'
-      : 'its entry was not found among the oldest ones of the stream'
+  if (!enqueued) return { ...base, state: 'open', text: ({ gift }) => gift.notDelivered }
+  const text: Text = ({ gift }) => (searched === 'all' ? gift.entryToComeBack : gift.entryNotFound)
   return { ...base, state: 'not-recorded', text }
 }
 
-function attemptsStep(
-  { attempts, errorCode, errorMessage, updatedAt }: GiftRecord,
-  { job }: GiftWhereabouts,
-): TimelineStep {
-  const calls = attempts === 1 ? '1 POST' : `${attempts} POSTs`
-  const error = errorCode === null ? '' : `; last error ${errorCode}: ${errorMessage ?? ''}`
-  const next = job === undefined ? '' : `; retry job ${job.state}${job.dueAt === null ? '' : `, due ${job.dueAt}`}`
-  const at = errorCode === null ? null : updatedAt
+function attemptsStep(gift: GiftRecord, { job: found }: GiftWhereabouts): TimelineStep {
+  const { attempts, errorCode, updatedAt, processStatus } = gift
+  // A job outlives its gift for a while; what is settled has nothing to be tried.
+  const job = processStatus === 'SUCCESS' || processStatus === 'FAILED' ? undefined : found
   return {
     step: 'attempts',
     state: attempts > 0 ? (job === undefined ? 'done' : 'now') : 'open',
-    at,
-    text: attempts === 0 && error === '' ? `no POST has been counted yet${next}` : `${calls} counted${error}${next}`,
+    at: errorCode === null ? null : updatedAt,
+    text: texts => attemptsText(gift, job, texts),
   }
+}
+
+function attemptsText(
+  { attempts, errorCode, errorMessage }: GiftRecord,
+  job: GiftWhereabouts['job'],
+  { gift }: Texts,
+): string {
+  const posts = attempts === 0 && errorCode === null ? gift.noPost : gift.postCount(attempts)
+  const error = errorCode === null ? '' : gift.lastErrorWas(`${errorCode}: ${errorMessage ?? ''}`)
+  if (job === undefined) return `${posts}${error}`
+  const due = job.dueAt === null ? '' : gift.retryDue(job.dueAt)
+  return `${posts}${error}${gift.retryJob(job.state)}${due}`
 }
 
 function chargeStep({ processStatus, moneyKey, updatedAt }: GiftRecord): TimelineStep {
   const base = { step: 'charge', at: updatedAt } as const
   switch (processStatus) {
     case 'SUCCESS':
-      return { ...base, state: 'done', text: `charged, money key ${moneyKey ?? ''}` }
+      return { ...base, state: 'done', text: ({ gift }) => gift.charged(moneyKey ?? '') }
     case 'FAILED':
-      return { ...base, state: 'done', text: 'refused by the Money API, which holds no charge' }
+      return { ...base, state: 'done', text: ({ gift }) => gift.refused }
     case 'UNKNOWN':
-      return { ...base, state: 'now', text: 'nobody said whether it was charged' }
+      return { ...base, state: 'now', text: ({ gift }) => gift.nobodySaid }
     default:
-      return { ...base, at: null, state: 'open', text: 'not charged yet, as far as is known' }
+      return { ...base, at: null, state: 'open', text: ({ gift }) => gift.notCharged }
   }
 }
 
 function ackedStep({ processStatus }: GiftRecord, { entry, searched }: GiftWhereabouts): TimelineStep {
   const base = { step: 'acked', at: null } as const
-  if (entry !== undefined) return { ...base, state: 'open', text: 'its entry is still there' }
-  if (!FINAL.has(processStatus) && processStatus !== 'RETRYING') return { ...base, state: 'open', text: 'not yet' }
-  const sought = searched === 'all' ? 'its entry is gone from the stream' : 'acknowledged after the commit'
-  return { ...base, state: 'not-recorded', text: `${sought}; when is not recorded` }
+  if (entry !== undefined) return { ...base, state: 'open', text: ({ gift }) => gift.entryStillThere }
+  if (!FINAL.has(processStatus) && processStatus !== 'RETRYING')
+    return { ...base, state: 'open', text: ({ gift }) => gift.notYet }
+  const text: Text = ({ gift }) => (searched === 'all' ? gift.goneFromStream : gift.ackedAfterCommit)
+  return { ...base, state: 'not-recorded', text }
+}
+
+/** The way as it is read. */
+export function timelineInWords(timeline: readonly TimelineStep[], texts: Texts) {
+  return timeline.map(({ text, ...step }) => ({ ...step, text: text(texts) }))
 }

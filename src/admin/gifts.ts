@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely'
+import { type AttemptRecord, listAttempts } from '#database/gifts/attempts.ts'
 import { findGift, type GiftRecord } from '#database/gifts/gift-pages.ts'
 import type { Operations } from '#promotion/operations.ts'
 import type { PromotionType } from '#queues/gift-types.ts'
@@ -6,9 +7,18 @@ import { CodedError } from '#runtime/errors.ts'
 import { giftTimeline, type TimelineStep } from './gift-timeline.ts'
 import { findWhereabouts, type WhereaboutsDeps } from './gift-whereabouts.ts'
 
+export interface GiftLook {
+  gift: GiftRecord
+  /** The last 50, unless the first one succeeded. */
+  attempts: AttemptRecord[]
+  timeline: TimelineStep[]
+}
+
 export interface GiftService {
   /** Throws `GIFT_NOT_FOUND`. */
-  look(type: PromotionType, targetId: string): Promise<{ gift: GiftRecord; timeline: TimelineStep[] }>
+  look(type: PromotionType, targetId: string): Promise<GiftLook>
+  /** One more attempt of some UNKNOWN gifts of a promotion; answers how many. Throws as `retryUnknown` does. */
+  retrySelected(promotionId: string, targetIds: readonly string[]): Promise<number>
   /** One more attempt of an UNKNOWN gift, with the same key. Throws `GIFT_FINAL` or `GIFT_WRONG_STATE`. */
   retry(type: PromotionType, targetId: string): Promise<void>
 }
@@ -24,8 +34,14 @@ export function createGiftService(
   return {
     look: async (type, targetId) => {
       const gift = await found(type, targetId)
-      return { gift, timeline: giftTimeline(gift, await findWhereabouts(gift, deps)) }
+      const [attempts, whereabouts] = await Promise.all([
+        listAttempts(deps.kysely, type, targetId),
+        findWhereabouts(gift, deps),
+      ])
+      return { gift, attempts, timeline: giftTimeline(gift, whereabouts) }
     },
+    retrySelected: async (promotionId, targetIds) =>
+      (await deps.operations.retryUnknown(promotionId, { targetIds })).retried,
     retry: async (type, targetId) => {
       const { processStatus, promotionId } = await found(type, targetId)
       if (processStatus === 'PENDING' || processStatus === 'RETRYING') {

@@ -3,6 +3,8 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { CodedError, errorLine } from '#runtime/errors.ts'
+import { languageOf } from './texts/language.ts'
+import { TEXTS } from './texts/texts.ts'
 
 /** RFC 9457. `code` is stable; `errors` says what is wrong with which field of a request. */
 export const problemSchema = z.object({
@@ -19,6 +21,7 @@ export type Problem = z.infer<typeof problemSchema>
 const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   PROMOTION_NOT_FOUND: 404,
   GIFT_NOT_FOUND: 404,
+  REPORT_NOT_FOUND: 404,
   PROMOTION_EXISTS: 409,
   PROMOTION_WRONG_STATE: 409,
   PROMOTION_COMPLETED: 409,
@@ -87,19 +90,33 @@ export function wantsPage({ method, headers }: FastifyRequest): boolean {
   return (method === 'GET' || isForm) && (headers.accept ?? '').includes('text/html')
 }
 
+/** Programs are answered in English. */
+function isForPerson(request: FastifyRequest): boolean {
+  return wantsPage(request) || request.signedInBy === 'session'
+}
+
+/** In the reader's language; the code stays, and what only the thrown text knows stands behind it. */
+function problemInWords(value: Problem, request: FastifyRequest): Problem {
+  const { titles, byCode } = TEXTS[languageOf(request)].problem
+  const text = byCode[value.code]
+  return {
+    ...value,
+    title: titles[value.status] ?? value.title,
+    detail: text === undefined ? value.detail : `${text} (${value.detail})`,
+  }
+}
+
 /** Every error and every unknown path as a problem; `page` is how a browser sees it. */
 export function answerProblems(
   app: FastifyInstance,
   page: (problem: Problem, request: FastifyRequest, reply: FastifyReply) => string,
 ): void {
-  const answer = (request: FastifyRequest, reply: FastifyReply, value: Problem) =>
-    wantsPage(request)
-      ? reply
-          .code(value.status)
-          .type('text/html; charset=utf-8')
-          .serializer(String)
-          .send(page(value, request, reply))
-      : sendProblem(reply, value)
+  const answer = (request: FastifyRequest, reply: FastifyReply, value: Problem) => {
+    const inWords = isForPerson(request) ? problemInWords(value, request) : value
+    if (!wantsPage(request)) return sendProblem(reply, inWords)
+    const body = page(inWords, request, reply)
+    return reply.code(value.status).type('text/html; charset=utf-8').serializer(String).send(body)
+  }
   app.setErrorHandler((error, request, reply) => {
     const value = toProblem(error)
     if (value.status >= 500) request.log.error({ err: error, route: request.routeOptions.url }, errorLine(error))

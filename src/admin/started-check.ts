@@ -1,6 +1,7 @@
 import type { PromotionStartedListener } from '#promotion/consumers/started-hooks.ts'
 import type { Logger } from '#runtime/logger.ts'
 import type { Sampler } from './snapshot/sampler.ts'
+import { TEXTS } from './texts/texts.ts'
 
 /**
  * Looks at a promotion as soon as it was started, and says in the log what keeps its gifts from being paid: whoever started
@@ -20,7 +21,7 @@ export function startedCheck({
     for (const { code, text } of hindrances)
       logger.warn(
         { promotionId, code },
-        `promotion ${promotionId} was started, but its gifts are not paid yet: ${text}`,
+        `promotion ${promotionId} was started, but its gifts are not paid yet: ${text(TEXTS.en)}`,
       )
     if (hindrances.length === 0) logger.info({ promotionId }, 'promotion started through the admin')
   }

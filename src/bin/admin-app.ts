@@ -4,8 +4,10 @@ import { createAdminApp, SESSION_MAX_AGE_SECONDS } from '#admin/app.ts'
 import { listActiveGifts } from '#admin/board/active-gifts.ts'
 import { boardRoutes } from '#admin/board/board.routes.ts'
 import { createGiftService } from '#admin/gifts.ts'
+import { createInvalidMessages } from '#admin/invalid-messages.ts'
 import { registerLetterMetrics } from '#admin/letter-metrics.ts'
 import { apiOperationsOf } from '#admin/operations.ts'
+import { createReportJobs } from '#admin/report/report-jobs.ts'
 import { assetRoutes } from '#admin/routes/asset.routes.ts'
 import { auditRoutes } from '#admin/routes/audit.routes.ts'
 import { deadLetterRoutes } from '#admin/routes/dead-letter.routes.ts'
@@ -17,6 +19,8 @@ import { moneyRoutes } from '#admin/routes/money.routes.ts'
 import { pageRoutes } from '#admin/routes/page.routes.ts'
 import { probeRoutes } from '#admin/routes/probe.routes.ts'
 import { promotionRoutes } from '#admin/routes/promotion.routes.ts'
+import { rejectedRoutes } from '#admin/routes/rejected.routes.ts'
+import { reportRoutes } from '#admin/routes/report.routes.ts'
 import { createRevokedSessions } from '#admin/security/revoked-sessions.ts'
 import { createUsers } from '#admin/security/users.ts'
 import type { Sampler } from '#admin/snapshot/sampler.ts'
@@ -28,6 +32,7 @@ import { createPromotionStartedHooks } from '#promotion/consumers/started-hooks.
 import { createPromotionDeadLetters, type PromotionDeadLetters } from '#promotion/dead-letters.ts'
 import type { ReadinessCheck } from '#runtime/readiness.ts'
 import { type AdminParts, operationsOf } from './admin-parts.ts'
+import { reportAuditOf } from './report-audit.ts'
 
 interface AppContext {
   sampler: Sampler
@@ -58,7 +63,10 @@ export async function adminAppOf(config: AdminConfig, parts: AdminParts, context
     ...(config.ADMIN_TRUSTED_PROXIES === undefined ? {} : { trustedProxies: config.ADMIN_TRUSTED_PROXIES }),
     basePath: config.ADMIN_BASE_PATH,
     ...(onRoute === undefined ? {} : { onRoute }),
-    routes: [...routesOf(config, parts, { ...context, activityLog, deadLetters }), loginRoutes({ users, revoked })],
+    routes: [
+      ...routesOf(config, parts, { ...context, activityLog, deadLetters }),
+      loginRoutes({ users, revoked, basePath: config.ADMIN_BASE_PATH }),
+    ],
   })
 }
 
@@ -89,6 +97,16 @@ function routesOf(config: AdminConfig, parts: AdminParts, { sampler, checks, act
     promotionRoutes({ kysely, promotions, sampler, operations: apiOperations }),
     giftRoutes(gifts),
     deadLetterRoutes({ deadLetters, promotions }),
+    reportRoutes({
+      sampler,
+      reports: createReportJobs({ kysely, sampler, logger, audit: reportAuditOf(config, logger) }),
+    }),
+    rejectedRoutes({
+      kysely,
+      sampler,
+      events,
+      invalid: createInvalidMessages(parts.kafka, config.KAFKA_TOPIC_INVALID),
+    }),
     moneyRoutes({ clearRefusal: () => clearCredentialsLatch(shared.client) }),
     auditRoutes(activityLog),
     eventRoutes(sampler),

@@ -6,7 +6,8 @@ import { giftTopicsOf } from '#config/gift-topics.ts'
 import type { AdminConfig } from '#config/schemas.ts'
 import { createEventProvider } from '#kafka/event-provider.ts'
 import { createLagReader } from '#kafka/lag.ts'
-import { listInstances } from '#promotion/consumers/instances.ts'
+import type { InstanceRecord } from '#promotion/consumers/instances.ts'
+import { listReports } from '#promotion/consumers/process-reports.ts'
 import { createOperations } from '#promotion/operations.ts'
 import { errorLine } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
@@ -50,7 +51,7 @@ export function samplerOf(config: AdminConfig, parts: AdminParts) {
   return createSampler({
     kysely: database.kysely,
     streams: createStreamCounter({ connection: parts.stream().connection, streams }),
-    listInstances: () => listInstances(shared.client),
+    listReports: () => listReports<InstanceRecord>(shared.client),
     kafkaLag: type => lag.read(topics[type].gifts.groupId, topics[type].gifts.topic),
     hasListener: type => lag.hasMembers(topics[type].gifts.groupId),
     retriesPaused: () => retryQueue.queue.isPaused(),

@@ -11,9 +11,9 @@ import { idempotencyKey } from '#money/charge.ts'
 import { type ChargeApiOptions, createMoneyCampaignChargeApi, lookupPath } from '#money/charge-api.ts'
 import { MoneyGate } from '#money/gate.ts'
 import { HttpPool } from '#money/http.ts'
-import { RecentCalls } from '#money/recent-calls.ts'
 import type { MoneyStatus } from '#money/status.ts'
 import { createTokenFile } from '#money/token-file.ts'
+import { PromotionCalls } from '#promotion/consumers/promotion-calls.ts'
 import { PromotionStreamProducer } from '#promotion/intake/stream-producer.ts'
 import { createPromotionMetrics } from '#promotion/metrics.ts'
 import type { OperationsDeps } from '#promotion/operations.ts'
@@ -191,15 +191,15 @@ export function moneyOf(
     tellsRefusals,
     logger,
   })
-  const recent = new RecentCalls()
+  const calls = new PromotionCalls()
   const chargeApi = createMoneyCampaignChargeApi({
     gate,
-    onExchange: (method, meaning, seconds, code) => {
-      recent.add(method, meaning, seconds, code)
-      onExchange?.(method, meaning, seconds, code)
+    onExchange: (...exchange) => {
+      calls.add(...exchange)
+      onExchange?.(...exchange)
     },
   })
-  const status = (): MoneyStatus => ({ ...gate.status, recentCalls: recent.summary() })
+  const status = (): MoneyStatus => ({ ...gate.status, recentCalls: calls.summary() })
   const services: Service[] = [
     // It goes on trying by itself; `redis` says when there is none at all.
     service('cache', { start: () => cache.connect().catch(() => undefined), stop: async () => cache.disconnect() }),
@@ -207,7 +207,7 @@ export function moneyOf(
     ...tokenFilesOf(config, http, logger),
     gate.service,
   ]
-  return { cache, gate, chargeApi, status, services }
+  return { cache, gate, chargeApi, status, calls, services }
 }
 
 /** A token that came from a file may be another one tomorrow. */

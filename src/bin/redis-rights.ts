@@ -166,8 +166,9 @@ const CALLS = [
   ...['ZADD KEY 1 v', 'ZCARD KEY', 'ZREMRANGEBYSCORE KEY 0 0'],
 ]
 
-/** Who lives: told by workers, read by the admin; and who has logged out there. */
+/** Who lives: told by listeners and workers, read by the admin; and who has logged out there. */
 const PRESENCE: Readonly<Partial<Record<RedisRole, Readonly<Record<string, readonly string[]>>>>> = {
+  listener: { instances: ['ZADD KEY 1 v', 'ZREMRANGEBYSCORE KEY 0 0'] },
   worker: { instances: ['ZADD KEY 1 v', 'ZREM KEY v', 'ZREMRANGEBYSCORE KEY 0 0'] },
   admin: {
     instances: ['ZRANGEBYSCORE KEY 0 0', 'GET KEY', 'MGET KEY'],

@@ -20,6 +20,7 @@ await runProcess('worker', workerSchema, async (config, life) => {
     redis: money.cache,
     registry: consumers.registry,
     money: money.status,
+    callsOf: promotionId => money.calls.summaryOf(promotionId),
     slotsMax: config.WORKER_MAX_IN_FLIGHT,
     logger: life.logger,
   })

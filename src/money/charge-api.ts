@@ -67,6 +67,8 @@ export interface ChargeApiOptions {
     seconds: number,
     /** What was answered instead of something usable. */
     code?: string,
+    /** Of a POST. */
+    promotionId?: string,
   ): void
 }
 
@@ -87,13 +89,15 @@ export function createMoneyCampaignChargeApi(options: ChargeApiOptions): MoneyCa
     call: HttpCall,
     classify: (answer: HttpAnswer, nowMs: number) => Meaning,
     how: ExchangeOptions,
+    promotionId?: string,
   ): Promise<Meaning | Blocked> => {
     const answer = await gate.exchange(gift, call, how)
     if (answer.kind === 'blocked') return answer
     if (call.method === 'POST' && answer.kind === 'no-reply' && answer.isUnsent && !call.signal?.aborted)
       return { kind: 'blocked', reason: `the call could not be sent: ${answer.error.message}` }
     const meaning = classify(answer, now())
-    onExchange?.(call.method, meaning.kind, answer.seconds, 'code' in meaning ? meaning.code : undefined)
+    const code = 'code' in meaning ? meaning.code : undefined
+    onExchange?.(call.method, meaning.kind, answer.seconds, code, promotionId)
     return meaning
   }
   const get = (key: string, { signal, mayCall }: ChargeOptions, how: ExchangeOptions = {}) =>
@@ -102,7 +106,8 @@ export function createMoneyCampaignChargeApi(options: ChargeApiOptions): MoneyCa
     const headers = { 'content-type': 'application/json', 'idempotency-key': key }
     const { type, promotionId, targetId, memberId, amount } = request
     const body = JSON.stringify({ type, promotionId, targetId, memberId, amount })
-    return send(key, { method: 'POST', path: CHARGES_PATH, headers, body, signal }, classifyPost, { mayCall, isFirst })
+    const call: HttpCall = { method: 'POST', path: CHARGES_PATH, headers, body, signal }
+    return send(key, call, classifyPost, { mayCall, isFirst }, promotionId)
   }
 
   /** A refusal may answer a repeated key whose first call was applied and its reply lost: only the GET tells. */

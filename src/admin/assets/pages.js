@@ -1,101 +1,120 @@
-/** Keeps a page live by server-sent events, and its buttons working. Everything it writes is text, never markup. */
+import { base, goToLogin, make, page, setText, setTime, showTimes, texts } from './page-tools.js'
 
-const page = document.querySelector('[data-page]')
-const notice = document.getElementById('notice')
+/** Keeps a page live by server-sent events. */
+
 const RETRY_MS = 3000
-/** What a proxy has put before our paths: this file is `{base}/assets/pages.js`. */
-const base = new URL('..', import.meta.url).pathname.slice(0, -1)
-const csrfToken = document.querySelector('meta[name="csrf-token"]').content
 
-function say(text, level = 'good') {
-  notice.textContent = text
-  notice.dataset.level = level
-  notice.hidden = false
+function bottleneckItem({ level, levelText, code, text, since, remedy }) {
+  const item = document.createElement('li')
+  item.dataset.level = level
+  item.dataset.code = code
+  item.append(make('strong', levelText), ` ${text} `)
+  if (since !== undefined) {
+    const [small, time] = [make('small', `${texts.since} `), make('time', '')]
+    setTime(time, since)
+    small.append(time)
+    item.append(small)
+  }
+  if (remedy !== undefined) {
+    const [span, link] = [make('span', `${remedy} `, 'remedy'), make('a', texts.runbook)]
+    link.href = `${base}/runbook#${code}`
+    span.append(link)
+    item.append(span)
+  }
+  return item
 }
 
-async function send(path, method, body) {
-  const response = await fetch(`${base}${path}`, {
-    method,
-    headers: { 'content-type': 'application/json', 'x-csrf-token': csrfToken },
-    body: JSON.stringify(body ?? {}),
-  })
-  if (response.status === 401)
-    location.assign(`${base}/login?next=${encodeURIComponent(location.pathname.slice(base.length))}`)
-  const answer = response.status === 204 ? {} : await response.json()
-  if (!response.ok) throw new Error(answer.detail ?? `status ${response.status}`)
-  return answer
+function showBottlenecks(root, bottlenecks) {
+  const told = bottlenecks.filter(({ code }) => code !== 'completed')
+  const list = root.querySelector('.bottlenecks')
+  const seen = JSON.stringify(told)
+  if (list === null || list.dataset.seen === seen) return
+  list.dataset.seen = seen
+  root.querySelector('[data-causes]').hidden = told.length === 0
+  list.replaceChildren(...told.map(bottleneckItem))
 }
 
-/** Does one change, says how it ended, and keeps its button from being pressed twice. */
-async function change(button, what, work) {
-  if (button.ariaDisabled === 'true') return undefined
-  // Not `disabled`: the keyboard would lose its place.
-  button.ariaDisabled = 'true'
-  try {
-    const answer = await work()
-    say(`${what}: done`)
-    return answer
-  } catch (error) {
-    say(`${what}: ${error.message}`, 'bad')
-    return undefined
-  } finally {
-    button.ariaDisabled = null
+/** On the list, what holds up all of them is said once, above. */
+function showCauses(root, bottlenecks) {
+  const seeAbove = root.querySelector('[data-shared]')
+  if (seeAbove === null) return showBottlenecks(root, bottlenecks)
+  seeAbove.hidden = !bottlenecks.some(({ isShared }) => isShared)
+  showBottlenecks(
+    root,
+    bottlenecks.filter(({ isShared }) => !isShared),
+  )
+}
+
+function showInstallation(bottlenecks) {
+  const root = document.querySelector('[data-installation]')
+  root.hidden = bottlenecks.length === 0
+  showBottlenecks(root, bottlenecks)
+}
+
+function showFigures(root, { text, hints, times }) {
+  for (const element of root.querySelectorAll('[data-field]')) {
+    const { field } = element.dataset
+    if (field in text) setText(element, text[field])
+    if (element.matches('dd')) element.title = hints[field] ?? ''
+  }
+  for (const element of root.querySelectorAll('[data-time-field]')) {
+    const at = times[element.dataset.timeField]
+    const time = element.querySelector('time') ?? make('time', '')
+    if (at === null) {
+      element.textContent = '–'
+    } else {
+      setTime(time, at)
+      if (!time.isConnected) element.replaceChildren(time)
+    }
   }
 }
 
-function setText(element, text) {
-  if (element !== null && element.textContent !== text) element.textContent = text
+/** Only what applies is shown; whoever is on a button that goes is taken to where the result stands. */
+function showActions(root, actions, primary) {
+  for (const button of root.querySelectorAll('[data-action]')) {
+    const { action } = button.dataset
+    const isShown = actions.includes(action)
+    if (!isShown && document.activeElement === button) document.getElementById('notice').focus()
+    button.hidden = !isShown
+    button.classList.toggle('main', action === primary)
+  }
+  const danger = root.querySelector('[data-danger]')
+  if (danger !== null) danger.hidden = danger.querySelector('[data-action]:not([hidden])') === null
 }
 
-const LEVEL_TEXT = { bad: 'Problem', wait: 'Waiting', good: 'Fine' }
-
-function make(name, text, className = '') {
-  const element = document.createElement(name)
-  element.textContent = text
-  element.className = className
-  return element
+function showPromotion(root, fields) {
+  const { status, look, percent, bottlenecks, actions, primary, isEmpty } = fields
+  showFigures(root, fields)
+  const badge = root.querySelector('[data-field="status"]')
+  badge.dataset.status = status
+  badge.dataset.look = look
+  const bar = root.querySelector('progress')
+  if (bar !== null && percent === null) bar.removeAttribute('value')
+  else if (bar !== null) bar.value = percent
+  showCauses(root, bottlenecks)
+  showActions(root, actions, primary)
+  const next = root.querySelector('[data-next]')
+  if (next !== null) next.hidden = !isEmpty
 }
 
-/** The reader's own time. */
-function localTime(iso) {
-  return new Date(iso).toLocaleTimeString()
-}
-
-for (const time of document.querySelectorAll('time[data-time]')) {
-  time.title = time.dateTime
-  time.textContent = localTime(time.dateTime)
-}
-
-function showBottlenecks(list, bottlenecks) {
-  const seen = JSON.stringify(bottlenecks)
-  if (list === null || list.dataset.seen === seen) return
-  list.dataset.seen = seen
-  list.replaceChildren(
-    ...bottlenecks.map(({ level, code, text, since, remedy }) => {
-      const item = document.createElement('li')
-      item.dataset.level = level
-      item.dataset.code = code
-      item.append(make('strong', LEVEL_TEXT[level]), ` ${text} `)
-      if (since !== undefined) item.append(make('small', `since ${localTime(since)}`))
-      if (remedy !== undefined) item.append(make('span', remedy, 'remedy'))
+function showMoney({ text, shares }) {
+  const card = document.querySelector('[data-money]')
+  if (card === null) return
+  for (const element of card.querySelectorAll('[data-money-field]')) setText(element, text[element.dataset.moneyField])
+  card.querySelector('[data-money-shares]').replaceChildren(
+    ...shares.map(([name, share]) => {
+      const item = make('li', `${name} `)
+      item.append(make('strong', share))
       return item
     }),
   )
 }
 
-function showPromotion(root, { status, percent, text, bottlenecks, actions }) {
-  for (const element of root.querySelectorAll('[data-field]')) setText(element, text[element.dataset.field])
-  const badge = root.querySelector('[data-field="status"]')
-  badge.dataset.status = status
-  const bar = root.querySelector('progress')
-  if (percent === null) bar.removeAttribute('value')
-  else bar.value = percent
-  showBottlenecks(root.querySelector('.bottlenecks'), bottlenecks)
-  for (const button of root.querySelectorAll('[data-action]')) {
-    const isAllowed = actions.includes(button.dataset.action)
-    if (!isAllowed && document.activeElement === button) notice.focus()
-    button.disabled = !isAllowed
-  }
+/** PostgreSQL is away: what stands here was read before. */
+function showStale(readAt) {
+  const note = document.querySelector('[data-stale]')
+  note.hidden = readAt === null
+  if (readAt !== null) setTime(note.querySelector('time'), readAt)
 }
 
 function showInstances(instances = []) {
@@ -121,6 +140,7 @@ async function refresh() {
     const response = await fetch(location.href, { headers: { accept: 'text/html' } })
     const fresh = new DOMParser().parseFromString(await response.text(), 'text/html').querySelector(selector)
     if (fresh !== null) part.replaceChildren(...fresh.childNodes)
+    showTimes(part)
     if (page.dataset.page === 'progress') document.querySelector('.empty')?.remove()
   } finally {
     isRefreshing = false
@@ -129,13 +149,26 @@ async function refresh() {
 
 function showProgress({ promotions }) {
   const cards = new Map([...page.querySelectorAll('[data-promotion]')].map(card => [card.dataset.promotion, card]))
-  if (promotions.length !== cards.size || promotions.some(({ id }) => !cards.has(id))) return void refresh()
-  for (const promotion of promotions) showPromotion(cards.get(promotion.id), promotion)
+  const isNew = ({ id, status }) => {
+    const card = cards.get(id)
+    return card === undefined || (card.dataset.look === 'ended') !== (status === 'COMPLETED')
+  }
+  // A part of the list (a search, a page of many) is not made again: who reads it keeps their place.
+  if (page.dataset.part !== 'yes' && (promotions.length !== cards.size || promotions.some(isNew))) return void refresh()
+  for (const promotion of promotions) {
+    const card = cards.get(promotion.id)
+    if (card !== undefined) showPromotion(card, promotion)
+  }
 }
 
 function show(event) {
   setText(document.querySelector('[data-workers]'), event.workers)
-  if (page.dataset.page === 'progress') return showProgress(event)
+  showStale(event.readAt)
+  showMoney(event.money)
+  if (page.dataset.page === 'progress') {
+    showInstallation(event.installation)
+    return showProgress(event)
+  }
   const [promotion] = event.promotions
   if (promotion !== undefined) showPromotion(page, promotion)
   showInstances(event.instances)
@@ -147,8 +180,7 @@ let events
 async function watchAgain() {
   if (document.hidden) return
   const response = await fetch(`${base}/api/session`).catch(() => undefined)
-  if (response?.status === 401)
-    return location.assign(`${base}/login?next=${encodeURIComponent(location.pathname.slice(base.length))}`)
+  if (response?.status === 401) return goToLogin()
   return watch()
 }
 
@@ -179,42 +211,5 @@ function watchWhileSeen() {
   })
 }
 
-function wireOperations() {
-  const path = `/api/promotions/${page.dataset.promotion}`
-  for (const button of document.querySelectorAll('[data-action]')) {
-    button.addEventListener('click', async () => {
-      const { action, confirm: question } = button.dataset
-      if (question && !confirm(question)) return
-      const where = action === 'resume-calls' ? '/api/money/resume-calls' : `${path}/${action}`
-      await change(button, button.textContent, () => send(where, 'POST'))
-    })
-  }
-  document.querySelector('[data-concurrency]')?.addEventListener('submit', async event => {
-    event.preventDefault()
-    const slots = new FormData(event.target).get('slots')
-    const body = { consumersPerInstance: slots === '' ? null : Number(slots) }
-    await change(event.submitter, 'Slots', () => send(`${path}/concurrency`, 'PUT', body))
-  })
-}
-
-function create() {
-  document.querySelector('[data-create]')?.addEventListener('submit', async event => {
-    event.preventDefault()
-    const { id, type, name, totalCount } = Object.fromEntries(new FormData(event.target))
-    const body = { id, type, name, totalCount: Number(totalCount || 0) }
-    const made = await change(event.submitter, 'New promotion', () => send('/api/promotions', 'POST', body))
-    if (made !== undefined) location.assign(`${base}/promotions/${made.id}`)
-  })
-}
-
-function retryGift() {
-  document.querySelector('[data-retry-gift]')?.addEventListener('click', async ({ target }) => {
-    const answer = await change(target, 'Retry', () => send(`/api/gifts/${page.dataset.gift}/retry`, 'POST'))
-    if (answer !== undefined) location.reload()
-  })
-}
-
-if (page.dataset.page !== 'gift') watchWhileSeen()
-if (page.dataset.page === 'promotion') wireOperations()
-create()
-retryGift()
+showTimes(document)
+if (page?.dataset.page === 'progress' || page?.dataset.page === 'promotion') watchWhileSeen()

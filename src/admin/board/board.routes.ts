@@ -3,10 +3,12 @@ import type { Queue } from 'bullmq'
 import type { FastifyPluginAsync } from 'fastify'
 import { id } from '#admin/api-schemas.ts'
 import { isLocalName } from '#admin/security/origin.ts'
+import { languageOf } from '#admin/texts/language.ts'
+import { TEXTS } from '#admin/texts/texts.ts'
 import type { Promotion } from '#database/promotions/promotions.ts'
 import type { RetryJobData } from '#queues/retry.queue.ts'
 import type { Logger } from '#runtime/logger.ts'
-import { withoutInline } from './page.ts'
+import { inLanguage, withoutInline } from './page.ts'
 import { RetryQueueAdapter } from './retry-queue-adapter.ts'
 import { BoardServerAdapter, ROLE_HEADER } from './server-adapter.ts'
 import { PromotionStreamAdapter, type StreamAdapterDeps } from './stream-adapter.ts'
@@ -14,8 +16,6 @@ import { PromotionStreamAdapter, type StreamAdapterDeps } from './stream-adapter
 export interface BoardDeps extends StreamAdapterDeps {
   retryQueue: Queue<RetryJobData>
   logger: Logger
-  /** Before our own paths in a browser. */
-  basePath: string
 }
 
 const BASE_PATH = '/board'
@@ -65,9 +65,9 @@ export function boardRoutes(deps: BoardDeps): FastifyPluginAsync {
             })
           }
         })
-        scope.addHook('onSend', async (_request, reply, payload) =>
+        scope.addHook('onSend', async (request, reply, payload) =>
           typeof payload === 'string' && String(reply.getHeader('content-type')).includes('text/html')
-            ? withoutInline(payload)
+            ? inLanguage(withoutInline(payload), TEXTS[languageOf(request)], deps.basePath)
             : payload,
         )
         await scope.register(server.registerPlugin() as FastifyPluginAsync)

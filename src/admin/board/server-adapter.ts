@@ -2,6 +2,7 @@ import { STATUS_CODES } from 'node:http'
 import type { AppControllerRoute, BullBoardRequest, ControllerHandlerReturnType } from '@bull-board/api/dist/types.js'
 import { FastifyAdapter } from '@bull-board/fastify'
 import { toProblem } from '#admin/problem.ts'
+import { RETRY_QUEUE_NAME } from '#queues/retry.queue.ts'
 import { errorLine } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
 import { PromotionStreamAdapter } from './stream-adapter.ts'
@@ -50,7 +51,7 @@ export class BoardServerAdapter extends FastifyAdapter {
 function guarded(route: AppControllerRoute): AppControllerRoute {
   const [method] = [route.method].flat()
   const [path = ''] = [route.route].flat()
-  if (method === 'get') return path === '/api/queues' ? { ...route, handler: readOnlyForViewers(route) } : route
+  if (method === 'get') return path === '/api/queues' ? { ...route, handler: withoutRefused(route) } : route
   if (!ALLOWED_WRITES.has(path)) return { ...route, handler: refuse }
   if (path === RETRY_ALL) return { ...route, handler: retryAll }
   if (path === PAUSE_ALL) return { ...route, handler: forAll(queue => queue.pause()) }
@@ -58,12 +59,16 @@ function guarded(route: AppControllerRoute): AppControllerRoute {
   return route
 }
 
-function readOnlyForViewers(route: AppControllerRoute): AppControllerRoute['handler'] {
+/**
+ * The board offers all of its actions or none: cleaning, removing, promoting and adding are refused, so that a promotion's
+ * gifts are shown without any, and its own page has those that are meant. The retry queue can be paused here alone.
+ */
+function withoutRefused(route: AppControllerRoute): AppControllerRoute['handler'] {
   return async request => {
     const result = await route.handler(request)
-    if (request?.headers[ROLE_HEADER] === 'operator') return result
-    const body = result.body as { queues?: { readOnlyMode: boolean }[] }
-    for (const queue of body.queues ?? []) queue.readOnlyMode = true
+    const isOperator = request?.headers[ROLE_HEADER] === 'operator'
+    const body = result.body as { queues?: { name: string; readOnlyMode: boolean }[] }
+    for (const queue of body.queues ?? []) queue.readOnlyMode ||= !isOperator || queue.name !== RETRY_QUEUE_NAME
     return result
   }
 }

@@ -1,11 +1,12 @@
 import type { JobCounts, JobStatus, QueueJob, QueueWorker, Status } from '@bull-board/api/dist/types.js'
 import type { Kysely } from 'kysely'
 import { concurrencyBody, id as validId } from '#admin/api-schemas.ts'
-import { giftTimeline } from '#admin/gift-timeline.ts'
+import { giftTimeline, timelineInWords } from '#admin/gift-timeline.ts'
 import type { GiftService } from '#admin/gifts.ts'
 import type { ApiOperations } from '#admin/operations.ts'
 import { refusal } from '#admin/problem.ts'
 import type { PromotionView, Sampler } from '#admin/snapshot/sampler.ts'
+import { TEXTS } from '#admin/texts/texts.ts'
 import { StreamQueueAdapter } from '#bull-board/index.ts'
 import { findGift, type GiftRecord } from '#database/gifts/gift-pages.ts'
 import { listGiftsByPlace } from '#database/gifts/gift-places.ts'
@@ -21,6 +22,8 @@ export interface StreamAdapterDeps extends PromotionQueueDeps {
   sampler: Sampler
   operations: ApiOperations
   promotions: PromotionRepository
+  /** Before our own paths in a browser. */
+  basePath: string
   gifts: GiftService
   /** Every UNKNOWN gift of a promotion once more; returns how many. */
   retryUnknown(promotionId: string): Promise<number>
@@ -49,8 +52,9 @@ export class PromotionStreamAdapter extends StreamQueueAdapter {
 
   constructor(promotion: Pick<Promotion, 'id' | 'type' | 'name'>, deps: StreamAdapterDeps) {
     super(promotionQueue(promotion, deps), {
-      displayName: `${promotion.id} ${promotion.name}`.trim(),
+      displayName: `${promotion.name} ${promotion.id}`.trim(),
       description: `${promotion.type} · ${deps.streams[promotion.type].streamKey(promotion.id)}`,
+      externalJobUrl: ({ id: targetId }) => ({ href: `${deps.basePath}/gifts/${promotion.type}/${targetId}` }),
     })
     this.#promotion = promotion
     this.#deps = deps
@@ -110,7 +114,8 @@ export class PromotionStreamAdapter extends StreamQueueAdapter {
   override async getJobLogs(id: string): Promise<string[]> {
     const gift = await findGift(this.#deps.kysely, this.#promotion.type, id)
     if (gift === undefined) return []
-    return giftTimeline(gift, { searched: 'none' }).map(({ step, at, text }) => `${at ?? '–'}  ${step}: ${text}`)
+    const way = timelineInWords(giftTimeline(gift, { searched: 'none' }), TEXTS.en)
+    return way.map(({ step, at, text }) => `${at ?? '–'}  ${step}: ${text}`)
   }
 
   override async isPaused(): Promise<boolean> {

@@ -1,92 +1,124 @@
-import type { Bottleneck } from '#admin/snapshot/bottleneck.ts'
+import { type BottleneckInWords, bottleneckInWords } from '#admin/snapshot/bottleneck.ts'
 import type { PromotionView } from '#admin/snapshot/sampler.ts'
+import type { Texts } from '#admin/texts/texts.ts'
 import type { PromotionStatus } from '#database/promotions/promotion-status.ts'
+import type { PromotionType } from '#queues/gift-types.ts'
+import { type PromotionActions, promotionActions } from './promotion-actions.ts'
 
 /** A promotion in words, for its page and for what keeps it live: one place decides how a number looks. */
-export interface PromotionFields {
+export interface PromotionFields extends PromotionActions {
   id: string
+  /** What it is called, or its number. */
+  title: string
+  type: PromotionType
   status: PromotionStatus
+  /** How its state looks: one that ended with failures is not as good as one without. */
+  look: 'plain' | 'good' | 'wait' | 'bad'
   /** Done of expected, in percent; null while nobody knows how many there will be. */
   percent: number | null
   text: Readonly<Record<string, string>>
-  bottlenecks: Bottleneck[]
-  /** Operations that its state allows. */
-  actions: string[]
+  /** What a text means more exactly, on hover. */
+  hints: Readonly<Record<string, string>>
+  /** ISO 8601; null where there is none. */
+  times: Readonly<Record<'started' | 'finished' | 'deadline', string | null>>
+  /** Nothing has come yet: its page tells how to publish. */
+  isEmpty: boolean
+  bottlenecks: BottleneckInWords[]
 }
 
-const number = new Intl.NumberFormat('en')
-const STATUS_TEXT: Readonly<Record<PromotionStatus, string>> = {
-  READY: 'Ready',
-  IN_PROGRESS: 'In progress',
-  PAUSED: 'Paused',
-  COMPLETED: 'Completed',
-  STOPPED: 'Stopped',
-}
-
-export function toFields(view: PromotionView): PromotionFields {
-  const { id, status, gifts, done, expected, rows, totalCount, waiting, active, slots, slotsInUse } = view
-  const percent = expected > 0 ? Math.min(100, Math.floor((done * 1000) / expected) / 10) : null
-  const isKnown = totalCount > 0
+export function toFields(view: PromotionView, texts: Texts, nowMs: number = Date.now()): PromotionFields {
+  const { promotion, format } = texts
+  const { id, name, status, gifts, done, expected, rows, totalCount, waiting, active, slots, slotsInUse } = view
+  const share = expected > 0 ? Math.min(1, done / expected) : null
+  const isKnown = totalCount > 0 || rows > 0
+  const { number } = format
   return {
     id,
+    title: name === '' ? promotion.promotion(id) : name,
+    type: view.type,
     status,
-    percent,
-    bottlenecks: view.bottlenecks,
-    actions: [...allowedActions(view), ...moneyActions(view)],
+    look: lookOf(view),
+    percent: share === null ? null : Math.floor(share * 1000) / 10,
+    bottlenecks: view.bottlenecks.map(bottleneck => bottleneckInWords(bottleneck, texts)),
+    ...promotionActions(view),
+    times: { started: view.startedAt, finished: view.finishedAt, deadline: view.deadlineAt ?? null },
+    hints: hintsOf(view, texts),
+    isEmpty: rows === 0 && (status === 'READY' || status === 'IN_PROGRESS'),
     text: {
-      status: STATUS_TEXT[status],
-      progress: `${number.format(done)} of ${isKnown || rows > 0 ? number.format(expected) : 'an unknown number'} gifts`,
-      percent: percent === null ? '–' : `${percent} %`,
-      rate: `${number.format(Math.round(view.perSecond))}/s`,
-      eta: etaText(view),
-      success: number.format(gifts.SUCCESS),
-      failed: number.format(gifts.FAILED),
-      retrying: number.format(gifts.RETRYING),
-      unknown: number.format(gifts.UNKNOWN),
-      waiting: number.format(waiting),
-      active: number.format(active),
-      slots: `${number.format(slotsInUse)} of ${number.format(slots)}`,
+      status: statusText(view, texts),
+      progress: isKnown ? promotion.doneOf(done, expected) : promotion.doneOfUnknown(done),
+      percent: share === null ? '–' : format.percent(share),
+      ...timesText(view, texts, nowMs),
+      success: number(gifts.SUCCESS),
+      failed: number(gifts.FAILED),
+      retrying: number(gifts.RETRYING),
+      unknown: number(gifts.UNKNOWN),
+      waiting: number(waiting),
+      active: number(active),
+      slots: promotion.usedOf(slotsInUse, slots),
     },
   }
 }
 
-function etaText({ eta, status }: PromotionView): string {
-  if (status !== 'IN_PROGRESS') return '–'
-  if (eta === null) return 'not known'
-  const { likely, soonest, latest } = eta
-  const range = soonest === latest ? '' : ` (${duration(soonest)} to ${duration(latest)})`
-  return `${duration(likely)}${range}`
+/** What an ended promotion lacks. */
+function flawsOf({ gifts, rows, totalCount }: PromotionView, { promotion }: Texts): string[] {
+  const missing = totalCount > 0 ? totalCount - rows : 0
+  return [
+    ...(gifts.FAILED > 0 ? [promotion.withFailed(gifts.FAILED)] : []),
+    ...(gifts.UNKNOWN > 0 ? [promotion.withUnknown(gifts.UNKNOWN)] : []),
+    ...(missing > 0 ? [promotion.withMissing(missing)] : []),
+    ...(missing < 0 ? [promotion.withMore(-missing)] : []),
+  ]
 }
 
-/** Two units at most: a range of minutes needs no seconds. */
-export function duration(seconds: number): string {
-  if (seconds < 60) return `${Math.ceil(seconds)} s`
-  const minutes = Math.round(seconds / 60)
-  if (minutes < 60)
-    return seconds < 600 ? `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s` : `${minutes} min`
-  const hours = Math.floor(minutes / 60)
-  return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.round(hours / 24)} days`
+function statusText(view: PromotionView, texts: Texts): string {
+  const { promotion } = texts
+  const status = promotion.statuses[view.status]
+  const flaws = view.status === 'COMPLETED' ? flawsOf(view, texts) : []
+  return flaws.length === 0 ? status : promotion.endedWith(status, flaws.join(', '))
 }
 
-/** Lifts what holds every promotion up, not this one alone. */
-function moneyActions({ bottlenecks }: PromotionView): string[] {
-  return bottlenecks.some(({ code }) => code === 'credentials-refused') ? ['resume-calls'] : []
-}
-
-function allowedActions({ status, gifts }: PromotionView): string[] {
-  const unknown = gifts.UNKNOWN > 0 ? ['retry-unknown', 'reconcile-unknown'] : []
-  const isSettled = gifts.PENDING + gifts.RETRYING === 0
-  const finish = isSettled ? ['finish'] : []
+function lookOf({ status, gifts, rows, totalCount }: PromotionView): PromotionFields['look'] {
   switch (status) {
     case 'READY':
-      return ['start', 'stop', ...unknown]
+      return 'plain'
     case 'IN_PROGRESS':
-      return ['pause', 'stop', 'rebuild', ...finish, ...unknown]
+      return 'good'
     case 'PAUSED':
-      return ['resume', 'stop', ...finish, ...unknown]
+      return 'wait'
     case 'STOPPED':
-      return ['start', ...finish, ...unknown]
+      return 'bad'
     case 'COMPLETED':
-      return unknown
+      if (gifts.UNKNOWN > 0 || (totalCount > 0 && rows < totalCount)) return 'bad'
+      return gifts.FAILED > 0 ? 'wait' : 'good'
   }
+}
+
+function timesText(view: PromotionView, { promotion, format }: Texts, nowMs: number): Record<string, string> {
+  const { startedAt, finishedAt, done, status, perSecond, eta } = view
+  const rate = (gifts: number) => promotion.perSecond(Math.round(gifts))
+  const seconds =
+    startedAt === null ? 0 : ((finishedAt === null ? nowMs : Date.parse(finishedAt)) - Date.parse(startedAt)) / 1000
+  const isRunning = status === 'IN_PROGRESS'
+  const left =
+    eta === null || perSecond < 0.5 ? promotion.unknownTime : promotion.likelyTime(format.duration(eta.likely))
+  return {
+    rate: isRunning ? rate(perSecond) : '–',
+    average: seconds > 0 ? rate(done / seconds) : '–',
+    duration: seconds > 0 ? format.duration(seconds) : '–',
+    eta: isRunning ? left : '–',
+  }
+}
+
+function hintsOf(
+  { eta, deadlineAt, finishedAt, status }: PromotionView,
+  { promotion, format }: Texts,
+): Record<string, string> {
+  const hints: Record<string, string> = {}
+  if (status === 'IN_PROGRESS' && eta !== null && eta.soonest !== eta.latest)
+    hints.eta = promotion.etaRange(format.duration(eta.soonest), format.duration(eta.latest))
+  const end = finishedAt === null ? Date.now() : Date.parse(finishedAt)
+  const lateS = deadlineAt ? (end - Date.parse(deadlineAt)) / 1000 : 0
+  if (lateS > 0) hints.deadline = promotion.lateBy(format.duration(lateS))
+  return hints
 }

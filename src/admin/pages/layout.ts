@@ -1,18 +1,23 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { Identity } from '#admin/security/users.ts'
+import { LANGUAGES } from '#admin/texts/format.ts'
+import { languageOf } from '#admin/texts/language.ts'
+import { LANGUAGE_NAMES, TEXTS, type Texts } from '#admin/texts/texts.ts'
 
 export interface PageContext {
   identity: Identity | undefined
   /** Proves that a write comes from our own page. */
   csrfToken?: string
   path: string
+  /** Of the reader's language. */
+  texts: Texts
 }
 
 export function contextOf(request: FastifyRequest, reply: FastifyReply): PageContext {
   const { identity, signedInBy, url } = request
-  const path = url.split('?')[0] ?? '/'
-  return { identity, path, ...(signedInBy === 'session' ? { csrfToken: reply.generateCsrf() } : {}) }
+  const token = signedInBy === 'session' ? { csrfToken: reply.generateCsrf() } : {}
+  return { identity, path: url, texts: TEXTS[languageOf(request)], ...token }
 }
 
 export interface PageParts {
@@ -22,54 +27,85 @@ export interface PageParts {
   context: PageContext
   scripts?: readonly string[]
   styles?: readonly string[]
+  /** The page is asked for again after so long. */
+  refreshSeconds?: number
 }
 
 /**
  * Every page's frame. Values are escaped by the `html` tag; `!` before a substitution means markup of ours that is
  * escaped already, and is never put before a value.
  */
-export function layout({ title, main, context, scripts = [], styles = [] }: PageParts): string {
-  const { identity, csrfToken } = context
+export function layout({ title, main, context, scripts = [], styles = [], refreshSeconds }: PageParts): string {
+  const { identity, csrfToken, texts } = context
+  const all = identity === undefined ? [] : ['/assets/pages.js', '/assets/actions.js', ...scripts]
   return html`<!doctype html>
-<html lang="en">
+<html lang="${texts.language}">
   <head>
     <meta charset="utf-8" />
     <meta name="viewport" content="width=device-width, initial-scale=1" />
     <meta name="color-scheme" content="light dark" />
     <meta name="robots" content="noindex" />
     <meta name="csrf-token" content="${csrfToken ?? ''}" />
+    <meta name="texts" content="${JSON.stringify(scriptTexts(texts))}" />
+    !${refreshSeconds === undefined ? '' : html`<meta http-equiv="refresh" content="${refreshSeconds}" />`}
     <title>${title} · promostream</title>
     <link rel="icon" href="/login/icon.svg" type="image/svg+xml" />
     <link rel="stylesheet" href="/login/style.css" />
     !${styles.map(href => html`<link rel="stylesheet" href="${href}" />`)}
-    !${scripts.map(source => html`<script type="module" src="${source}"></script>`)}
+    !${all.map(source => html`<script type="module" src="${source}"></script>`)}
   </head>
   <body>
-    <a class="skip" href="#main">Skip to content</a>
+    <a class="skip" href="#main">${texts.frame.skip}</a>
     <header class="top">
       <a class="brand" href="/">promostream</a>
-      !${identity === undefined ? '' : navigation(identity, context)}
+      !${identity === undefined ? '' : navigation(context)}
+      <div class="who">!${languageSwitch(context)} !${identity === undefined ? '' : whoAmI(identity, context)}</div>
     </header>
     <main id="main" tabindex="-1">!${main}</main>
   </body>
 </html>`
 }
 
-const LINKS = [
-  ['/', 'Progress'],
-  ['/board', 'Board'],
-  ['/audit', 'Activity log'],
-  ['/api/docs', 'API'],
-] as const
+/** What the page's own script says. */
+function scriptTexts({ frame, promotion, bottleneck }: Texts) {
+  const { plotUnits: units, plotEmpty: empty, plotNow: now, plotHighest: highest, slots } = promotion
+  return {
+    ...{
+      done: frame.done,
+      slots,
+      create: promotion.newPromotion,
+      since: bottleneck.since,
+      runbook: bottleneck.runbook,
+    },
+    plot: { units, empty, now, highest },
+  }
+}
 
-function navigation({ name, role }: Identity, { csrfToken, path }: PageContext): string {
-  const links = LINKS.map(
-    ([href, text]) => html`<a href="${href}" !${href === path ? 'aria-current="page"' : ''}>${text}</a>`,
-  )
-  return html`<nav aria-label="Main">!${links}</nav>
-    <form class="who" method="post" action="/logout">
-      <span>${name} <small>${role}</small></span>
+function navigation({ path, texts: { frame } }: PageContext): string {
+  const here = path.split('?')[0]
+  const links = [
+    ['/', frame.progress],
+    ['/board', frame.board],
+    ['/audit', frame.activity],
+    ['/api/docs', frame.api],
+  ].map(([href, text]) => html`<a href="${href}" !${href === here ? 'aria-current="page"' : ''}>${text}</a>`)
+  return html`<nav aria-label="${frame.mainNavigation}">!${links}</nav>`
+}
+
+function languageSwitch({ path, texts }: PageContext): string {
+  const links = LANGUAGES.map(language => {
+    const name = LANGUAGE_NAMES[language]
+    if (language === texts.language) return html`<span lang="${language}" aria-current="true">${name}</span>`
+    const query = new URLSearchParams({ to: language, next: path })
+    return html`<a href="/login/language?${query.toString()}" lang="${language}" hreflang="${language}">${name}</a>`
+  })
+  return html`<nav class="languages" aria-label="${texts.frame.language}">!${links}</nav>`
+}
+
+function whoAmI({ name, role }: Identity, { csrfToken, texts: { frame } }: PageContext): string {
+  return html`<form method="post" action="/logout">
+      <span>${name} <small>${frame.roles[role]}</small></span>
       <input type="hidden" name="_csrf" value="${csrfToken ?? ''}" />
-      <button type="submit" class="plain">Log out</button>
+      <button type="submit" class="plain">${frame.logOut}</button>
     </form>`
 }

@@ -1,52 +1,97 @@
 import { html } from 'ghtml'
-import type { Bottleneck } from '#admin/snapshot/bottleneck.ts'
+import { type BottleneckInWords, bottleneckInWords } from '#admin/snapshot/bottleneck.ts'
+import type { Bottleneck } from '#admin/snapshot/cause.ts'
+import type { PromotionView, Snapshot } from '#admin/snapshot/sampler.ts'
+import type { Texts } from '#admin/texts/texts.ts'
 import type { PromotionFields } from './fields.ts'
+import { timeTag } from './time-tag.ts'
 
 /** Pieces that the list and a promotion's own page share; `data-field` marks what the script keeps live. */
 
-export function statusBadge({ status, text }: PromotionFields): string {
-  return html`<span class="badge" data-status="${status}" data-field="status">${text.status}</span>`
+export function statusBadge({ status, look, text }: PromotionFields): string {
+  return html`<span class="badge" data-status="${status}" data-look="${look}" data-field="status">${text.status}</span>`
 }
 
-export function progressBar({ id, percent, text }: PromotionFields): string {
+export function progressBar({ title, percent, text }: PromotionFields, { promotion }: Texts): string {
   return html`<div class="progress">
-    <progress max="100" !${percent === null ? '' : html`value="${percent}"`} aria-label="Progress of promotion ${id}">
+    <progress max="100" !${percent === null ? '' : html`value="${percent}"`} aria-label="${promotion.progressOf(title)}">
     </progress>
     <p><span data-field="progress">${text.progress}</span> <strong data-field="percent">${text.percent}</strong></p>
   </div>`
 }
 
-const FIGURES = [
-  ['rate', 'Rate'],
-  ['eta', 'Time left'],
-  ['success', 'Success'],
-  ['failed', 'Failed'],
-  ['retrying', 'Retrying'],
-  ['unknown', 'Unknown'],
-] as const
+const FIGURES = {
+  /** On a list, while it goes on. */
+  running: ['rate', 'eta', 'success', 'failed', 'retrying', 'unknown'],
+  /** On a list, once it has ended. */
+  ended: ['success', 'failed', 'unknown', 'duration', 'finished'],
+  gifts: ['success', 'failed', 'retrying', 'unknown', 'waiting', 'active', 'slots'],
+  times: ['rate', 'average', 'eta', 'started', 'finished', 'duration', 'deadline'],
+} as const
 
-export function figures({ text }: PromotionFields, more: readonly (readonly [string, string])[] = []): string {
+const TIMES = new Set(['started', 'finished', 'deadline'])
+
+export function figures(fields: PromotionFields, texts: Texts, which: keyof typeof FIGURES): string {
   return html`<dl class="figures">
-    !${[...FIGURES, ...more].map(
-      ([field, name]) => html`<div>
-        <dt>${name}</dt>
-        <dd data-field="${field}">${text[field] ?? ''}</dd>
+    !${FIGURES[which].map(
+      field => html`<div>
+        <dt>${texts.promotion.figures[field]}</dt>
+        !${figure(fields, field, texts)}
       </div>`,
     )}
   </dl>`
 }
 
-const LEVEL_TEXT: Readonly<Record<Bottleneck['level'], string>> = { bad: 'Problem', wait: 'Waiting', good: 'Fine' }
+function figure({ text, hints, times }: PromotionFields, field: string, texts: Texts): string {
+  const hint = hints[field] ?? ''
+  if (!TIMES.has(field)) return html`<dd data-field="${field}" title="${hint}">${text[field] ?? ''}</dd>`
+  const at = times[field as keyof PromotionFields['times']]
+  return html`<dd data-time-field="${field}">!${at === null ? '–' : timeTag(at, texts)} !${hint === '' ? '' : html`<small class="late">${hint}</small>`}</dd>`
+}
 
-export function bottleneckList(bottlenecks: readonly Bottleneck[]): string {
-  return html`<p class="label">What slows it down</p>
-    <ul class="bottlenecks" aria-label="What slows it down">
-      !${bottlenecks.map(
-        ({ level, code, text, since, remedy }) => html`<li data-level="${level}" data-code="${code}">
-          <strong>${LEVEL_TEXT[level]}</strong> ${text}
-          !${since === undefined ? '' : html`<small>since <time datetime="${since}" data-time>${since.slice(11, 19)} UTC</time></small>`}
-          !${remedy === undefined ? '' : html`<span class="remedy">${remedy}</span>`}
-        </li>`,
-      )}
-    </ul>`
+/** PostgreSQL is away: what stands on the page was read before. */
+export function staleNote({ atMs, readAtMs }: Pick<Snapshot, 'atMs' | 'readAtMs'>, texts: Texts): string {
+  const isStale = readAtMs < atMs
+  return html`<p class="notice" data-level="bad" role="status" data-stale !${isStale ? '' : 'hidden'}>
+    ${texts.frame.stale} ${texts.frame.asOf} !${timeTag(new Date(readAtMs).toISOString(), texts)}
+  </p>`
+}
+
+/** The cause first, with what to do; what is as it should be at the end of a promotion is no news. */
+export function bottleneckList(bottlenecks: readonly BottleneckInWords[], texts: Texts): string {
+  const { bottleneck: t } = texts
+  const told = bottlenecks.filter(({ code }) => code !== 'completed')
+  return html`<div class="causes" data-causes !${told.length === 0 ? 'hidden' : ''}>
+    <p class="label">${t.title}</p>
+    <ul class="bottlenecks" aria-label="${t.title}">!${told.map(one => bottleneckItem(one, texts))}</ul>
+  </div>`
+}
+
+/** On a list: what holds up all of them is said once, above. */
+export function ownBottleneckList(bottlenecks: readonly BottleneckInWords[], texts: Texts): string {
+  const isShared = bottlenecks.some(({ isShared }) => isShared)
+  return html`!${bottleneckList(
+    bottlenecks.filter(({ isShared }) => !isShared),
+    texts,
+  )}
+    <p class="shared-cause" data-shared !${isShared ? '' : 'hidden'}><a href="#installation">${texts.bottleneck.seeAbove}</a></p>`
+}
+
+/** What holds up whatever runs, once each, since it was first seen of any. */
+export function sharedBottlenecks(promotions: readonly Pick<PromotionView, 'bottlenecks'>[], texts: Texts) {
+  const found = new Map<string, Bottleneck>()
+  for (const bottleneck of promotions.flatMap(({ bottlenecks }) => bottlenecks)) {
+    const known = found.get(bottleneck.code)
+    if (known === undefined || (bottleneck.since ?? '') < (known.since ?? '')) found.set(bottleneck.code, bottleneck)
+  }
+  return [...found.values()].map(one => bottleneckInWords(one, texts)).filter(({ isShared }) => isShared)
+}
+
+function bottleneckItem({ level, levelText, code, text, since, remedy }: BottleneckInWords, texts: Texts): string {
+  const { bottleneck: t } = texts
+  return html`<li data-level="${level}" data-code="${code}">
+    <strong>${levelText}</strong> ${text}
+    !${since === undefined ? '' : html`<small>${t.since} !${timeTag(since, texts)}</small>`}
+    !${remedy === undefined ? '' : html`<span class="remedy">${remedy} <a href="/runbook#${code}">${t.runbook}</a></span>`}
+  </li>`
 }

@@ -1,11 +1,15 @@
 import { html } from 'ghtml'
-import type { PromotionView } from '#admin/snapshot/sampler.ts'
+import type { PromotionView, Snapshot } from '#admin/snapshot/sampler.ts'
+import type { Texts } from '#admin/texts/texts.ts'
 import type { GiftRecord } from '#database/gifts/gift-pages.ts'
 import { dataTable } from './data-table.ts'
 import { toFields } from './fields.ts'
 import { giftTable } from './gift-table.ts'
 import { layout, type PageContext } from './layout.ts'
-import { bottleneckList, figures, progressBar, statusBadge } from './promotion-parts.ts'
+import { moneyCard, moneyFields } from './money-card.ts'
+import { nextStep, operationsCard } from './operations-card.ts'
+import { bottleneckList, figures, progressBar, staleNote, statusBadge } from './promotion-parts.ts'
+import { timeTag } from './time-tag.ts'
 
 export interface PromotionInstanceView {
   instance: string
@@ -15,135 +19,135 @@ export interface PromotionInstanceView {
 
 export interface PromotionPageView {
   promotion: PromotionView
+  snapshot: Snapshot
   instances: readonly PromotionInstanceView[]
-  /** UNKNOWN and FAILED ones, the first few. */
-  failures: readonly GiftRecord[]
+  /** UNKNOWN and FAILED ones, the first few; undefined: PostgreSQL does not answer. */
+  failures: readonly GiftRecord[] | undefined
+  /** Messages that it did not take. */
+  skipped: number | undefined
 }
 
-export const ACTIONS = [
-  ['start', 'Start', ''],
-  ['pause', 'Pause', ''],
-  ['resume', 'Resume', ''],
-  ['stop', 'Stop', 'Stop it? Its entries are removed, its rows are kept; start resumes it.'],
-  ['finish', 'Finish', 'Finish it? It takes no gift any more, and cannot be started again.'],
-  ['rebuild', 'Rebuild', ''],
-  ['retry-unknown', 'Retry unknown', 'Try every UNKNOWN gift once more, with the same keys?'],
-  ['reconcile-unknown', 'Reconcile unknown', ''],
-  ['resume-calls', 'Lift refusal', 'Call the Money API again, from every worker?'],
-] as const
-
-const MORE_FIGURES = [
-  ['waiting', 'Waiting'],
-  ['active', 'In flight'],
-  ['slots', 'Slots in use'],
-] as const
-
-export function promotionPage({ promotion, instances, failures }: PromotionPageView, context: PageContext): string {
-  const fields = toFields(promotion)
-  const { id, name, type } = promotion
+export function promotionPage(view: PromotionPageView, context: PageContext): string {
+  const { promotion, snapshot, instances, failures, skipped } = view
+  const { texts } = context
+  const { frame, promotion: t, money } = texts
+  const fields = toFields(promotion, texts)
+  const { id, type } = promotion
   const isOperator = context.identity?.role === 'operator'
-  const title = name === '' ? `Promotion ${id}` : name
-  const main = html`<nav class="crumbs" aria-label="Breadcrumb"><a href="/">Promotions</a></nav>
+  const calls = moneyFields(snapshot.around.instances ?? [], texts, id)
+  const main = html`<nav class="crumbs" aria-label="${frame.breadcrumb}"><a href="/">${frame.promotions}</a></nav>
     <article data-page="promotion" data-promotion="${id}">
       <div class="title">
-        <h1>${title}</h1>
+        <h1>${fields.title}</h1>
         !${statusBadge(fields)}
-        <small>${type} ${id}</small>
-        <span class="pulse" data-pulse hidden>live</span>
+        <small>${t.types[type] ?? type} ${id}</small>
+        <span class="pulse" data-pulse hidden>${frame.live}</span>
       </div>
-      <p id="notice" role="status" class="notice" tabindex="-1" hidden></p>
-      <section class="card" aria-label="Progress">
-        !${progressBar(fields)} !${figures(fields, MORE_FIGURES)} <div role="status">!${bottleneckList(fields.bottlenecks)}</div>
+      <p class="links">
+        <a href="/promotions/${id}/report">${texts.report.title}</a>
+        <a href="/promotions/${id}/rejected">${texts.rejected.title}</a>
+      </p>
+      !${staleNote(snapshot, texts)}
+      !${isOperator ? '' : html`<p id="notice" role="status" class="notice" tabindex="-1" hidden></p>`}
+      <section class="card" aria-label="${t.progress}">
+        !${progressBar(fields, texts)} !${figures(fields, texts, 'gifts')} !${figures(fields, texts, 'times')}
+        <div role="status">!${bottleneckList(fields.bottlenecks, texts)}</div>
       </section>
-      !${isOperator ? operations(promotion, fields.actions) : ''}
-      <section class="card" aria-labelledby="plots-title">
-        <h2 id="plots-title">Throughput and latency</h2>
-        <div class="plots" data-plots>
-          <figure>
-            <figcaption>Gifts a second</figcaption>
-            <div data-plot="rate" role="img" aria-label="Gifts a second over the last ten minutes"></div>
-          </figure>
-          <figure>
-            <figcaption>Time of a gift in a slot, ms</figcaption>
-            <div data-plot="latency" role="img" aria-label="Milliseconds of a gift in a slot over the last ten minutes"></div>
-          </figure>
-        </div>
-      </section>
-      !${instanceTable(instances)} !${failureList(id, failures)} !${giftSearch(id, type)}
+      !${isOperator ? nextStep(fields, texts) : ''}
+      !${isOperator ? operationsCard(fields, promotion.consumersPerInstance, texts) : ''}
+      !${plots(texts)}
+      !${moneyCard(calls, texts, money.ofPromotion)}
+      !${instanceTable(instances, texts)} !${failureList(id, { failures, skipped }, texts)} !${giftSearch(id, type, texts)}
     </article>`
-  const assets = { scripts: ['/assets/pages.js', '/assets/charts.js'], styles: ['/assets/uplot.css'] }
-  return layout({ title, main, context, ...assets })
+  const assets = { scripts: ['/assets/charts.js'], styles: ['/assets/uplot.css'] }
+  return layout({ title: fields.title, main, context, ...assets })
 }
 
-function operations({ id, consumersPerInstance }: PromotionView, allowed: readonly string[]): string {
-  return html`<section class="card" aria-label="Operations">
-    <div class="buttons">
-      !${ACTIONS.map(
-        ([action, text, question]) => html`<button
-          type="button" data-action="${action}" data-confirm="${question}" !${allowed.includes(action) ? '' : 'disabled'}
-        >${text}</button>`,
-      )}
-    </div>
-    <form class="fields" data-concurrency>
-      <div>
-        <label for="slots">Slots in each worker (empty = as its total asks)</label>
-        <input id="slots" name="slots" inputmode="numeric" pattern="[1-9][0-9]{0,5}" value="${consumersPerInstance ?? ''}" />
+function plots({ promotion: t }: Texts): string {
+  return html`<section class="card" aria-labelledby="plots-title">
+    <div class="head">
+      <h2 id="plots-title">${t.plots}</h2>
+      <div class="buttons" role="group" aria-labelledby="plots-title">
+        <button type="button" data-span="minutes" aria-pressed="true">${t.plotSpan}</button>
+        <button type="button" data-span="life" aria-pressed="false">${t.plotLife}</button>
       </div>
-      <button type="submit">Set</button>
-    </form>
-    <p class="hint">Every change is kept in the <a href="/audit">activity log</a> with your name. Promotion ${id}.</p>
+    </div>
+    <div class="plots" data-plots>
+      <figure>
+        <figcaption>${t.giftsASecond}</figcaption>
+        <div data-plot="rate" role="img" aria-label="${t.giftsASecond}"></div>
+      </figure>
+      <figure>
+        <figcaption>${t.timeInSlot}</figcaption>
+        <div data-plot="latency" role="img" aria-label="${t.timeInSlot}"></div>
+      </figure>
+    </div>
   </section>`
 }
 
-function instanceTable(instances: readonly PromotionInstanceView[]): string {
+function instanceTable(instances: readonly PromotionInstanceView[], texts: Texts): string {
+  const { promotion: t } = texts
   return html`<section class="card" aria-labelledby="instances-title" data-instances>
-    <h2 id="instances-title">Consumers per instance</h2>
+    <h2 id="instances-title">${t.instances}</h2>
     !${dataTable({
       labelledBy: 'instances-title',
       rows: instances,
       instanceOf: ({ instance }) => instance,
       columns: [
-        { title: 'Instance', isHeader: true, cell: ({ instance }) => html`${instance}` },
-        { title: 'Slots in use', name: 'slots', cell: ({ consumers }) => html`${consumersText(consumers).slots}` },
-        { title: 'State', name: 'state', cell: ({ consumers }) => html`${consumersText(consumers).state}` },
+        { title: t.instance, isHeader: true, cell: ({ instance }) => html`${instance}` },
+        { title: t.slotsInUse, name: 'slots', cell: ({ consumers }) => html`${consumersText(consumers, texts).slots}` },
+        { title: t.state, name: 'state', cell: ({ consumers }) => html`${consumersText(consumers, texts).state}` },
         {
-          title: 'Start answered',
-          cell: ({ startedEventAt }) => html`${startedEventAt ?? 'not seen'}`,
+          title: t.startAnswered,
+          cell: ({ startedEventAt }) => (startedEventAt === null ? html`${t.notSeen}` : timeTag(startedEventAt, texts)),
         },
       ],
     })}
-    !${instances.length > 0 ? '' : html`<p>No worker is alive.</p>`}
+    !${instances.length > 0 ? '' : html`<p>${t.noWorkerAlive}</p>`}
   </section>`
 }
 
 /** An instance's consumers of a promotion in words. */
-export function consumersText(consumers: PromotionInstanceView['consumers']): { slots: string; state: string } {
-  if (consumers === null) return { slots: '–', state: 'no consumers' }
-  return { slots: `${consumers.slotsInUse} of ${consumers.slots}`, state: consumers.isPaused ? 'paused' : 'running' }
+export function consumersText(
+  consumers: PromotionInstanceView['consumers'],
+  { promotion }: Texts,
+): { slots: string; state: string } {
+  if (consumers === null) return { slots: '–', state: promotion.noConsumers }
+  return {
+    slots: promotion.usedOf(consumers.slotsInUse, consumers.slots),
+    state: consumers.isPaused ? promotion.consumersPaused : promotion.consumersRunning,
+  }
 }
 
-function failureList(id: string, failures: readonly GiftRecord[]): string {
+function failureList(
+  id: string,
+  { failures, skipped }: Pick<PromotionPageView, 'failures' | 'skipped'>,
+  texts: Texts,
+): string {
+  const { promotion: t, gift, frame } = texts
   const links = (['UNKNOWN', 'FAILED', 'RETRYING'] as const).map(
-    status => html`<a href="/promotions/${id}/gifts?status=${status}">All ${status}</a>`,
+    status => html`<a href="/promotions/${id}/gifts?status=${status}">${t.allOf(gift.states[status])}</a>`,
   )
+  const none = html`<p>${failures === undefined ? frame.notRead : t.noFailures}</p>`
   return html`<section class="card" aria-labelledby="failures-title">
-    <h2 id="failures-title">Failures</h2>
-    !${failures.length > 0 ? giftTable(failures, 'failures-title') : html`<p>None is FAILED or UNKNOWN.</p>`}
-    <p class="links">!${links} <a href="/promotions/${id}/gifts">All gifts</a> <a href="/promotions/${id}/dead-letters">Dead letters</a></p>
+    <h2 id="failures-title">${t.failures}</h2>
+    !${failures !== undefined && failures.length > 0 ? giftTable(failures, { labelledBy: 'failures-title' }, texts) : none}
+    !${skipped === undefined || skipped === 0 ? '' : html`<p><a href="/promotions/${id}/rejected">${t.notTaken(skipped)}</a></p>`}
+    <p class="links">!${links} <a href="/promotions/${id}/gifts">${t.allGifts}</a> <a href="/promotions/${id}/dead-letters">${texts.letters.title}</a></p>
   </section>`
 }
 
-function giftSearch(id: string, type: string): string {
+function giftSearch(id: string, type: string, { promotion: t, gift }: Texts): string {
   return html`<section class="card" aria-labelledby="find-title">
-    <h2 id="find-title">Find a gift</h2>
+    <h2 id="find-title">${t.findGift}</h2>
     <form class="fields" method="get" action="/gifts">
       <input type="hidden" name="type" value="${type}" />
-      <div><label for="target">Target id</label><input id="target" name="targetId" required pattern="[1-9][0-9]{0,18}" inputmode="numeric" /></div>
-      <button type="submit">Find</button>
+      <div><label for="target">${gift.targetId}</label><input id="target" name="targetId" required pattern="[1-9][0-9]{0,18}" inputmode="numeric" /></div>
+      <button type="submit">${t.find}</button>
     </form>
     <form class="fields" method="get" action="/promotions/${id}/gifts">
-      <div><label for="member">Member id</label><input id="member" name="memberId" required pattern="[1-9][0-9]{0,18}" inputmode="numeric" /></div>
-      <button type="submit">List</button>
+      <div><label for="member">${gift.memberId}</label><input id="member" name="memberId" required pattern="[1-9][0-9]{0,18}" inputmode="numeric" /></div>
+      <button type="submit">${t.list}</button>
     </form>
   </section>`
 }

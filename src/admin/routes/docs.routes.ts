@@ -1,7 +1,10 @@
+import { readFile } from 'node:fs/promises'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
 import { jsonSchemaTransform } from 'fastify-type-provider-zod'
+
+const ICON = new URL('../assets/icon.svg', import.meta.url)
 
 /** OpenAPI from the routes' own schemas, and a page to read it. Registered before the routes that it describes. */
 export async function registerDocs(app: FastifyInstance, basePath: string): Promise<void> {
@@ -31,6 +34,8 @@ export async function registerDocs(app: FastifyInstance, basePath: string): Prom
   })
   await app.register(swaggerUi, {
     routePrefix: '/api/docs',
+    // A way back to our pages.
+    logo: { type: 'image/svg+xml', content: await readFile(ICON), href: `${basePath}/`, target: '_self' },
     uiConfig: { docExpansion: 'list', deepLinking: false, validatorUrl: null },
   })
 }

@@ -2,10 +2,14 @@ import { PassThrough } from 'node:stream'
 import type { FastifyPluginAsync } from 'fastify'
 import { id } from '#admin/api-schemas.ts'
 import { toFields } from '#admin/pages/fields.ts'
+import { moneyFields } from '#admin/pages/money-card.ts'
 import { workersText } from '#admin/pages/progress.page.ts'
 import { consumersText } from '#admin/pages/promotion.page.ts'
+import { sharedBottlenecks } from '#admin/pages/promotion-parts.ts'
 import { refusal } from '#admin/problem.ts'
 import type { Sampler, Snapshot } from '#admin/snapshot/sampler.ts'
+import { languageOf } from '#admin/texts/language.ts'
+import { TEXTS, type Texts } from '#admin/texts/texts.ts'
 import { toPromotionInstance } from './promotion.routes.ts'
 
 /** A stream ends after this long; the browser opens it again, and is asked again who it is. */
@@ -24,10 +28,11 @@ export function eventRoutes(sampler: Sampler): FastifyPluginAsync {
       const promotionId = promotion === undefined ? undefined : id.safeParse(promotion)
       if (promotionId?.success === false) throw refusal('UNPROCESSABLE', 'promotion must be an id')
       if (watchers >= MAX_WATCHERS) throw refusal('TOO_MANY_WATCHERS', 'too many pages are open')
+      const texts = TEXTS[languageOf(request)]
       const stream = new PassThrough()
       const send = (snapshot: Snapshot) => {
         if (stream.readableLength > MAX_UNREAD_BYTES) return stream.destroy()
-        return stream.write(textOf(snapshot, promotionId?.data))
+        return stream.write(textOf(snapshot, texts, promotionId?.data))
       }
       watchers += 1
       const unsubscribe = sampler.subscribe(send)
@@ -45,26 +50,37 @@ export function eventRoutes(sampler: Sampler): FastifyPluginAsync {
   }
 }
 
-/** An event as it is sent: built once a snapshot, whoever watches. */
+/** An event as it is sent: built once a snapshot and language, whoever watches. */
 function createEventTexts(sampler: Sampler) {
-  const texts = new WeakMap<Snapshot, Map<string | undefined, string>>()
-  return (snapshot: Snapshot, promotionId: string | undefined): string => {
-    const known = texts.get(snapshot) ?? new Map<string | undefined, string>()
-    texts.set(snapshot, known)
-    const text = known.get(promotionId) ?? `data: ${JSON.stringify(eventOf(snapshot, sampler, promotionId))}\n\n`
-    known.set(promotionId, text)
-    return text
+  const events = new WeakMap<Snapshot, Map<string, string>>()
+  return (snapshot: Snapshot, texts: Texts, promotionId: string | undefined): string => {
+    const known = events.get(snapshot) ?? new Map<string, string>()
+    events.set(snapshot, known)
+    const key = `${texts.language} ${promotionId ?? ''}`
+    const event = known.get(key) ?? `data: ${JSON.stringify(eventOf(snapshot, sampler, texts, promotionId))}\n\n`
+    known.set(key, event)
+    return event
   }
 }
 
-function eventOf({ atMs, promotions, around }: Snapshot, sampler: Sampler, promotionId: string | undefined) {
-  const workers = workersText(around.instances?.length ?? null)
-  if (promotionId === undefined) return { atMs, workers, promotions: promotions.map(toFields) }
+function eventOf(snapshot: Snapshot, sampler: Sampler, texts: Texts, promotionId: string | undefined) {
+  const { atMs, readAtMs, promotions, around } = snapshot
+  const alive = around.instances ?? []
+  const event = {
+    atMs,
+    readAt: readAtMs < atMs ? new Date(readAtMs).toISOString() : null,
+    workers: workersText(around.instances?.length ?? null, texts),
+    money: moneyFields(alive, texts, promotionId),
+  }
+  if (promotionId === undefined) {
+    const fields = promotions.map(view => toFields(view, texts))
+    return { ...event, installation: sharedBottlenecks(promotions, texts), promotions: fields }
+  }
   const promotion = promotions.find(({ id }) => id === promotionId)
-  const instances = (around.instances ?? []).map(instance => {
+  const instances = alive.map(instance => {
     const { consumers } = toPromotionInstance(instance, promotionId)
-    return { instance: instance.instance, ...consumersText(consumers) }
+    return { instance: instance.instance, ...consumersText(consumers, texts) }
   })
   const point = sampler.history(promotionId).at(-1) ?? null
-  return { atMs, workers, promotions: promotion === undefined ? [] : [toFields(promotion)], instances, point }
+  return { ...event, promotions: promotion === undefined ? [] : [toFields(promotion, texts)], instances, point }
 }

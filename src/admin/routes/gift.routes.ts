@@ -1,8 +1,17 @@
 import type { FastifyPluginAsync } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { giftParams, giftSchema, timelineSchema } from '#admin/api-schemas.ts'
+import {
+  attemptsSchema,
+  giftParams,
+  giftSchema,
+  promotionParams,
+  selectedGifts,
+  timelineSchema,
+} from '#admin/api-schemas.ts'
+import { timelineInWords } from '#admin/gift-timeline.ts'
 import type { GiftService } from '#admin/gifts.ts'
+import { TEXTS } from '#admin/texts/texts.ts'
 
 const tags = ['gifts']
 
@@ -16,10 +25,13 @@ export function giftRoutes(gifts: GiftService): FastifyPluginAsync {
           tags,
           summary: 'a gift and its timeline, as far as it is recorded',
           params: giftParams,
-          response: { 200: z.object({ gift: giftSchema, timeline: timelineSchema }) },
+          response: { 200: z.object({ gift: giftSchema, attempts: attemptsSchema, timeline: timelineSchema }) },
         },
       },
-      ({ params: { type, targetId } }) => gifts.look(type, targetId),
+      async ({ params: { type, targetId } }) => {
+        const { gift, attempts, timeline } = await gifts.look(type, targetId)
+        return { gift, attempts, timeline: timelineInWords(timeline, TEXTS.en) }
+      },
     )
     app.post(
       '/api/gifts/:type/:targetId/retry',
@@ -37,6 +49,21 @@ export function giftRoutes(gifts: GiftService): FastifyPluginAsync {
         const { gift } = await gifts.look(type, targetId)
         return reply.code(202).send({ gift })
       },
+    )
+    app.post(
+      '/api/promotions/:id/gifts/retry',
+      {
+        config: { change: 'gifts.retry' },
+        schema: {
+          tags,
+          summary: 'try some UNKNOWN gifts again with the same keys; none is tried when one is SUCCESS or FAILED',
+          params: promotionParams,
+          body: selectedGifts,
+          response: { 202: z.object({ retried: z.number() }) },
+        },
+      },
+      async ({ params, body }, reply) =>
+        reply.code(202).send({ retried: await gifts.retrySelected(params.id, body.targetIds) }),
     )
   }
   return routes as FastifyPluginAsync

@@ -2,16 +2,21 @@ import { randomUUID } from 'node:crypto'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { loginPage } from '#admin/pages/login.page.ts'
+import { contextOf } from '#admin/pages/layout.ts'
+import { type LoginView, loginPage } from '#admin/pages/login.page.ts'
 import { refusal, wantsPage } from '#admin/problem.ts'
 import { MAX_ATTEMPTS, sessionOf } from '#admin/security/authenticate.ts'
 import { isLocalName } from '#admin/security/origin.ts'
 import type { RevokedSessions } from '#admin/security/revoked-sessions.ts'
 import type { Identity, Users } from '#admin/security/users.ts'
+import { LANGUAGES } from '#admin/texts/format.ts'
+import { chooseLanguage } from '#admin/texts/language.ts'
 
 export interface LoginDeps {
   users: Users
   revoked: RevokedSessions
+  /** Before our own paths in a browser. */
+  basePath: string
 }
 
 const credentials = z.object({
@@ -29,12 +34,20 @@ const isForm = (request: FastifyRequest) =>
   request.headers['content-type']?.startsWith('application/x-www-form') === true
 
 /** `POST /login` for pages (a form) and programs (JSON), the session's own state, and the way out. */
-export function loginRoutes({ users, revoked }: LoginDeps): FastifyPluginAsync {
+export function loginRoutes({ users, revoked, basePath }: LoginDeps): FastifyPluginAsync {
   const routes: FastifyPluginAsyncZod = async app => {
     app.get('/login', { config: { isOpen: true } }, async (request, reply) => {
       if (request.identity !== undefined) return reply.redirect('/', 303)
       const { next } = request.query as { next?: unknown }
-      return sendLogin(reply, 200, { next: localPath(typeof next === 'string' ? next : undefined) })
+      return sendLogin(request, reply, 200, { next: localPath(typeof next === 'string' ? next : undefined) })
+    })
+
+    // Open, as the login is: it changes nothing but what this browser reads, and its links stand on the login's page.
+    app.get('/login/language', { config: { isOpen: true }, schema: { hide: true } }, (request, reply) => {
+      const { to, next } = request.query as { to?: unknown; next?: unknown }
+      const language = LANGUAGES.find(known => known === to)
+      if (language !== undefined) chooseLanguage(request, reply, { language, path: basePath || '/' })
+      return reply.redirect(localPath(typeof next === 'string' ? next : undefined), 303)
     })
 
     app.post(
@@ -53,7 +66,7 @@ export function loginRoutes({ users, revoked }: LoginDeps): FastifyPluginAsync {
         request.log.info({ user: users.find(user)?.name ?? 'unknown', isRight: identity !== undefined }, 'login')
         if (identity === undefined) {
           if (isForm(request)) {
-            return sendLogin(reply, 401, { next: localPath(next), complaint: 'Wrong user or password.', user })
+            return sendLogin(request, reply, 401, { next: localPath(next), isRefused: true, user })
           }
           throw refusal('UNAUTHENTICATED', 'wrong user or password')
         }
@@ -87,6 +100,7 @@ function openSession(request: FastifyRequest, reply: FastifyReply, identity: Ide
   return reply.generateCsrf()
 }
 
-function sendLogin(reply: FastifyReply, status: number, view: Parameters<typeof loginPage>[0]): FastifyReply {
-  return reply.code(status).type('text/html; charset=utf-8').serializer(String).send(loginPage(view))
+function sendLogin(request: FastifyRequest, reply: FastifyReply, status: number, view: LoginView): FastifyReply {
+  const page = loginPage(view, contextOf(request, reply))
+  return reply.code(status).type('text/html; charset=utf-8').serializer(String).send(page)
 }

@@ -2,19 +2,31 @@ import type { FastifyPluginAsync, FastifyReply } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import type { Kysely } from 'kysely'
 import { z } from 'zod'
-import { giftParams, giftQuery, id, pageQuery, promotionParams, promotionType } from '#admin/api-schemas.ts'
+import {
+  giftParams,
+  giftQuery,
+  id,
+  pageQuery,
+  progressQuery,
+  promotionParams,
+  promotionType,
+} from '#admin/api-schemas.ts'
 import type { GiftService } from '#admin/gifts.ts'
-import { auditPage } from '#admin/pages/audit.page.ts'
+import { auditPage, promotionIdOf } from '#admin/pages/audit.page.ts'
 import { giftPage } from '#admin/pages/gift.page.ts'
 import { giftsPage } from '#admin/pages/gifts.page.ts'
 import { contextOf } from '#admin/pages/layout.ts'
 import { progressPage } from '#admin/pages/progress.page.ts'
 import { promotionPage } from '#admin/pages/promotion.page.ts'
+import { runbookPage } from '#admin/pages/runbook.page.ts'
 import { refusal } from '#admin/problem.ts'
 import type { Sampler } from '#admin/snapshot/sampler.ts'
 import type { ActivityLog } from '#database/activity-log.ts'
 import { listGifts } from '#database/gifts/gift-pages.ts'
 import { listGiftsByPlace } from '#database/gifts/gift-places.ts'
+import { countSkipped } from '#database/gifts/gift-sums.ts'
+import { promotionNames } from '#database/promotions/promotion-names.ts'
+import { PROMOTION_TYPES } from '#queues/gift-types.ts'
 import { toPromotionInstance } from './promotion.routes.ts'
 
 export interface PageRoutesDeps {
@@ -30,6 +42,13 @@ const schema = { hide: true }
 const sendPage = (reply: FastifyReply, page: string) =>
   reply.type('text/html; charset=utf-8').serializer(String).send(page)
 
+/** A key as the Money API knows it. */
+const GIFT_KEY = new RegExp(`^(${PROMOTION_TYPES.join('|')}):([1-9][0-9]{0,18})$`)
+
+/** A form sends empty fields too. */
+const filledOf = <Schema extends z.ZodType>(schema: Schema) =>
+  z.preprocess(query => Object.fromEntries(Object.entries(query as object).filter(([, value]) => value !== '')), schema)
+
 /** What people look at: rendered here, kept live by a small script. */
 export function pageRoutes({ kysely, sampler, gifts, activityLog }: PageRoutesDeps): FastifyPluginAsync {
   const found = async (promotionId: string) => {
@@ -38,28 +57,32 @@ export function pageRoutes({ kysely, sampler, gifts, activityLog }: PageRoutesDe
     return view
   }
   const routes: FastifyPluginAsyncZod = async app => {
-    app.get('/', { schema }, async (request, reply) =>
-      sendPage(reply, progressPage(await sampler.fresh(), contextOf(request, reply))),
-    )
+    app.get('/', { schema: { ...schema, querystring: filledOf(progressQuery) } }, async (request, reply) => {
+      // A key leads to its gift.
+      const [, type, targetId] = GIFT_KEY.exec(request.query.q ?? '') ?? []
+      if (type !== undefined) return reply.redirect(`/gifts/${type}/${targetId}`, 303)
+      return sendPage(reply, progressPage(await sampler.fresh(), request.query, contextOf(request, reply)))
+    })
     app.get('/promotions/:id', { schema: { ...schema, params: promotionParams } }, async (request, reply) => {
       const promotion = await found(request.params.id)
-      const failures = await listGiftsByPlace(kysely, promotion, {
-        statuses: ['UNKNOWN', 'FAILED'],
-        offset: 0,
-        limit: MAX_FAILURES_SHOWN,
-      })
-      const alive = (await sampler.fresh()).around.instances ?? []
+      const snapshot = await sampler.fresh()
+      const query = { statuses: ['UNKNOWN', 'FAILED'], offset: 0, limit: MAX_FAILURES_SHOWN } as const
+      // With PostgreSQL away the page keeps what was read before, and says so.
+      const isAway = snapshot.around.databaseMs === undefined
+      const [failures, skipped] = isAway
+        ? []
+        : await Promise.all([listGiftsByPlace(kysely, promotion, query), countSkipped(kysely, promotion.id)])
+      const notTaken = skipped && Object.values(skipped).reduce((sum, count) => sum + count, 0)
+      const alive = snapshot.around.instances ?? []
       const instances = alive.map(instance => toPromotionInstance(instance, promotion.id))
-      return sendPage(reply, promotionPage({ promotion, instances, failures }, contextOf(request, reply)))
+      return sendPage(
+        reply,
+        promotionPage({ promotion, snapshot, instances, failures, skipped: notTaken }, contextOf(request, reply)),
+      )
     })
-    // A form sends empty fields too.
-    const filled = z.preprocess(
-      query => Object.fromEntries(Object.entries(query as object).filter(([, value]) => value !== '')),
-      giftQuery,
-    )
     app.get(
       '/promotions/:id/gifts',
-      { schema: { ...schema, params: promotionParams, querystring: filled } },
+      { schema: { ...schema, params: promotionParams, querystring: filledOf(giftQuery) } },
       async (request, reply) => {
         const promotion = await found(request.params.id)
         const { cursor = '0', limit, ...filters } = request.query
@@ -76,11 +99,16 @@ export function pageRoutes({ kysely, sampler, gifts, activityLog }: PageRoutesDe
       const { type, targetId } = request.params
       return sendPage(reply, giftPage(await gifts.look(type, targetId), contextOf(request, reply)))
     })
+    app.get('/runbook', { schema }, (request, reply) => sendPage(reply, runbookPage(contextOf(request, reply))))
     app.get('/audit', { schema: { ...schema, querystring: pageQuery } }, async (request, reply) => {
       const { cursor, limit } = request.query
       const changes = await activityLog.list({ beforeId: cursor, limit })
       const nextCursor = changes.length === limit ? (changes.at(-1)?.id ?? null) : null
-      return sendPage(reply, auditPage({ changes, nextCursor }, contextOf(request, reply)))
+      const names = await promotionNames(
+        kysely,
+        changes.flatMap(change => promotionIdOf(change) ?? []),
+      )
+      return sendPage(reply, auditPage({ changes, names, nextCursor }, contextOf(request, reply)))
     })
   }
   return routes as FastifyPluginAsync

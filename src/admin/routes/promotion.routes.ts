@@ -6,6 +6,7 @@ import {
   concurrencyBody,
   giftQuery,
   giftSchema,
+  historyQuery,
   historySchema,
   instanceSchema,
   newPromotion,
@@ -16,8 +17,11 @@ import {
 } from '#admin/api-schemas.ts'
 import type { ApiOperations } from '#admin/operations.ts'
 import { refusal } from '#admin/problem.ts'
+import { bottleneckInWords } from '#admin/snapshot/bottleneck.ts'
 import type { PromotionView, Sampler } from '#admin/snapshot/sampler.ts'
+import { TEXTS } from '#admin/texts/texts.ts'
 import { listGifts } from '#database/gifts/gift-pages.ts'
+import { readMinutePoints } from '#database/promotions/minute-samples.ts'
 import type { PromotionRepository } from '#database/promotions/promotions.ts'
 import type { InstanceRecord } from '#promotion/consumers/instances.ts'
 
@@ -60,28 +64,29 @@ export function promotionRoutes(deps: PromotionRoutesDeps): FastifyPluginAsync {
   return routes as FastifyPluginAsync
 }
 
-function readPromotions(app: App, { sampler }: PromotionRoutesDeps, found: Finder): void {
+function readPromotions(app: App, { kysely, sampler }: PromotionRoutesDeps, found: Finder): void {
   const list = z.object({ promotions: z.array(promotionSchema), nextCursor: z.string().nullable() })
   app.get(
     '/api/promotions',
     { schema: { tags, summary: 'promotions by id', querystring: pageQuery, response: { 200: list } } },
     async ({ query: { cursor = '0', limit } }) => {
       const page = await sampler.page(cursor, limit)
-      return { promotions: page, nextCursor: page.length === limit ? (page.at(-1)?.id ?? null) : null }
+      return { promotions: page.map(inWords), nextCursor: page.length === limit ? (page.at(-1)?.id ?? null) : null }
     },
   )
   app.get(
     '/api/promotions/:id',
     { schema: { tags, summary: 'one promotion', params: promotionParams, response: { 200: promotionSchema } } },
-    ({ params }) => found(params.id),
+    async ({ params }) => inWords(await found(params.id)),
   )
-  const summary = 'its rate and latency over the last ten minutes, as this process saw them'
+  const summary =
+    'its rate and latency: of the last ten minutes as this process saw them, or of its whole life by the minute'
   app.get(
     '/api/promotions/:id/history',
-    { schema: { tags, summary, params: promotionParams, response: { 200: historySchema } } },
-    async ({ params }) => {
+    { schema: { tags, summary, params: promotionParams, querystring: historyQuery, response: { 200: historySchema } } },
+    async ({ params, query }) => {
       await found(params.id)
-      return [...sampler.history(params.id)]
+      return query.span === 'life' ? readMinutePoints(kysely, params.id) : [...sampler.history(params.id)]
     },
   )
 }
@@ -131,7 +136,7 @@ function changePromotions(app: App, deps: PromotionRoutesDeps, found: Finder): v
     async ({ body }, reply) => {
       await promotions.create(body)
       await sampler.renewed(body.id)
-      return reply.code(201).send(await found(body.id))
+      return reply.code(201).send(inWords(await found(body.id)))
     },
   )
   for (const [name, summary] of OPERATIONS) {
@@ -143,7 +148,7 @@ function changePromotions(app: App, deps: PromotionRoutesDeps, found: Finder): v
       },
       async ({ params }) => {
         const { promotion: _, ...result } = await operations[name](params.id)
-        return { promotion: await sampler.renewed(params.id), result }
+        return { promotion: changedInWords(await sampler.renewed(params.id)), result }
       },
     )
   }
@@ -161,7 +166,16 @@ function changePromotions(app: App, deps: PromotionRoutesDeps, found: Finder): v
     },
     async ({ params, body }) => {
       if (!(await promotions.setConsumers(params.id, body.consumersPerInstance))) await found(params.id)
-      return { promotion: await sampler.renewed(params.id), result: null }
+      return { promotion: changedInWords(await sampler.renewed(params.id)), result: null }
     },
   )
+}
+
+/** Programs are answered in English. */
+function inWords(view: PromotionView) {
+  return { ...view, bottlenecks: view.bottlenecks.map(bottleneck => bottleneckInWords(bottleneck, TEXTS.en)) }
+}
+
+function changedInWords(view: PromotionView | undefined) {
+  return view === undefined ? undefined : inWords(view)
 }

@@ -13,15 +13,18 @@ export function remembered<T>(maxAgeMs: number, ask: () => Promise<T>) {
   let answer: T | undefined
   let askedAtMs = Number.NEGATIVE_INFINITY
   let underWay: Promise<void> | undefined
+  let hasFailed = false
   const renew = () => {
     if (performance.now() - askedAtMs < maxAgeMs || underWay !== undefined) return underWay
     underWay = within(ask(), ANSWER_WITHIN_MS, late)
       .then(
         value => {
           answer = value
+          hasFailed = false
         },
         () => {
           answer = undefined
+          hasFailed = true
         },
       )
       .finally(() => {
@@ -39,5 +42,7 @@ export function remembered<T>(maxAgeMs: number, ask: () => Promise<T>) {
     void renew()
     return answer
   }
+  /** Its last answer was an error, or none. */
+  get.hasFailed = () => hasFailed
   return get
 }

@@ -1,18 +1,15 @@
-import type { Kysely } from 'kysely'
-import { answerOr } from '#admin/answer-or.ts'
 import { type PromotionProgress, readProgress } from '#database/promotions/progress.ts'
-import type { InstanceRecord } from '#promotion/consumers/instances.ts'
-import { byGiftType, PROMOTION_TYPES, type PromotionType } from '#queues/gift-types.ts'
 import { errorLine, toError } from '#runtime/errors.ts'
-import type { Logger } from '#runtime/logger.ts'
 import { type Service, service } from '#runtime/service.ts'
 import { singleFlight } from '#runtime/single-flight.ts'
-import { type Bottleneck, bottlenecks, type Surroundings, slotsOf } from './bottleneck.ts'
+import { bottlenecks, type Surroundings, slotsOf } from './bottleneck.ts'
+import type { Bottleneck } from './cause.ts'
 import { createPromotionHistory, type HistoryPoint } from './history.ts'
+import { createMinuteSamples } from './minutes.ts'
+import { createObserver, type ObserverDeps } from './observer.ts'
 import type { Estimate } from './rate.ts'
-import { remembered } from './remembered.ts'
 import { createSince } from './since.ts'
-import type { StreamCount, StreamCounter } from './streams.ts'
+import type { StreamCount } from './streams.ts'
 
 /** A promotion as everybody sees it: pages, API and board. */
 export interface PromotionView extends PromotionProgress, Estimate {
@@ -31,8 +28,10 @@ export interface PromotionView extends PromotionProgress, Estimate {
 }
 
 export interface Snapshot {
-  /** ms since the epoch; the promotions are as of then. */
+  /** ms since the epoch. */
   atMs: number
+  /** When PostgreSQL was last read: the promotions are as of then. */
+  readAtMs: number
   promotions: PromotionView[]
   around: Surroundings
 }
@@ -52,34 +51,17 @@ export interface Sampler extends Service {
   subscribe(listener: (snapshot: Snapshot) => void): () => void
 }
 
-export interface SamplerDeps {
-  kysely: Kysely<unknown>
-  streams: StreamCounter
-  listInstances(): Promise<InstanceRecord[]>
-  kafkaLag(type: PromotionType): Promise<number>
-  /** Does any listener read the topic of these gifts? */
-  hasListener(type: PromotionType): Promise<boolean>
-  retriesPaused(): Promise<boolean>
-  logger: Logger
-}
-
 const MAX_AGE_MS = 1000
 /** While nobody looks, only rates are kept going. */
 const IDLE_INTERVAL_MS = 5000
 const WATCHED_FOR_MS = 30_000
-/** Workers report every two seconds. */
-const INSTANCES_MAX_AGE_MS = 2000
-const KAFKA_MAX_AGE_MS = 5000
-const LISTENERS_MAX_AGE_MS = 2000
-/** A Redis that hangs must not keep the rest of the picture waiting. */
-const STREAMS_WITHIN_MS = 1000
-
 /** Looks at the installation once a second for everybody who watches, and remembers enough for rates and plots. */
-export function createSampler(deps: SamplerDeps): Sampler {
+export function createSampler(deps: ObserverDeps): Sampler {
   const history = createPromotionHistory()
   const listeners = new Set<(snapshot: Snapshot) => void>()
   const observe = createObserver(deps)
   const since = createSince()
+  const minutes = createMinuteSamples(deps)
   let latest: Snapshot | undefined
   let watchedAtMs = Number.NEGATIVE_INFINITY
   let timer: NodeJS.Timeout | undefined
@@ -87,11 +69,14 @@ export function createSampler(deps: SamplerDeps): Sampler {
 
   const take = async (): Promise<Snapshot> => {
     const { promotions, around, counts } = await observe(latest?.promotions ?? [])
+    const nowMs = Date.now()
+    const readAtMs = around.databaseMs === undefined ? (latest?.readAtMs ?? nowMs) : nowMs
     const views = promotions.map(promotion => {
       const view = since(viewOf(promotion, around, counts.get(promotion.id)))
       return { ...view, ...history.add(view, performance.now()) }
     })
-    latest = { atMs: Date.now(), promotions: views, around }
+    latest = { atMs: nowMs, readAtMs, promotions: views, around }
+    if (around.databaseMs !== undefined) void minutes.add(views, nowMs)
     for (const listener of listeners) listener(latest)
     return latest
   }
@@ -144,61 +129,6 @@ export function createSampler(deps: SamplerDeps): Sampler {
       listeners.add(listener)
       return () => listeners.delete(listener)
     },
-  }
-}
-
-type Counts = ReadonlyMap<string, StreamCount>
-
-/** One look at PostgreSQL, Redis and Kafka. What does not answer is undefined; `previous` stands in for PostgreSQL. */
-function createObserver(deps: SamplerDeps) {
-  const instances = remembered(INSTANCES_MAX_AGE_MS, deps.listInstances)
-  const retriesPaused = remembered(INSTANCES_MAX_AGE_MS, deps.retriesPaused)
-  const listeners = remembered(LISTENERS_MAX_AGE_MS, async () => {
-    const found = byGiftType(() => true)
-    await Promise.all(
-      PROMOTION_TYPES.map(async type => {
-        found[type] = await deps.hasListener(type)
-      }),
-    )
-    return found
-  })
-  const kafkaLag = remembered(KAFKA_MAX_AGE_MS, async () => {
-    const lags = byGiftType(() => 0)
-    await Promise.all(
-      PROMOTION_TYPES.map(async type => {
-        lags[type] = await deps.kafkaLag(type)
-      }),
-    )
-    return lags
-  })
-  return async (previous: readonly PromotionProgress[]) => {
-    const startedAt = performance.now()
-    const [read, seen, lag, hasListener, areRetriesPaused] = await Promise.all([
-      readProgress(deps.kysely, 'watched').then(
-        promotions => ({ promotions, databaseMs: performance.now() - startedAt }),
-        (error: unknown) => {
-          deps.logger.warn({ err: toError(error) }, `progress cannot be read: ${errorLine(error)}`)
-          return { promotions: previous, databaseMs: undefined }
-        },
-      ),
-      instances(),
-      kafkaLag.soon(),
-      listeners.soon(),
-      retriesPaused(),
-    ])
-    const counts =
-      seen === undefined
-        ? undefined
-        : await answerOr<Counts | undefined>(deps.streams.read(read.promotions), undefined, STREAMS_WITHIN_MS)
-    const around: Surroundings = {
-      instances: seen,
-      streamsAnswer: counts !== undefined,
-      databaseMs: read.databaseMs,
-      kafkaLag: lag,
-      hasListener,
-      retriesPaused: areRetriesPaused ?? false,
-    }
-    return { promotions: read.promotions, around, counts: counts ?? new Map<string, StreamCount>() }
   }
 }
 

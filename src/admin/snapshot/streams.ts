@@ -44,6 +44,8 @@ export function createStreamCounter(deps: PromotionQueueDeps): StreamCounter {
       const busyIds = new Set(busy.map(({ id }) => id))
       for (const id of known.keys()) if (!busyIds.has(id)) known.delete(id)
       const oldest = busy.toSorted(({ id: one }, { id: other }) => readAt(known, one) - readAt(known, other))
+      // With nothing to ask it is asked whether it answers: new gifts want it.
+      if (oldest.length === 0) await deps.connection.client.exists(deps.streams.VOUCHER.streamKey('0'))
       await Promise.all(oldest.slice(0, MAX_READ).map(readOne))
       return known
     },

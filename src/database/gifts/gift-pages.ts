@@ -39,6 +39,7 @@ export interface GiftQuery {
   status?: ProcessStatus | undefined
   memberId?: string | undefined
   errorCode?: string | undefined
+  partitionKey?: string | undefined
   afterId: string
   limit: number
 }
@@ -62,7 +63,8 @@ export async function listGifts(
   promotion: Pick<Promotion, 'id' | 'type'>,
   query: GiftQuery,
 ): Promise<GiftPage> {
-  const isFiltered = query.memberId !== undefined || query.errorCode !== undefined || query.status !== undefined
+  const { memberId, errorCode, partitionKey, status } = query
+  const isFiltered = [memberId, errorCode, partitionKey, status].some(wanted => wanted !== undefined)
   const gifts: GiftRecord[] = []
   let { afterId } = query
   let left = isFiltered ? MAX_LOOKED_AT : query.limit
@@ -116,10 +118,11 @@ function source(promotionId: string, type: PromotionType, { status, afterId }: G
     order by ${inRowOrder('asc', 'e.gift_id', 'e.promotion_id')}`
 }
 
-function filter({ status, memberId, errorCode }: GiftQuery): RawBuilder<unknown> {
+function filter({ status, memberId, errorCode, partitionKey }: GiftQuery): RawBuilder<unknown> {
   return sql`((${status ?? null}::text is null or r.process_status = ${status ?? null}::text)
     and (${memberId ?? null}::bigint is null or r.member_id = ${memberId ?? null}::bigint)
-    and (${errorCode ?? null}::text is null or r.error_code = ${errorCode ?? null}::text))`
+    and (${errorCode ?? null}::text is null or r.error_code = ${errorCode ?? null}::text)
+    and (${partitionKey ?? null}::text is null or r.partition_key = ${partitionKey ?? null}::text))`
 }
 
 function record({ isWanted: _isWanted, place: _place, rank: _rank, ...gift }: LookedAt): GiftRecord {

@@ -24,11 +24,16 @@ export interface Promotion {
   /** Most gifts, and most of their sum in minor units, that it takes; `0` or missing = no ceiling. Exact digits. */
   maxGiftCount?: string
   maxTotalAmount?: string
+  /** By when it should be done; ISO 8601. Nothing ends by it: pages tell who is late. */
+  deadlineAt?: string | null
 }
 
 export type ResumedPromotion = Pick<Promotion, 'id' | 'type'> & { resumedForMs: number }
 
-export type NewPromotion = Pick<Promotion, 'id' | 'name' | 'type' | 'totalCount' | 'maxGiftCount' | 'maxTotalAmount'>
+export type NewPromotion = Pick<
+  Promotion,
+  'id' | 'name' | 'type' | 'totalCount' | 'maxGiftCount' | 'maxTotalAmount' | 'deadlineAt'
+>
 
 /** The promotions' rows. `status` changes only by compare-and-set. */
 export interface PromotionRepository {
@@ -145,12 +150,11 @@ async function listResumed(kysely: Kysely<unknown>, withinMs: number): Promise<R
 }
 
 async function createPromotion(kysely: Kysely<unknown>, promotion: NewPromotion): Promise<void> {
-  const { id, name, type, totalCount, maxGiftCount = '0', maxTotalAmount = '0' } = promotion
+  const { id, name, type, totalCount, maxGiftCount = '0', maxTotalAmount = '0', deadlineAt = null } = promotion
   const { rows } = await sql`
-    insert into campaign_promotion (id, name, type, total_count, max_gift_count, max_total_amount)
-    values (${id}::bigint, ${name}, ${type}, ${totalCount}::bigint, ${maxGiftCount}::bigint, ${maxTotalAmount}::bigint) on conflict (id) do nothing returning id`.execute(
-    kysely,
-  )
+    insert into campaign_promotion (id, name, type, total_count, max_gift_count, max_total_amount, deadline_at)
+    values (${id}::bigint, ${name}, ${type}, ${totalCount}::bigint, ${maxGiftCount}::bigint, ${maxTotalAmount}::bigint,
+      ${deadlineAt}::timestamptz) on conflict (id) do nothing returning id`.execute(kysely)
   if (rows.length === 0) throw new CodedError('PROMOTION_EXISTS', `promotion ${id} exists already`)
 }
 

@@ -20,6 +20,7 @@ const OPEN = new Set([
   'GET /ready',
   'GET /login',
   'POST /login',
+  'GET /login/language',
   'GET /login/style.css',
   'GET /login/icon.svg',
 ])

@@ -1,9 +1,10 @@
 import { describe, expect, test } from '@jest/globals'
 import { withoutInline } from '#admin/board/page.ts'
-import { giftTimeline } from '#admin/gift-timeline.ts'
+import { giftTimeline, timelineInWords } from '#admin/gift-timeline.ts'
 import { giftPage } from '#admin/pages/gift.page.ts'
 import { isForeign, isLocalName } from '#admin/security/origin.ts'
 import { createUsers } from '#admin/security/users.ts'
+import { TEXTS } from '#admin/texts/texts.ts'
 import type { GiftRecord } from '#database/gifts/gift-pages.ts'
 import { createPromotionStartedHooks } from '#promotion/consumers/started-hooks.ts'
 import type { Logger } from '#runtime/logger.ts'
@@ -140,7 +141,7 @@ describe('a gift’s way', () => {
     const entry = { id: '1795255200500-0', consumer: 'c', idleMs: 2000, deliveries: 2 }
     const way = giftTimeline(gift(), { entry, searched: 'part' })
     expect(way[2]).toMatchObject({ state: 'done', at: new Date(1795255200500).toISOString() })
-    expect(way[3]?.text).toBe('delivered 2 times; leased by c, renewed 2 s ago')
+    expect(timelineInWords(way, TEXTS.en)[3]?.text).toBe('delivered 2 times; leased by c, last renewed 2 s ago')
   })
 
   test('paid: what is not recorded is said', () => {
@@ -158,10 +159,8 @@ describe('a gift’s way', () => {
 
   test('retrying: the job that is to come', () => {
     const job = { state: 'delayed', dueAt: '2026-11-21T10:05:00.000Z', attemptsMade: 1, failedReason: null }
-    const way = giftTimeline(gift({ processStatus: 'RETRYING', attempts: 2, errorCode: 'HTTP_503' }), {
-      searched: 'all',
-      job,
-    })
+    const row = gift({ processStatus: 'RETRYING', attempts: 2, errorCode: 'HTTP_503' })
+    const way = timelineInWords(giftTimeline(row, { searched: 'all', job }), TEXTS.en)
     expect(way[4]?.text).toContain('2 POSTs counted; last error HTTP_503')
     expect(way[4]?.text).toContain('due 2026-11-21T10:05:00.000Z')
   })
@@ -172,8 +171,8 @@ describe('pages', () => {
     const evil = `"><img src=x onerror=alert(1)>`
     const row = gift({ message: evil, partitionKey: evil, errorCode: 'E', errorMessage: evil, moneyKey: evil })
     const page = giftPage(
-      { gift: row, timeline: giftTimeline(row, { searched: 'none' }) },
-      { identity: { name: evil, role: 'operator' }, csrfToken: evil, path: evil },
+      { gift: row, attempts: [], timeline: giftTimeline(row, { searched: 'none' }) },
+      { identity: { name: evil, role: 'operator' }, csrfToken: evil, path: evil, texts: TEXTS.en },
     )
     expect(page).not.toContain('<img')
     expect(page).toContain('&#60;img')

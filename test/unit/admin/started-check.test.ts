@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import type { Bottleneck } from '#admin/snapshot/bottleneck.ts'
+import type { Bottleneck } from '#admin/snapshot/cause.ts'
 import { startedCheck } from '#admin/started-check.ts'
 import { createPromotionStartedHooks } from '#promotion/consumers/started-hooks.ts'
 
@@ -21,9 +21,9 @@ async function linesAfterStart(bottlenecks: Bottleneck[] | undefined): Promise<s
 
 test('a promotion that was started while nothing can be paid is a warning for each reason', async () => {
   const lines = await linesAfterStart([
-    { code: 'no-worker', level: 'bad', text: 'No worker is alive' },
-    { code: 'kafka-lag', level: 'wait', text: 'passes by itself' },
-    { code: 'database-slow', level: 'bad', text: 'PostgreSQL is slow' },
+    { code: 'no-worker', level: 'bad', text: () => 'No worker is alive' },
+    { code: 'kafka-lag', level: 'wait', text: () => 'passes by itself' },
+    { code: 'database-slow', level: 'bad', text: () => 'PostgreSQL is slow' },
   ])
   const begin = 'promotion 42 was started, but its gifts are not paid yet:'
   expect(lines).toEqual([
@@ -32,7 +32,7 @@ test('a promotion that was started while nothing can be paid is a warning for ea
   ])
 })
 
-test.each([[[{ code: 'starting', level: 'wait', text: 'x' }] as Bottleneck[]], [undefined]])(
+test.each([[[{ code: 'starting', level: 'wait', text: () => 'x' }] as Bottleneck[]], [undefined]])(
   'one that only has to wait, or is gone already, is none',
   async bottlenecks => {
     expect(await linesAfterStart(bottlenecks)).toEqual(['info  promotion started through the admin'])

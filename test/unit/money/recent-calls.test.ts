@@ -1,22 +1,23 @@
 import { expect, test } from '@jest/globals'
 import { RecentCalls } from '#money/recent-calls.ts'
 
-test('rate, share, percentiles and the last error of the last ten seconds', () => {
+test('rate, share, percentiles and the last error of the last five seconds', () => {
   let nowMs = 0
   const recent = new RecentCalls(() => nowMs)
   for (let call = 0; call < 98; call++) recent.add('POST', 'charged', 0.05)
   recent.add('POST', 'unsettled', 2, 'HTTP_503')
   recent.add('GET', 'unauthorized', 0.1, 'HTTP_401')
   expect(recent.summary()).toEqual({
-    perSecond: 10,
+    perSecond: 20,
     byMeaning: { charged: 98, unsettled: 1, unauthorized: 1 },
     failedShare: 0.02,
     p50Ms: 50,
+    p90Ms: 50,
     p99Ms: 2000,
     lastError: 'HTTP_401',
   })
-  nowMs = 9_999
-  expect(recent.summary().perSecond).toBe(10)
-  nowMs = 12_000
+  nowMs = 4_999
+  expect(recent.summary().perSecond).toBe(20)
+  nowMs = 6_000
   expect(recent.summary()).toMatchObject({ perSecond: 0, byMeaning: {}, failedShare: 0, p99Ms: 0, lastError: null })
 })

@@ -10,6 +10,7 @@ import { Processes } from './migration-20261130-processes.ts'
 import { ErrorBudget } from './migration-20261201-error-budget.ts'
 import { Seals } from './migration-20261210-seals.ts'
 import { RoomForUpdates } from './migration-20261211-room-for-updates.ts'
+import { Screen } from './migration-20261212-screen.ts'
 
 /** In the order of their names, in which they run. The name of the last one is the version of the schema. */
 export const MIGRATIONS = [
@@ -25,4 +26,5 @@ export const MIGRATIONS = [
   { name: '20261201-error-budget', class: ErrorBudget },
   { name: '20261210-seals', class: Seals },
   { name: '20261211-room-for-updates', class: RoomForUpdates },
+  { name: '20261212-screen', class: Screen },
 ] as const

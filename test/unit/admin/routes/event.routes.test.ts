@@ -14,6 +14,7 @@ afterEach(async () => {
 function snapshotAt(atMs: number, onBuilt: () => void): Snapshot {
   return {
     atMs,
+    readAtMs: atMs,
     around: { instances: [], streamsAnswer: true, databaseMs: 1, kafkaLag: undefined, retriesPaused: false },
     get promotions() {
       onBuilt()

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import { bottlenecks, type Surroundings } from '#admin/snapshot/bottleneck.ts'
+import { bottleneckInWords, bottlenecks, type Surroundings } from '#admin/snapshot/bottleneck.ts'
+import { TEXTS } from '#admin/texts/texts.ts'
 import type { PromotionProgress } from '#database/promotions/progress.ts'
 import type { RecentCallsSummary } from '#money/recent-calls.ts'
 import type { InstanceRecord } from '#promotion/consumers/instances.ts'
@@ -40,6 +41,7 @@ const calling = (more: Partial<RecentCallsSummary>): InstanceRecord =>
       byMeaning: { charged: 100 },
       failedShare: 0,
       p50Ms: 50,
+      p90Ms: 55,
       p99Ms: 60,
       lastError: 'HTTP_503',
       ...more,
@@ -53,6 +55,8 @@ const around = (more: Partial<Surroundings> = {}): Surroundings => ({
   retriesPaused: false,
   ...more,
 })
+const slots = (slots: number, slotsInUse: number, slotsWanted: number) =>
+  ({ promotionId: '42', type: 'VOUCHER', slots, slotsInUse, slotsWanted, isPaused: false }) as const
 const codes = (promotion: PromotionProgress, surroundings: Surroundings) =>
   bottlenecks(promotion, surroundings).map(({ code }) => code)
 
@@ -107,15 +111,53 @@ describe('bottlenecks, told apart', () => {
       around({ instances: [calling({ byMeaning: { charged: 55, unsettled: 45 }, failedShare: 0.45 })] }),
       ['money-failing'],
     ],
-    ['calls are slow', running(), around({ instances: [calling({ p99Ms: 1400 })] }), ['money-slow']],
+    ['a few calls are slow', running(), around({ instances: [calling({ p99Ms: 1400 })] }), ['money-slow']],
+    ['all calls are slow', running(), around({ instances: [calling({ p90Ms: 450, p99Ms: 500 })] }), ['money-slow']],
     [
       'a few calls say nothing',
       running(),
-      around({ instances: [calling({ byMeaning: { unsettled: 10 }, failedShare: 1 })] }),
+      around({ instances: [calling({ byMeaning: { unsettled: 9 }, failedShare: 1 })] }),
       ['none'],
     ],
     ['rate limit', running(), around({ instances: [worker({ rateLimited: true })] }), ['rate-limit']],
-    ['Kafka lag', running(), around({ kafkaLag: { VOUCHER: 5000, POINT: 0 } }), ['kafka-lag']],
+    [
+      'workers that have nothing to do while messages wait',
+      running({ rows: 50, gifts: { ...running().gifts, PENDING: 5 } }),
+      around({ kafkaLag: { VOUCHER: 5000, POINT: 0 } }),
+      ['kafka-lag'],
+    ],
+    [
+      'workers that have more than they can take, whatever waits in Kafka',
+      running({ rows: 60 }),
+      around({ kafkaLag: { VOUCHER: 5000, POINT: 0 } }),
+      ['none'],
+    ],
+    [
+      'Kafka away while gifts are missing',
+      running({ rows: 60 }),
+      around({ kafkaLag: undefined, kafkaAway: true }),
+      ['kafka-away'],
+    ],
+    ['Kafka away, and nothing is missing', running(), around({ kafkaLag: undefined, kafkaAway: true }), ['none']],
+    ['fewer slots than an operator wants', running({ consumersPerInstance: 5 }), around(), ['slots']],
+    [
+      'fewer slots in the process than its total asks for',
+      running(),
+      around({ instances: [worker({ promotions: [slots(5, 5, 50)] })] }),
+      ['slots'],
+    ],
+    [
+      'fewer slots than asked for, and some are free',
+      running(),
+      around({ instances: [worker({ promotions: [slots(5, 3, 50)] })] }),
+      ['none'],
+    ],
+    [
+      'completed is left alone, whatever is away',
+      running({ status: 'COMPLETED' }),
+      around({ databaseMs: undefined, instances: undefined }),
+      ['completed'],
+    ],
     ['the other topic’s lag is not its own', running(), around({ kafkaLag: { VOUCHER: 0, POINT: 5000 } }), ['none']],
     [
       'a worker that has not begun with it',
@@ -153,14 +195,16 @@ describe('bottlenecks, told apart', () => {
 
   test('a failing Money API is told with its share, its last answer and what to do', () => {
     const failing = calling({ byMeaning: { charged: 55, unsettled: 45 }, failedShare: 0.45 })
-    expect(bottlenecks(running(), around({ instances: [failing] }))[0]).toMatchObject({
+    const [first] = bottlenecks(running(), around({ instances: [failing] }))
+    expect(bottleneckInWords(first!, TEXTS.en)).toMatchObject({
       level: 'bad',
-      text: expect.stringMatching(/45 % .* HTTP_503/),
+      text: expect.stringMatching(/45% .* HTTP_503/),
       remedy: expect.stringContaining('Money API'),
     })
+    expect(bottleneckInWords(first!, TEXTS.ko).text).toMatch(/45%.*HTTP_503/)
   })
 
   test('what is as it should be needs no remedy', () => {
-    expect(bottlenecks(running(), around())[0]).not.toHaveProperty('remedy')
+    expect(bottleneckInWords(bottlenecks(running(), around())[0]!, TEXTS.en)).not.toHaveProperty('remedy')
   })
 })

@@ -1,5 +1,4 @@
 import { describe, expect, test } from '@jest/globals'
-import { duration } from '#admin/pages/fields.ts'
 import { estimate, type Sample } from '#admin/snapshot/rate.ts'
 
 const steady = (perSecond: number, seconds: number): Sample[] =>
@@ -35,16 +34,5 @@ describe('rate and time left', () => {
   test('few samples: the range is wide rather than wrong', () => {
     const { eta } = estimate(steady(10, 3), 100)
     expect(eta).toEqual({ likely: 10, soonest: 5, latest: 20 })
-  })
-
-  test.each([
-    [0.2, '1 s'],
-    [59, '59 s'],
-    [61, '1 min 1 s'],
-    [1800, '30 min'],
-    [7200, '2 h 0 min'],
-    [864_000, '10 days'],
-  ])('%s s reads %s', (seconds, text) => {
-    expect(duration(seconds)).toBe(text)
   })
 })

@@ -1,0 +1,116 @@
+import type { FastifyPluginAsync } from 'fastify'
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import type { Kysely } from 'kysely'
+import { z } from 'zod'
+import { MAX_SELECTED, promotionParams as params } from '#admin/api-schemas.ts'
+import type { InvalidMessages } from '#admin/invalid-messages.ts'
+import { contextOf } from '#admin/pages/layout.ts'
+import { rejectedPage } from '#admin/pages/rejected.page.ts'
+import { refusal } from '#admin/problem.ts'
+import type { PromotionView, Sampler } from '#admin/snapshot/sampler.ts'
+import { countSkipped } from '#database/gifts/gift-sums.ts'
+import { findSkipped, listSkipped } from '#database/gifts/skipped-pages.ts'
+import type { EventProviderService } from '#kafka/event-provider.ts'
+import { parseGift } from '#promotion/intake/gift-message.ts'
+import { errorLine } from '#runtime/errors.ts'
+
+export interface RejectedRoutesDeps {
+  kysely: Kysely<unknown>
+  sampler: Pick<Sampler, 'find'>
+  invalid: InvalidMessages
+  events: Pick<EventProviderService, 'publish'>
+}
+
+const PAGE_SIZE = 50
+const MAX_PAGE = 200
+const TAKES_GIFTS = new Set<PromotionView['status']>(['READY', 'IN_PROGRESS', 'PAUSED'])
+
+const tags = ['promotions']
+const pageQuery = z.object({ page: z.coerce.number().int().min(1).max(MAX_PAGE).default(1) })
+const place = z.object({
+  topic: z.string().max(249),
+  partition: z.number().int().min(0).max(1_000_000),
+  offset: z.string().regex(/^\d{1,18}$/, 'must be an offset'),
+})
+const replayBody = z.object({ messages: z.array(place).min(1).max(MAX_SELECTED) })
+const skippedSchema = z.object({
+  counts: z.record(z.string(), z.number()),
+  messages: z.array(place.extend({ targetId: z.string(), reason: z.string(), message: z.string(), at: z.string() })),
+})
+
+/** What became no gift of a promotion, and why; what it did not take may be published again while it takes gifts. */
+export function rejectedRoutes({ kysely, sampler, invalid, events }: RejectedRoutesDeps): FastifyPluginAsync {
+  const found = async (promotionId: string) => {
+    const view = await sampler.find(promotionId)
+    if (view === undefined) throw refusal('PROMOTION_NOT_FOUND', `promotion ${promotionId} does not exist`)
+    return view
+  }
+  const look = async (promotionId: string, page: number) => {
+    const range = { offset: (page - 1) * PAGE_SIZE, limit: PAGE_SIZE }
+    const [counts, skipped] = await Promise.all([
+      countSkipped(kysely, promotionId),
+      listSkipped(kysely, promotionId, range),
+    ])
+    return { counts, skipped }
+  }
+  const routes: FastifyPluginAsyncZod = async app => {
+    app.get(
+      '/promotions/:id/rejected',
+      { schema: { hide: true, params, querystring: pageQuery } },
+      async (request, reply) => {
+        const { id, name, type, status } = await found(request.params.id)
+        const { page } = request.query
+        const [{ counts, skipped }, messages] = await Promise.all([
+          look(id, page),
+          invalid.list().then(
+            all => all.filter(({ promotionId }) => promotionId === id),
+            (error: unknown) => errorLine(error),
+          ),
+        ])
+        const context = contextOf(request, reply)
+        const title = name === '' ? context.texts.promotion.promotion(id) : name
+        const nextPage = skipped.length === PAGE_SIZE && page < MAX_PAGE ? page + 1 : null
+        const canReplay = TAKES_GIFTS.has(status)
+        const view = { promotion: { id, title, type }, counts, skipped, nextPage, invalid: messages, canReplay }
+        return reply.type('text/html; charset=utf-8').serializer(String).send(rejectedPage(view, context))
+      },
+    )
+    const summary = 'messages that it did not take, the newest first, and how many by reason'
+    app.get(
+      '/api/promotions/:id/rejected',
+      { schema: { tags, summary, params, querystring: pageQuery, response: { 200: skippedSchema } } },
+      async ({ params: { id }, query: { page } }) => {
+        await found(id)
+        const { counts, skipped } = await look(id, page)
+        return { counts, messages: skipped }
+      },
+    )
+    app.post(
+      '/api/promotions/:id/rejected/replay',
+      {
+        config: { change: 'rejected.replay' },
+        schema: {
+          tags,
+          summary: 'publish again some messages that it did not take; refused while it takes none',
+          params,
+          body: replayBody,
+          response: { 202: z.object({ published: z.number() }) },
+        },
+      },
+      async ({ params: { id }, body: { messages } }, reply) => {
+        const { status, type } = await found(id)
+        if (!TAKES_GIFTS.has(status))
+          throw refusal('PROMOTION_WRONG_STATE', `promotion ${id} is ${status} and takes no gifts`)
+        const skipped = await findSkipped(kysely, id, messages)
+        await Promise.all(
+          skipped.map(({ topic, message }) => {
+            const parsed = parseGift(type, message)
+            return events.publish({ topic, key: parsed.ok ? parsed.message.partitionKey : id, value: message })
+          }),
+        )
+        return reply.code(202).send({ published: skipped.length })
+      },
+    )
+  }
+  return routes as FastifyPluginAsync
+}

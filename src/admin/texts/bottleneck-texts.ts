@@ -1,0 +1,183 @@
+import { FORMATS, type Language } from './format.ts'
+
+const { en, ko } = FORMATS
+
+/** What slows a promotion down: each cause with its figure, and what to do about it. */
+const english = {
+  title: 'What slows it down',
+  levels: { bad: 'Problem', wait: 'Waiting', good: 'Fine' },
+  since: 'since',
+  runbook: 'Runbook',
+  runbookIntro:
+    'Each cause that a promotion can be slowed down by, as pages, the API (bottlenecks[].code) and logs name it, and what to do.',
+  seeAbove: 'It waits for what stands above',
+  notStarted: 'Not started yet; gifts are taken and wait as rows',
+  paused: 'Paused by an operator',
+  pausedByItself: (reason: string) => `Paused by itself: ${reason}; resume goes on, and counts anew`,
+  stopped: 'Stopped by an operator; start resumes it',
+  completed: 'Completed',
+  completedUnsettled: (gifts: number) =>
+    `Completed, but of ${en.number(gifts)} gifts nobody said whether they were paid`,
+  databaseAway: 'PostgreSQL does not answer: nothing can be paid',
+  databaseSlow: (ms: number) => `PostgreSQL is slow: ${en.number(Math.round(ms))} ms for a small question`,
+  redisAway: 'Redis does not answer: workers get no work',
+  noWorker: 'No worker is alive',
+  noListener: (messages: number) => `No listener is alive for its topic: ${en.number(messages)} messages wait there`,
+  credentialsRefused: 'The Money API refuses our credentials (MONEY_API_TOKEN)',
+  breakerOpen: (reason: string | undefined, open: number, all: number) =>
+    `The Money API gives no usable answer${reason ? ` (${reason})` : ''}: ${en.number(open)} of ${en.number(all)} workers block their calls`,
+  moneyFailing: (share: number, error: string | undefined) =>
+    `${en.percent(share)} of the Money API's calls fail${error ? `, the last with ${error}` : ''}: their gifts are tried again with the same key`,
+  moneySlow: (p90Ms: number, p99Ms: number) =>
+    `The Money API is slow: one call in ten takes ${en.number(p90Ms)} ms or more, one in a hundred ${en.number(p99Ms)} ms (p99)`,
+  kafkaAway: 'Kafka does not answer: no gift comes in',
+  slotsSet: (slots: number, waiting: number, perWorker: number) =>
+    `All ${en.number(slots)} slots are in use and ${en.number(waiting)} gifts wait: an operator gave it ${en.number(perWorker)} in each worker`,
+  slotsFew: (slots: number, waiting: number, wanted: number) =>
+    `All ${en.number(slots)} slots are in use and ${en.number(waiting)} gifts wait: its total asks for ${en.number(wanted)}, WORKER_MAX_IN_FLIGHT leaves no more`,
+  rateLimit: 'Calls wait for MONEY_API_RATE_LIMIT',
+  kafkaLag: (messages: number) => `${en.number(messages)} messages of its topic have not been taken by a listener yet`,
+  retriesPaused: 'The retry queue is paused on the board: nothing is tried again',
+  onlyRetries: (gifts: number) => `${en.number(gifts)} gifts wait for their next attempt; nothing else is left`,
+  allDone: 'All are done; it completes in a moment',
+  allDoneUnsettled: (unknown: number) =>
+    `All are done; ${en.number(unknown)} are UNKNOWN and do not keep it from completing`,
+  waitingForGifts: 'Everything that came is done; more gifts have to come through Kafka',
+  giftsMissing: (missing: number, total: number) =>
+    `Everything that came is done; ${en.number(missing)} of ${en.number(total)} gifts have still to come through Kafka`,
+  startingSoon: 'No worker has begun with it yet',
+  onTheirWay: 'Its gifts are on their way to a worker',
+  running: (used: number, slots: number) => `Nothing, ${en.number(used)} of ${en.number(slots)} slots in use`,
+  atItsLimit: (used: number, slots: number) =>
+    `Nothing: it runs at its limit, ${en.number(used)} of ${en.number(slots)} slots in use`,
+  names: {
+    'not-started': 'Not started',
+    paused: 'Paused',
+    stopped: 'Stopped',
+    'database-away': 'PostgreSQL does not answer',
+    'redis-away': 'Redis does not answer',
+    'no-worker': 'No worker is alive',
+    'credentials-refused': 'The Money API refuses our credentials',
+    'breaker-open': 'The Money API gives no usable answer',
+    'no-listener': 'No listener is alive',
+    'kafka-away': 'Kafka does not answer',
+    'money-failing': 'Calls of the Money API fail',
+    'retries-paused': 'The retry queue is paused',
+    'database-slow': 'PostgreSQL is slow',
+    'rate-limit': 'The rate limit is reached',
+    'money-slow': 'The Money API is slow',
+    slots: 'Too few slots',
+    'kafka-lag': 'Listeners lag behind',
+    unsettled: 'Nobody said whether some were paid',
+  } as Readonly<Record<string, string>>,
+  remedies: {
+    'not-started': 'Start it when its gifts are to be paid.',
+    paused: 'Resume it when the reason is gone.',
+    stopped: 'Start it to go on.',
+    'database-away': 'Look at PostgreSQL and DATABASE_URL; everything goes on by itself when it answers.',
+    'redis-away': 'Look at Redis, REDIS_URL and REDIS_STREAM_URL; nothing is lost, and everything goes on by itself.',
+    'no-worker': 'Start a worker, or look at why the last one ended (its log, its exit code).',
+    'no-listener': 'Start a listener, or look at why the last one ended; the messages stay in Kafka meanwhile.',
+    'credentials-refused': 'Set MONEY_API_TOKEN to one that is valid, then resume the calls.',
+    'breaker-open': 'Look at the Money API; a GET finds out when it is back, and calls go on by themselves.',
+    'money-failing': 'Look at the Money API; if it fails for everybody, the breaker stops the calls by itself.',
+    'money-slow': 'Ask those who run the Money API; fewer slots (WORKER_MAX_IN_FLIGHT) may make it faster.',
+    'rate-limit': 'Raise MONEY_API_RATE_LIMIT if the Money API allows more.',
+    'database-slow': 'Look at PostgreSQL: its load, locks and disk.',
+    'kafka-away': 'Look at Kafka and KAFKA_BROKERS; messages stay there, and listeners go on by themselves.',
+    slots: 'Raise its slots below, raise WORKER_MAX_IN_FLIGHT, or start another worker.',
+    'kafka-lag': 'Add listeners, up to the number of partitions, if it grows.',
+    'retries-paused': 'Resume the retry queue on the board.',
+    unsettled: 'Ask the Money API about them (reconcile), or try them again.',
+  } as Readonly<Record<string, string>>,
+}
+
+const korean: typeof english = {
+  title: '느려지는 원인',
+  levels: { bad: '문제', wait: '대기', good: '정상' },
+  since: '시작:',
+  runbook: '대응 절차',
+  runbookIntro: '프로모션이 느려지는 원인별 대응 방법입니다. 화면, API(bottlenecks[].code), 로그가 같은 이름을 씁니다.',
+  seeAbove: '위에 표시된 원인 때문에 기다립니다',
+  notStarted: '아직 시작하지 않았습니다. 들어온 지급 건은 행으로 저장되어 대기합니다',
+  paused: '운영자가 일시정지했습니다',
+  pausedByItself: reason => `자동으로 일시정지되었습니다: ${reason}. 재개하면 처음부터 다시 집계합니다`,
+  stopped: '운영자가 중지했습니다. 시작하면 이어서 진행합니다',
+  completed: '완료되었습니다',
+  completedUnsettled: gifts => `완료되었지만 ${ko.number(gifts)}건은 지급 여부가 확인되지 않았습니다`,
+  databaseAway: 'PostgreSQL이 응답하지 않아 지급할 수 없습니다',
+  databaseSlow: ms => `PostgreSQL이 느립니다: 작은 조회에 ${ko.number(Math.round(ms))} ms가 걸립니다`,
+  redisAway: 'Redis가 응답하지 않아 워커가 일을 받지 못합니다',
+  noWorker: '실행 중인 워커가 없습니다',
+  noListener: messages => `토픽을 읽는 리스너가 없습니다: 메시지 ${ko.number(messages)}개가 기다립니다`,
+  credentialsRefused: 'Money API가 인증 정보(MONEY_API_TOKEN)를 거부합니다',
+  breakerOpen: (reason, open, all) =>
+    `Money API가 쓸 수 있는 응답을 주지 않습니다${reason ? ` (${reason})` : ''}: 워커 ${ko.number(all)}개 중 ${ko.number(open)}개가 호출을 멈췄습니다`,
+  moneyFailing: (share, error) =>
+    `Money API 호출의 ${ko.percent(share)}가 실패합니다${error ? `(마지막 오류 ${error})` : ''}. 같은 키로 다시 시도합니다`,
+  moneySlow: (p90Ms, p99Ms) =>
+    `Money API가 느립니다: 열 번에 한 번은 ${ko.number(p90Ms)} ms 이상, 백 번에 한 번은 ${ko.number(p99Ms)} ms(p99) 이상 걸립니다`,
+  kafkaAway: 'Kafka가 응답하지 않아 지급 건이 들어오지 않습니다',
+  slotsSet: (slots, waiting, perWorker) =>
+    `슬롯 ${ko.number(slots)}개를 모두 쓰고 있고 ${ko.number(waiting)}건이 기다립니다. 운영자가 워커당 ${ko.number(perWorker)}개로 정했습니다`,
+  slotsFew: (slots, waiting, wanted) =>
+    `슬롯 ${ko.number(slots)}개를 모두 쓰고 있고 ${ko.number(waiting)}건이 기다립니다. 전체 건수에는 ${ko.number(wanted)}개가 필요하지만 WORKER_MAX_IN_FLIGHT가 부족합니다`,
+  rateLimit: '호출이 MONEY_API_RATE_LIMIT 한도를 기다립니다',
+  kafkaLag: messages => `토픽의 메시지 ${ko.number(messages)}개를 리스너가 아직 가져가지 않았습니다`,
+  retriesPaused: '보드에서 재시도 큐가 일시정지되어 재시도하지 않습니다',
+  onlyRetries: gifts => `${ko.number(gifts)}건이 다음 시도를 기다립니다. 그 밖에 남은 것은 없습니다`,
+  allDone: '모두 처리되었습니다. 곧 완료됩니다',
+  allDoneUnsettled: unknown => `모두 처리되었습니다. 결과 미확인 ${ko.number(unknown)}건은 완료를 막지 않습니다`,
+  waitingForGifts: '들어온 것은 모두 처리되었습니다. Kafka로 더 들어와야 합니다',
+  giftsMissing: (missing, total) =>
+    `들어온 것은 모두 처리되었습니다. ${ko.number(total)}건 중 ${ko.number(missing)}건이 Kafka로 더 들어와야 합니다`,
+  startingSoon: '아직 처리를 시작한 워커가 없습니다',
+  onTheirWay: '지급 건이 워커로 가는 중입니다',
+  running: (used, slots) => `없습니다. 슬롯 ${ko.number(slots)}개 중 ${ko.number(used)}개를 쓰고 있습니다`,
+  atItsLimit: (used, slots) =>
+    `없습니다. 최대 속도로 처리 중입니다(슬롯 ${ko.number(slots)}개 중 ${ko.number(used)}개 사용)`,
+  names: {
+    'not-started': '시작하지 않음',
+    paused: '일시정지',
+    stopped: '중지',
+    'database-away': 'PostgreSQL 응답 없음',
+    'redis-away': 'Redis 응답 없음',
+    'no-worker': '실행 중인 워커 없음',
+    'credentials-refused': 'Money API 인증 거부',
+    'breaker-open': 'Money API 장애',
+    'no-listener': '실행 중인 리스너 없음',
+    'kafka-away': 'Kafka 응답 없음',
+    'money-failing': 'Money API 호출 실패',
+    'retries-paused': '재시도 큐 일시정지',
+    'database-slow': 'PostgreSQL 느림',
+    'rate-limit': '호출 한도 도달',
+    'money-slow': 'Money API 느림',
+    slots: '슬롯 부족',
+    'kafka-lag': '리스너 지연',
+    unsettled: '지급 여부 미확인',
+  },
+  remedies: {
+    'not-started': '지급할 때가 되면 시작하세요.',
+    paused: '원인이 해결되면 재개하세요.',
+    stopped: '이어서 진행하려면 시작하세요.',
+    'database-away': 'PostgreSQL과 DATABASE_URL을 확인하세요. 응답이 돌아오면 저절로 이어집니다.',
+    'redis-away':
+      'Redis와 REDIS_URL, REDIS_STREAM_URL을 확인하세요. 잃는 것은 없으며 응답이 돌아오면 저절로 이어집니다.',
+    'no-worker': '워커를 시작하거나, 마지막 워커가 끝난 이유를 로그와 종료 코드로 확인하세요.',
+    'no-listener':
+      '리스너를 시작하거나, 마지막 리스너가 끝난 이유를 확인하세요. 메시지는 그동안 Kafka에 남아 있습니다.',
+    'credentials-refused': 'MONEY_API_TOKEN을 유효한 값으로 바꾼 다음 호출을 재개하세요.',
+    'breaker-open': 'Money API를 확인하세요. GET으로 복구를 확인하면 호출이 저절로 이어집니다.',
+    'money-failing': 'Money API를 확인하세요. 모두 실패하면 차단기가 호출을 스스로 멈춥니다.',
+    'money-slow': 'Money API 담당자에게 문의하세요. 슬롯(WORKER_MAX_IN_FLIGHT)을 줄이면 빨라질 수 있습니다.',
+    'rate-limit': 'Money API가 더 허용한다면 MONEY_API_RATE_LIMIT을 올리세요.',
+    'database-slow': 'PostgreSQL의 부하, 잠금, 디스크를 확인하세요.',
+    'kafka-away': 'Kafka와 KAFKA_BROKERS를 확인하세요. 메시지는 남아 있으며 리스너가 저절로 이어갑니다.',
+    slots: '아래에서 슬롯 수를 늘리거나, WORKER_MAX_IN_FLIGHT를 올리거나, 워커를 추가하세요.',
+    'kafka-lag': '계속 늘어나면 파티션 수까지 리스너를 늘리세요.',
+    'retries-paused': '보드에서 재시도 큐를 재개하세요.',
+    unsettled: 'Money API에 조회(결과 확인)하거나 다시 시도하세요.',
+  },
+}
+
+export const bottleneckTexts: Readonly<Record<Language, typeof english>> = { en: english, ko: korean }

@@ -1,0 +1,88 @@
+import type { SkipReason } from '#database/gifts/gift.ts'
+import { FORMATS, type Language } from './format.ts'
+
+const { en, ko } = FORMATS
+
+/** What a promotion came to. */
+const english = {
+  title: 'Closing report',
+  titleOf: (name: string) => `Closing report of ${name}`,
+  hint: 'Counts and amounts of every row, what was not taken, and what the audit says; made in the background.',
+  make: 'Make the report',
+  again: 'Make it again',
+  madeAt: 'Made',
+  running: 'Under way',
+  steps: { gifts: 'adding up gifts', audit: 'auditing rows and messages' },
+  failed: (reason: string) => `It failed: ${reason}`,
+  json: 'JSON',
+  csv: 'CSV',
+  printHint: 'It can be printed as it stands.',
+  promotion: 'Promotion',
+  expected: 'Expected',
+  rows: 'Rows',
+  difference: 'Difference',
+  notKnown: 'not known',
+  gifts: 'Gifts by state',
+  count: 'Gifts',
+  amount: 'Amount, minor units',
+  rejected: 'Not taken',
+  noneRejected: 'Every message was taken.',
+  reason: 'Reason',
+  reasons: {
+    'promotion-not-found': 'the promotion did not exist',
+    'promotion-type-mismatch': 'the promotion is of another type',
+    'promotion-completed': 'the promotion had completed',
+    'promotion-stopped': 'the promotion was stopped',
+    'over-limit': 'the amount is over the limit',
+    'over-budget': "the promotion's ceiling was reached",
+  } satisfies Record<SkipReason, string> as Readonly<Record<string, string>>,
+  audit: 'Audit',
+  auditOk: 'No discrepancy: messages, rows and counters say the same.',
+  auditBad: (discrepancies: number) =>
+    discrepancies === 1 ? '1 discrepancy was found.' : `${en.number(discrepancies)} discrepancies were found.`,
+  auditIncomplete: (what: string) => `Not everything could be asked: ${what}`,
+  auditHint: 'Charges are not asked for here: promostream audit --charges api does.',
+  kind: 'Kind',
+}
+
+const korean: typeof english = {
+  title: '마감 보고서',
+  titleOf: name => `${name} 마감 보고서`,
+  hint: '모든 행의 건수와 금액, 받지 않은 메시지, 감사 결과입니다. 백그라운드에서 만들어집니다.',
+  make: '보고서 만들기',
+  again: '다시 만들기',
+  madeAt: '작성 시각',
+  running: '작성 중',
+  steps: { gifts: '지급 건 합산', audit: '행과 메시지 감사' },
+  failed: reason => `실패했습니다: ${reason}`,
+  json: 'JSON 내려받기',
+  csv: 'CSV 내려받기',
+  printHint: '이 페이지를 그대로 인쇄할 수 있습니다.',
+  promotion: '프로모션',
+  expected: '예상 건수',
+  rows: '저장된 건수',
+  difference: '차이',
+  notKnown: '알 수 없음',
+  gifts: '상태별 지급 건',
+  count: '건수',
+  amount: '금액(최소 단위)',
+  rejected: '받지 않은 메시지',
+  noneRejected: '모든 메시지를 받았습니다.',
+  reason: '사유',
+  reasons: {
+    'promotion-not-found': '프로모션이 없었음',
+    'promotion-type-mismatch': '프로모션 유형이 다름',
+    'promotion-completed': '이미 완료된 프로모션',
+    'promotion-stopped': '중지된 프로모션',
+    'over-limit': '금액 한도 초과',
+    'over-budget': '프로모션 상한 도달',
+  },
+  audit: '감사',
+  auditOk: '불일치가 없습니다. 메시지, 행, 집계가 서로 일치합니다.',
+  auditBad: discrepancies => `불일치 ${ko.number(discrepancies)}건이 발견되었습니다.`,
+  auditIncomplete: what => `일부는 확인하지 못했습니다: ${what}`,
+  auditHint: '지급 기록(charge)은 여기서 조회하지 않습니다. promostream audit --charges api로 확인하세요.',
+  kind: '종류',
+}
+
+export const reportTexts: Readonly<Record<Language, typeof english>> = { en: english, ko: korean }
