@@ -49,15 +49,17 @@ const MAX_LIMIT = 100
 export class PromotionStreamAdapter extends StreamQueueAdapter {
   readonly #promotion: Pick<Promotion, 'id' | 'type'>
   readonly #deps: StreamAdapterDeps
+  /** A job leads to its gift's page. */
+  override readonly externalJobUrl: NonNullable<StreamQueueAdapter['externalJobUrl']>
 
   constructor(promotion: Pick<Promotion, 'id' | 'type' | 'name'>, deps: StreamAdapterDeps) {
     super(promotionQueue(promotion, deps), {
       displayName: `${promotion.name} ${promotion.id}`.trim(),
       description: `${promotion.type} · ${deps.streams[promotion.type].streamKey(promotion.id)}`,
-      externalJobUrl: ({ id: targetId }) => ({ href: `${deps.basePath}/gifts/${promotion.type}/${targetId}` }),
     })
     this.#promotion = promotion
     this.#deps = deps
+    this.externalJobUrl = ({ id: targetId }) => ({ href: `${deps.basePath}/gifts/${promotion.type}/${targetId}` })
   }
 
   get promotionId(): string {

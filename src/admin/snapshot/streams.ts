@@ -27,6 +27,9 @@ export interface StreamCounter {
 /** A bound on what one look costs Redis, however many promotions run. */
 export const MAX_READ = 6
 
+/** No promotion has this id. */
+const NOBODY = { id: '0', type: 'VOUCHER' } as const
+
 export function createStreamCounter(deps: PromotionQueueDeps): StreamCounter {
   const known = new Map<string, Seen>()
   const readOne = async ({ id, type }: PromotionProgress) => {
@@ -45,7 +48,7 @@ export function createStreamCounter(deps: PromotionQueueDeps): StreamCounter {
       for (const id of known.keys()) if (!busyIds.has(id)) known.delete(id)
       const oldest = busy.toSorted(({ id: one }, { id: other }) => readAt(known, one) - readAt(known, other))
       // With nothing to ask it is asked whether it answers: new gifts want it.
-      if (oldest.length === 0) await deps.connection.client.exists(deps.streams.VOUCHER.streamKey('0'))
+      if (oldest.length === 0) await promotionQueue(NOBODY, deps).pendingSummary()
       await Promise.all(oldest.slice(0, MAX_READ).map(readOne))
       return known
     },
