@@ -17,7 +17,7 @@ export interface GiftLook {
 export interface GiftService {
   /** Throws `GIFT_NOT_FOUND`. */
   look(type: PromotionType, targetId: string): Promise<GiftLook>
-  /** One more attempt of some UNKNOWN gifts of a promotion; answers how many. Throws as `retryUnknown` does. */
+  /** One more attempt of some UNKNOWN gifts of a promotion; returns how many. Throws as `retryUnknown` does. */
   retrySelected(promotionId: string, targetIds: readonly string[]): Promise<number>
   /** One more attempt of an UNKNOWN gift, with the same key. Throws `GIFT_FINAL` or `GIFT_WRONG_STATE`. */
   retry(type: PromotionType, targetId: string): Promise<void>

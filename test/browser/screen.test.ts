@@ -83,6 +83,8 @@ withKafka('the people at the screen', () => {
     report: `/promotions/${ids.ended}/report`,
     activity: '/audit',
     runbook: '/runbook',
+    rejected: `/promotions/${ids.ended}/rejected`,
+    letters: `/promotions/${ids.ended}/dead-letters`,
     nothing: '/?q=no-such-promotion',
     missing: '/promotions/123456789',
   })
@@ -93,13 +95,19 @@ withKafka('the people at the screen', () => {
       const { document, NodeFilter } = globalThis as unknown as {
         document: {
           body: object
-          createTreeWalker(root: object, what: number): { nextNode(): { textContent: string } | null }
+          createTreeWalker(
+            root: object,
+            what: number,
+          ): {
+            nextNode(): { textContent: string; parentElement: { tagName: string } } | null
+          }
         }
         NodeFilter: { SHOW_TEXT: number }
       }
       const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
       const texts: string[] = []
-      for (let node = walker.nextNode(); node !== null; node = walker.nextNode()) texts.push(node.textContent.trim())
+      for (let node = walker.nextNode(); node !== null; node = walker.nextNode())
+        if (node.parentElement.tagName !== 'CODE') texts.push(node.textContent.trim())
       return texts.filter(text => text !== '')
     })
 
@@ -260,6 +268,45 @@ withKafka('the people at the screen', () => {
       'two are tried again',
       async () => (await system.countByStatus(ids.unknown, 'VOUCHER')).UNKNOWN === 1,
     )
+    expect(visitor.faults).toEqual([])
+    await visitor.close()
+  })
+
+  test('what a promotion did not take is seen with reason and place, and published again while it takes gifts', async () => {
+    const [taken] = targetsOf(1)
+    const message = JSON.stringify({
+      ...{ promotionId: ids.running, promotionSummaryId: '1', voucherTargetId: taken },
+      ...{ partitionKey: 'k', memberId: '7', amount: '100' },
+    })
+    await sql`insert into campaign_promotion_skipped (topic, partition, "offset", promotion_id, target_id, reason, message)
+      values (${system.topic('VOUCHER')}, 1, 7, ${ids.running}::bigint, ${taken}::bigint, 'promotion-stopped', ${message})`.execute(
+      system.kysely,
+    )
+    await system.publish('INVALID', [
+      JSON.stringify({
+        ...{ topic: 'x', partition: 0, offset: '3', reason: 'target-conflict' },
+        valueBase64: Buffer.from(`{"promotionId": ${ids.running}}`).toString('base64'),
+      }),
+    ])
+    const visitor = await visit('en')
+    const { page } = visitor
+    await visitor.goto(`/promotions/${ids.running}`)
+    await page.getByRole('link', { name: '1 message was not taken' }).click()
+    await page.getByText('target-conflict').waitFor()
+    await page.getByText('the promotion was stopped').first().waitFor()
+    await page.getByText(`${system.topic('VOUCHER')}, partition 1, offset 7`).waitFor()
+    expect(await visitor.seriousFaults()).toEqual([])
+    await page.screenshot({ path: join(PICTURES, 'rejected.png'), fullPage: true })
+    await page.getByLabel('Select all on this page').check()
+    await Promise.all([
+      page.waitForEvent('load'),
+      page.getByRole('button', { name: 'Publish the selected ones again' }).click(),
+    ])
+    const published = await system.until('it is on its topic', async () => {
+      const records = await system.records('VOUCHER')
+      return records.find(({ voucherTargetId }) => voucherTargetId === taken)
+    })
+    expect(published.promotionId).toBe(ids.running)
     expect(visitor.faults).toEqual([])
     await visitor.close()
   })

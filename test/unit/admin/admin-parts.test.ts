@@ -164,6 +164,13 @@ describe('a gift’s way', () => {
     expect(way[4]?.text).toContain('2 POSTs counted; last error HTTP_503')
     expect(way[4]?.text).toContain('due 2026-11-21T10:05:00.000Z')
   })
+
+  test.each(['SUCCESS', 'FAILED'] as const)('%s: a job that outlives its gift is not told', processStatus => {
+    const job = { state: 'failed', dueAt: null, attemptsMade: 8, failedReason: 'x' }
+    const row = gift({ processStatus, attempts: 2, moneyKey: 'tx-1' })
+    const attempts = giftTimeline(row, { searched: 'none', job })[4]!
+    expect([attempts.state, attempts.text(TEXTS.en)]).toEqual(['done', '2 POSTs counted'])
+  })
 })
 
 describe('pages', () => {
