@@ -8,6 +8,7 @@ import { TEXTS } from '#admin/texts/texts.ts'
 import type { Child } from '#local/demo/children.ts'
 import { adminUsers, PASSWORDS } from '../support/admin-client.ts'
 import { openBrowser, SCHEMES, Visitor, WIDTHS } from '../support/browser.ts'
+import { foreignTexts, seenTexts } from '../support/seen-texts.ts'
 import { kafkaMissing, uniqueId } from '../support/stack-env.ts'
 import { TestSystem, targetsOf } from '../support/system.ts'
 
@@ -89,50 +90,12 @@ withKafka('the people at the screen', () => {
     missing: '/promotions/123456789',
   })
 
-  /** What a reader sees, without names and codes that are the same in every language. */
-  const seenTexts = (visitor: Visitor) =>
-    visitor.page.evaluate(() => {
-      const { document, NodeFilter } = globalThis as unknown as {
-        document: {
-          body: object
-          createTreeWalker(
-            root: object,
-            what: number,
-          ): {
-            nextNode(): { textContent: string; parentElement: { tagName: string } } | null
-          }
-        }
-        NodeFilter: { SHOW_TEXT: number }
-      }
-      const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
-      const texts: string[] = []
-      for (let node = walker.nextNode(); node !== null; node = walker.nextNode())
-        if (node.parentElement.tagName !== 'CODE') texts.push(node.textContent.trim())
-      return texts.filter(text => text !== '')
-    })
-
-  function englishTexts(value: unknown): string[] {
-    if (typeof value === 'string') return /[A-Za-z]{3}/.test(value) ? [value] : []
-    return typeof value === 'object' && value !== null ? Object.values(value).flatMap(englishTexts) : []
-  }
-
-  /** English texts that no Korean page may show. */
-  function foreignTexts(language: keyof typeof LOCALES): Set<string> {
-    if (language === 'en') return new Set()
-    const own = new Set(Object.values(TEXTS.ko).flatMap(englishTexts))
-    return new Set(
-      Object.values(TEXTS.en)
-        .flatMap(englishTexts)
-        .filter(text => !own.has(text)),
-    )
-  }
-
   async function lookAt(visitor: Visitor, path: string, foreign: ReadonlySet<string>) {
     await visitor.goto(path)
     await visitor.page.locator('h1').first().waitFor()
     return {
       lang: await visitor.page.locator('html').getAttribute('lang'),
-      foreign: (await seenTexts(visitor)).filter(text => foreign.has(text)),
+      foreign: (await seenTexts(visitor.page)).filter(text => foreign.has(text)),
       overflow: await visitor.overflow(),
       faults: await visitor.seriousFaults(),
     }
