@@ -38,7 +38,7 @@ describe('the package, packed and installed outside this repository', () => {
         !/^(dist\/.*\.(js|cjs|map|css|svg|d\.ts)|dist\/package\.json|package\.json|README\.md|LICENSE.*)$/.test(file),
     )
     expect(strangers).toEqual([])
-    expect(app.files.filter(file => /test|example|money-simulator/.test(file))).toEqual([])
+    expect(app.files.filter(file => /(^|\/)tests?\/|\.test\.|example|money-simulator/.test(file))).toEqual([])
     expect(app.files).toContain('dist/src/stream/index.js.map')
   })
 
