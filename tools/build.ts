@@ -29,7 +29,11 @@ for await (const file of glob('src/**/*.{cjs,css,svg,js}', { cwd: root }))
 for await (const file of glob('**/*.d.ts', { cwd: join(root, STREAM) }))
   await copyFile(join(root, STREAM, file), join(root, 'dist/src', file))
 await writeFile(join(root, 'dist/package.json'), await builtManifest())
-await copyFile(join(root, 'docs/stream.md'), join(root, 'packages/stream/README.md'))
+const readme = await readFile(join(root, 'docs/stream.md'), 'utf8')
+await writeFile(join(root, 'packages/stream/README.md'), readme.replaceAll('](../examples/', '](examples/'))
+await rm(join(root, 'packages/stream/examples'), { recursive: true, force: true })
+for await (const file of glob('examples/*.ts', { cwd: root }))
+  await put(join(root, 'packages/stream'), file, byItsOwnName)
 await rm(stage, { recursive: true, force: true })
 
 async function build(project: string, outDir: string): Promise<void> {
@@ -56,6 +60,11 @@ function withRelativeImports(text: string, file: string): string {
     const specifier = relative(dirname(file), target)
     return `${before}'${specifier.startsWith('.') ? '' : './'}${specifier}'`
   })
+}
+
+/** An example as a user of the framework alone writes it. */
+function byItsOwnName(text: string): string {
+  return text.replaceAll("'promostream/stream'", "'promostream-stream'")
 }
 
 /** Of files that tsc does not see. */

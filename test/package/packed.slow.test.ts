@@ -1,4 +1,4 @@
-import { copyFile, writeFile } from 'node:fs/promises'
+import { copyFile, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { type InstalledPackage, install, installedMiB, otherNode, pack, removeInstalled } from '../support/packed.ts'
@@ -97,6 +97,16 @@ describe('the framework alone', () => {
     const theirs = (await import(join(ROOT, 'packages/stream/package.json'), { with: { type: 'json' } })).default
     expect(ours.dependencies).toMatchObject(theirs.dependencies)
     expect(theirs.version).toBe(ours.version)
+  })
+
+  test('brings what its README leads to', async () => {
+    expect(app.files).toEqual(expect.arrayContaining(['README.md', 'examples/mails.ts', 'examples/testing.ts']))
+    const installed = join(app.folder, 'node_modules/promostream-stream')
+    const readme = await readFile(join(installed, 'README.md'), 'utf8')
+    const links = [...readme.matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, link = '']) => link)
+    expect(links.filter(link => !app.files.includes(link))).toEqual([])
+    await copyFile(join(installed, 'examples/testing.ts'), join(app.folder, 'testing.ts'))
+    expect(await app.run(process.execPath, ['testing.ts'])).toContain('pass 3')
   })
 
   test('has the Bull-Board adapter, for who brings a Bull-Board', async () => {
