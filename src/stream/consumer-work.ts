@@ -61,7 +61,7 @@ export class ConsumerWork<Fields extends Record<string, string>> {
       settleDeleted: id => this.#acker.add({ id }),
       onFailed: error => {
         // Entries may have been handed to us in a reply that never came.
-        this.recovery.scanOwn()
+        this.recovery.readLost()
         return options.onReadFailed(error)
       },
       onDrained: () => options.announce('drained'),
@@ -96,8 +96,8 @@ export class ConsumerWork<Fields extends Record<string, string>> {
       counter,
       minIdleMs: options.claimMinIdleMs,
       mayInherit: options.isNamed,
-      accept: async (entries, mayHaveRun) => {
-        await this.#leases.accept(entries, mayHaveRun)
+      accept: async (entries, evidenceOf) => {
+        await this.#leases.accept(entries, evidenceOf)
         wake()
       },
       settleDeleted: id => this.#acker.add({ id }),

@@ -5,6 +5,7 @@ import type { DeliveryCounter } from './delivery-counter.ts'
 import { toEntry } from './entry.ts'
 import type { ConsumerGroup, FoundEntry, Renewal } from './group.ts'
 import type { Lease, LeasedEntries } from './leased-entries.ts'
+import type { Evidence } from './recovery.ts'
 import type { StoredDelays } from './stored-delays.ts'
 import type { SuspectLane } from './suspect-lane.ts'
 
@@ -38,7 +39,7 @@ export class Leases<Fields extends Record<string, string>> {
   }
 
   /** Entries that recovery found: leased at once, begun as slots become free. */
-  async accept(found: readonly FoundEntry[], mayHaveRun: (id: string) => boolean): Promise<void> {
+  async accept(found: readonly FoundEntry[], evidenceOf: (id: string) => Evidence): Promise<void> {
     const { leased, stream } = this.#o
     if (found.length === 0) return
     const rest = await this.#o.delays.restOf(found.map(({ id }) => id))
@@ -47,13 +48,15 @@ export class Leases<Fields extends Record<string, string>> {
     const nowMs = performance.now()
     for (const { id, fields, deliveries } of found) {
       // The delivery that brought it here in a reply that we never got is this one.
-      const isFirst = deliveries === 1 && !mayHaveRun(id)
+      const evidence = evidenceOf(id)
+      const isFirst = deliveries === 1 && evidence !== 'ended'
       const badEnds = isFirst ? 0 : deliveries
       const entry = toEntry<Fields>(stream, id, fields ?? [], badEnds + 1)
-      const waits = badEnds > 0 && !isPoison(badEnds + 1, Math.max(2, this.#o.maxDeliveries))
+      const isSuspect = badEnds > 0 || evidence === 'unsure'
+      const waits = isSuspect && !isPoison(badEnds + 1, Math.max(2, this.#o.maxDeliveries))
       const one = leased.add(entry, nowMs, waits ? 'suspect' : 'ready')
       if (one === undefined) continue
-      one.isSuspect = badEnds > 0
+      one.isSuspect = isSuspect
       one.isCounted = isFirst
       const delayMs = rest.get(id)
       if (delayMs === undefined) continue

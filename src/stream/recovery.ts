@@ -3,6 +3,12 @@ import type { DeliveryCounter } from './delivery-counter.ts'
 import type { ConsumerGroup, FoundEntry, Renewal } from './group.ts'
 import type { Lease, LeasedEntries } from './leased-entries.ts'
 
+/**
+ * What is known of the deliveries of an entry that was found: each may be a run that ended badly (`ended`); the only one is
+ * what brought it here, nobody has begun it (`none`); or one of the two (`unsure`), which is proof of nothing.
+ */
+export type Evidence = 'none' | 'unsure' | 'ended'
+
 export interface RecoveryOptions<Fields extends Record<string, string>> {
   group: Pick<ConsumerGroup, 'renew' | 'ownPending' | 'bodies' | 'claim' | 'hasStale' | 'removeDeadConsumers'>
   leased: LeasedEntries<Fields>
@@ -10,11 +16,8 @@ export interface RecoveryOptions<Fields extends Record<string, string>> {
   minIdleMs: number
   /** The consumer's name was given: it may hold entries of the process before. */
   mayInherit: boolean
-  /**
-   * Takes entries in. `mayHaveRun`: each of its deliveries may have been a run that ended badly; otherwise the only
-   * delivery of an entry is the one that brought it here.
-   */
-  accept(entries: readonly FoundEntry[], mayHaveRun: (id: string) => boolean): Promise<void> | void
+  /** Takes entries in. */
+  accept(entries: readonly FoundEntry[], evidenceOf: (id: string) => Evidence): Promise<void> | void
   /** An entry that was deleted while it was pending has nothing to be done: only its acknowledgement is left. */
   settleDeleted(id: string): void
   /** The server says that this one is ours after all. */
@@ -53,6 +56,8 @@ export class Recovery<Fields extends Record<string, string>> {
   #mustScanOwn: boolean
   /** The reply to a claim may have been lost: what is found among our own may have killed its process. */
   #wasClaimLost: boolean
+  /** So may the reply to a read: nobody has begun what that brought. */
+  #wasReadLost = false
   /** Let go of, to be looked for, with nothing but bad ends in the server's count. */
   #hadBadEnds = new Set<string>()
   #hasUnclaimed = false
@@ -81,6 +86,12 @@ export class Recovery<Fields extends Record<string, string>> {
 
   /** Entries may be ours that we do not hold: the server is asked for them. */
   scanOwn(): void {
+    this.#mustScanOwn = true
+  }
+
+  /** The reply to a read did not come: what it may have brought is looked for. */
+  readLost(): void {
+    this.#wasReadLost = true
     this.#mustScanOwn = true
   }
 
@@ -174,11 +185,15 @@ export class Recovery<Fields extends Record<string, string>> {
 
   async #takeOwn(): Promise<void> {
     const { group, leased } = this.#options
-    const wasClaimLost = this.#wasClaimLost
-    const hadBadEnds = this.#hadBadEnds
-    const mayHaveRun = (id: string) => wasClaimLost || hadBadEnds.has(id)
-    // What is let go of from now on is for the next look.
+    const [wasClaimLost, wasReadLost, hadBadEnds] = [this.#wasClaimLost, this.#wasReadLost, this.#hadBadEnds]
+    const evidenceOf = (id: string): Evidence => {
+      if (hadBadEnds.has(id)) return 'ended'
+      if (!wasClaimLost) return 'none'
+      return wasReadLost ? 'unsure' : 'ended'
+    }
+    // What is let go of or lost from now on is for the next look.
     this.#hadBadEnds = new Set()
+    this.#wasReadLost = false
     this.#mustScanOwn = false
     try {
       for (let after = ''; ; ) {
@@ -187,7 +202,7 @@ export class Recovery<Fields extends Record<string, string>> {
         if (missing.length > 0) {
           const bodies = await group.bodies(missing.map(({ id }) => id))
           const entries = missing.map((entry, at) => ({ ...entry, fields: bodies[at]?.[1] ?? null }))
-          await this.#take(entries, mayHaveRun)
+          await this.#take(entries, evidenceOf)
         }
         if (page.length < PAGE) break
         after = page.at(-1)?.id ?? ''
@@ -195,17 +210,18 @@ export class Recovery<Fields extends Record<string, string>> {
       this.#wasClaimLost = false
     } catch (error) {
       this.#mustScanOwn = true
+      this.#wasReadLost ||= wasReadLost
       for (const id of hadBadEnds) this.#hadBadEnds.add(id)
       throw error
     }
   }
 
-  async #take(entries: readonly FoundEntry[], mayHaveRun: (id: string) => boolean): Promise<void> {
+  async #take(entries: readonly FoundEntry[], evidenceOf: (id: string) => Evidence): Promise<void> {
     for (const { id, fields } of entries) if (fields === null) this.#options.settleDeleted(id)
     const alive = entries.filter(({ fields }) => fields !== null)
-    await this.#options.accept(alive, mayHaveRun)
+    await this.#options.accept(alive, evidenceOf)
     // Not accepted: paused meanwhile.
-    for (const { id } of alive) if (mayHaveRun(id) && !this.#options.leased.has(id)) this.#hadBadEnds.add(id)
+    for (const { id } of alive) if (evidenceOf(id) === 'ended' && !this.#options.leased.has(id)) this.#hadBadEnds.add(id)
   }
 
   /**
@@ -253,7 +269,7 @@ export class Recovery<Fields extends Record<string, string>> {
     }
     const alive = news.filter(({ fields }) => fields !== null)
     for (const { id } of alive) onStalled(id)
-    await this.#take(news, () => true)
+    await this.#take(news, () => 'ended')
     return alive.length
   }
 

@@ -120,11 +120,10 @@ export function planOf(seed: number, plants: ReadonlySet<Plant> = new Set()): Pl
 
 /**
  * An entry may come this often before it counts as poison. Nobody dies in a quick world: there nothing may count. Beside a
- * killer one delivery is for dying in company, the last for being alone, and one for replies that went astray: what comes
- * back then may have been claimed from a dead process, and is taken for it.
+ * killer one delivery is for dying in company, and the last for being alone.
  */
 function mostDeliveries(isQuick: boolean, isBesideKiller: boolean, faults: number): number {
   if (isQuick) return 1
-  if (isBesideKiller) return faults > 0 ? 3 : 2
+  if (isBesideKiller) return 2
   return Math.max(2, faults + 1)
 }

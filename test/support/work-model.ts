@@ -24,6 +24,7 @@ export class WorkModel {
   readonly #abort = new AbortController()
   readonly #running: Running[] = []
   readonly #twice: string[] = []
+  readonly #ghosts: string[] = []
   #nowMs = 1_000_000
   #copy: ReturnType<MemoryServer['keys']['snapshot']>
   #losses = 0
@@ -65,7 +66,8 @@ export class WorkModel {
     const nothing = () => undefined
     return new ConsumerWork<Record<string, string>>({
       stream: STREAM,
-      handler: ({ id }) => {
+      handler: ({ id, fields }) => {
+        if (fields.n === undefined) this.#ghosts.push(id)
         if (this.#running.some(running => running.id === id)) this.#twice.push(id)
         const settle = Promise.withResolvers<HandlerOutcome | undefined>()
         this.#running.push({ id, settle })
@@ -105,6 +107,7 @@ export class WorkModel {
   broken(concurrency: number): string[] {
     const { inFlight, active, reader } = this.work
     const faults = this.#twice.map(id => `${id} runs twice`)
+    faults.push(...this.#ghosts.map(id => `${id} runs although it was deleted`))
     if (inFlight < 0 || inFlight > concurrency) faults.push(`${inFlight} in flight`)
     if (active < 0 || active > concurrency) faults.push(`${active} slots in use`)
     if (reader.reading < 0) faults.push(`${reader.reading} being read`)
@@ -172,6 +175,25 @@ export class WorkModel {
     const rows = this.#ask('XPENDING', STREAM, GROUP, '-', '+', '100') as [string][]
     const row = rows[at % Math.max(1, rows.length)]
     if (row !== undefined) this.#ask('XCLAIM', STREAM, GROUP, 'other', '0', row[0])
+  }
+
+  /** Whoever has it, or nobody. */
+  deleteEntry(at: number): void {
+    const entries = this.#ask('XRANGE', STREAM, '-', '+') as [string][]
+    const entry = entries[at % Math.max(1, entries.length)]
+    if (entry !== undefined) this.#ask('XDEL', STREAM, entry[0])
+  }
+
+  /** The oldest go, whoever has them. */
+  trim(left: number): void {
+    this.#ask('XTRIM', STREAM, 'MAXLEN', '=', String(left))
+  }
+
+  /** What a dead consumer left is gone from the stream: its pending marks are there to be claimed. */
+  otherReadsWhatGoes(): void {
+    this.otherReads()
+    const rows = this.#ask('XPENDING', STREAM, GROUP, '-', '+', '10', 'other') as [string][]
+    for (const [id] of rows) this.#ask('XDEL', STREAM, id)
   }
 
   otherReads(): void {

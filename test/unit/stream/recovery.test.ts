@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals'
 import { DeliveryCounter } from '#stream/delivery-counter.ts'
 import type { FoundEntry } from '#stream/group.ts'
 import { LeasedEntries } from '#stream/leased-entries.ts'
-import { Recovery } from '#stream/recovery.ts'
+import { type Evidence, Recovery } from '#stream/recovery.ts'
 
 const MIN_IDLE_MS = 1000
 const WITH_FREE_SLOTS = { mayClaim: true, freeSlots: 4, laneRoom: 4, isEmpty: false }
@@ -11,7 +11,7 @@ const WITH_FREE_SLOTS = { mayClaim: true, freeSlots: 4, laneRoom: 4, isEmpty: fa
 function recoveryOf(
   claim: (minIdleMs: number, cursor: string, count: number) => Promise<{ cursor: string; entries: FoundEntry[] }>,
 ) {
-  const accepted: { id: string; mayHaveRun: boolean }[] = []
+  const accepted: { id: string; evidence: Evidence }[] = []
   const forgiven: string[] = []
   const regained: string[] = []
   const stalled: string[] = []
@@ -32,8 +32,8 @@ function recoveryOf(
     counter,
     minIdleMs: MIN_IDLE_MS,
     mayInherit: false,
-    accept: (entries: readonly FoundEntry[], mayHaveRun) => {
-      accepted.push(...entries.map(({ id }) => ({ id, mayHaveRun: mayHaveRun(id) })))
+    accept: (entries: readonly FoundEntry[], evidenceOf) => {
+      accepted.push(...entries.map(({ id }) => ({ id, evidence: evidenceOf(id) })))
     },
     settleDeleted: () => undefined,
     regain: ({ id }) => void regained.push(id),
@@ -47,14 +47,26 @@ test('what a claim took whose reply was lost is looked for at once, as one of wh
   await expect(recovery.maintain(performance.now(), WITH_FREE_SLOTS)).rejects.toThrow('Command timed out')
   expect(recovery.mustScanOwn).toBe(true)
   await recovery.maintain(performance.now(), { ...WITH_FREE_SLOTS, freeSlots: 0, laneRoom: 0 })
-  expect(accepted).toEqual([{ id: '5-0', mayHaveRun: true }])
+  expect(accepted).toEqual([{ id: '5-0', evidence: 'ended' }])
 })
 
 test('what a lost read brought has not run', async () => {
   const { recovery, accepted } = recoveryOf(() => Promise.reject(new Error('not asked')))
-  recovery.scanOwn()
+  recovery.readLost()
   await recovery.maintain(performance.now(), { ...WITH_FREE_SLOTS, freeSlots: 0, laneRoom: 0 })
-  expect(accepted).toEqual([{ id: '5-0', mayHaveRun: false }])
+  expect(accepted).toEqual([{ id: '5-0', evidence: 'none' }])
+})
+
+test('where a read and a claim lost their replies together, a single delivery proves nothing', async () => {
+  const { recovery, accepted } = recoveryOf(() => Promise.reject(new Error('Command timed out')))
+  const look = () => recovery.maintain(performance.now(), { ...WITH_FREE_SLOTS, freeSlots: 0, laneRoom: 0 })
+  await expect(recovery.maintain(performance.now(), WITH_FREE_SLOTS)).rejects.toThrow('Command timed out')
+  recovery.readLost()
+  await look()
+  expect(accepted).toEqual([{ id: '5-0', evidence: 'unsure' }])
+  recovery.scanOwn()
+  await look()
+  expect(accepted.at(-1)).toEqual({ id: '5-0', evidence: 'none' })
 })
 
 test('the delivery of an entry that went past min-idle in our hands is forgiven: the process lives', async () => {
@@ -80,7 +92,7 @@ test('a claim that brings a worker its own entries again begins none of them ane
   leased.move(done, 'acking')
   const before = performance.now()
   await recovery.maintain(before, WITH_FREE_SLOTS)
-  expect(accepted).toEqual([{ id: '9-0', mayHaveRun: true }])
+  expect(accepted).toEqual([{ id: '9-0', evidence: 'ended' }])
   // What is being acknowledged is nobody's any more.
   expect([regained, stalled]).toEqual([['7-0'], ['9-0']])
   expect([runs.aliveAtMs >= before, done.aliveAtMs >= before]).toEqual([true, false])
