@@ -84,6 +84,21 @@ const groupmq: Contender = {
   },
 }
 
+/** No queue at all: what the handlers themselves allow, whose timers are late by a part of a millisecond and more under load. */
+const timers: Contender = {
+  fill: async () => undefined,
+  consume: async (_url, _name, concurrency, handle) => {
+    let isStopped = false
+    const slot = async () => {
+      while (!isStopped) await handle()
+    }
+    for (let slots = 0; slots < concurrency; slots++) void slot()
+    return async () => {
+      isStopped = true
+    }
+  },
+}
+
 /** `ours` on flat strings, as promotions have them; `json` with the codec that a queue has by default. */
-export const CONTENDERS = { ours: oursBy('flat'), json: oursBy('json'), bullmq, groupmq }
+export const CONTENDERS = { ours: oursBy('flat'), json: oursBy('json'), bullmq, groupmq, timers }
 export type ContenderName = keyof typeof CONTENDERS

@@ -10,7 +10,8 @@ import { redisCpuSeconds } from './redis-cpu.ts'
  * StreamWorker beside BullMQ's Worker and groupmq, alternating in one run, each in a process of its own, on jobs that
  * lie ready: handlers that do nothing, and handlers of 50 ms. Medians over the rounds; the CPU of the worker's process
  * and of Redis for 100,000 jobs. `npm run bench:worker -- --rounds 3 --seconds 5 --concurrency 50,200,1000`
- * `--contenders ours,json` puts the codecs side by side.
+ * `--contenders ours,json` puts the codecs side by side; `--contenders ours,timers --handlers sleep50` a worker beside what
+ * the timers of its handlers allow.
  */
 const { values } = parseArgs({
   options: {
@@ -26,9 +27,21 @@ const concurrencies = values.concurrency.split(',').map(Number)
 const contenders = values.contenders.split(',') as ContenderName[]
 const handlers = values.handlers.split(',') as Handler[]
 /** Roughly what each does in a second, to give each as much work as fills the time. */
-const NOOP_PER_SECOND: Record<ContenderName, number> = { ours: 50_000, json: 50_000, bullmq: 8_000, groupmq: 2_000 }
+const NOOP_PER_SECOND: Record<ContenderName, number> = {
+  ours: 50_000,
+  json: 50_000,
+  bullmq: 8_000,
+  groupmq: 2_000,
+  timers: 50_000,
+}
 /** More jobs than this are not queued for one run of those that take long to fill. */
-const MAX_JOBS: Record<ContenderName, number> = { ours: 400_000, json: 400_000, bullmq: 100_000, groupmq: 6_000 }
+const MAX_JOBS: Record<ContenderName, number> = {
+  ours: 400_000,
+  json: 400_000,
+  bullmq: 100_000,
+  groupmq: 6_000,
+  timers: 400_000,
+}
 const JOB_MS = 50
 
 type Handler = 'noop' | 'sleep50'

@@ -18,6 +18,7 @@ const RUN = [
   'recovery',
   'restart',
   'stretches',
+  'thrown',
   'waiting',
   'worker',
 ]
