@@ -25,6 +25,8 @@ export class DeliveryCounter {
   readonly #options: DeliveryCounterOptions
   #waiting: Waiting[] = []
   readonly #toForgive = new Set<string>()
+  /** A count of theirs was sent and not answered, and no run has begun: the server's may be one too high. */
+  readonly #unsure = new Set<Leased>()
 
   constructor(options: DeliveryCounterOptions) {
     this.#options = options
@@ -54,7 +56,7 @@ export class DeliveryCounter {
 
   /** It may be another's by now: that one's process did not die of our run. */
   forgive(lease: Leased): void {
-    if (!lease.isCounted) return
+    if (!this.#unsure.delete(lease) && !lease.isCounted) return
     lease.isCounted = false
     this.#toForgive.add(lease.id)
   }
@@ -78,7 +80,8 @@ export class DeliveryCounter {
   }
 
   async #send(): Promise<void> {
-    const waiting = this.#waiting
+    // What is counted now may end the process: what is unsure must not be held against anyone then.
+    const waiting = [...this.#waiting, ...this.#amendments()]
     this.#waiting = []
     const sentAtMs = performance.now()
     try {
@@ -89,7 +92,18 @@ export class DeliveryCounter {
       }
     } catch (error) {
       this.#options.onError(error)
-      for (const { settle } of waiting) settle?.reject(error)
+      for (const { lease, settle } of waiting) {
+        if (!lease.isCounted) this.#unsure.add(lease)
+        settle?.reject(error)
+      }
     }
+  }
+
+  /** The counts of those that are unsure, as they should be. */
+  #amendments(): Waiting[] {
+    const counting = new Set(this.#waiting.map(({ lease }) => lease))
+    const unsure = [...this.#unsure].filter(lease => !counting.has(lease) && !lease.isCounted && lease.state !== 'gone')
+    this.#unsure.clear()
+    return unsure.map(lease => ({ lease, id: lease.id, count: lease.entry.deliveries - 1 }))
   }
 }

@@ -221,7 +221,8 @@ export class Recovery<Fields extends Record<string, string>> {
     const alive = entries.filter(({ fields }) => fields !== null)
     await this.#options.accept(alive, evidenceOf)
     // Not accepted: paused meanwhile.
-    for (const { id } of alive) if (evidenceOf(id) === 'ended' && !this.#options.leased.has(id)) this.#hadBadEnds.add(id)
+    for (const { id } of alive)
+      if (evidenceOf(id) === 'ended' && !this.#options.leased.has(id)) this.#hadBadEnds.add(id)
   }
 
   /**

@@ -10,6 +10,7 @@ import {
   type Job,
   jobs,
   name,
+  pendingOf,
   poolOf,
   queueOf,
   redis,
@@ -215,5 +216,21 @@ describe('a second consumer group', () => {
     await queue.addBulk(jobs(200))
     await until('an empty stream', isEmptied)
     expect([seen[0].size, seen[1].size, [...codes]]).toEqual([200, 200, ['STREAM_OTHER_GROUP']])
+  })
+
+  test('that comes later is told of, and keeps what it was given until it has acknowledged it', async () => {
+    const gate = Promise.withResolvers<void>()
+    const worker = work(() => gate.promise)
+    const codes = new Set<string | undefined>()
+    worker.on('error', error => codes.add((error as { code?: string }).code))
+    await once(worker, 'ready')
+    const { id } = await queueOf().add({ n: '1' })
+    await until('it runs', () => worker.inFlight === 1)
+    await redis.probe.xgroup('CREATE', name, 'second', '0')
+    await redis.probe.xreadgroup('GROUP', 'second', 'other', 'COUNT', 1, 'STREAMS', name, '>')
+    gate.resolve()
+    await until('the first has acknowledged it', async () => (await pendingOf()) === 0)
+    await until('it is told', () => codes.has('STREAM_OTHER_GROUP'))
+    expect(await queueOf().has([id])).toEqual(new Set([id]))
   })
 })

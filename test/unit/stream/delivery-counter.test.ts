@@ -1,0 +1,60 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import { expect, test } from '@jest/globals'
+import { DeliveryCounter } from '#stream/delivery-counter.ts'
+import type { Renewal } from '#stream/group.ts'
+import { LeasedEntries } from '#stream/leased-entries.ts'
+
+/** A server that loses the answers to the first `losses` commands. */
+function counterOf(losses: number) {
+  const sent: Renewal[][] = []
+  const forgiven: string[] = []
+  const counter = new DeliveryCounter({
+    group: {
+      renew: async renewals => {
+        sent.push(renewals.map(({ id, count }) => ({ id, count: count ?? -1 })))
+        if (sent.length <= losses) throw new Error('Command timed out')
+        return new Set(renewals.map(({ id }) => id))
+      },
+      forgive: async ids => void forgiven.push(...ids),
+    },
+    onError: () => undefined,
+  })
+  const leased = new LeasedEntries<Record<string, string>>()
+  const suspectOf = (id: string) => {
+    const lease = leased.add({ id, stream: 's', fields: {}, deliveries: 2 } as never, performance.now(), 'suspect')
+    if (lease === undefined) throw new Error('not leased')
+    return lease
+  }
+  return { counter, sent, forgiven, leased, suspectOf }
+}
+
+test('a count whose answer was lost, of a run that never began, is put right by the command that counts the next one', async () => {
+  const { counter, sent, suspectOf } = counterOf(1)
+  const [first, killer] = [suspectOf('1-0'), suspectOf('2-0')]
+  await expect(counter.count(first)).rejects.toThrow('Command timed out')
+  expect(await counter.count(killer)).toBe(true)
+  expect(sent).toEqual([
+    [{ id: '1-0', count: 2 }],
+    [
+      { id: '2-0', count: 2 },
+      { id: '1-0', count: 1 },
+    ],
+  ])
+  killer.isCounted = true
+  expect(await counter.count(first)).toBe(true)
+  expect(sent.at(-1)).toEqual([{ id: '1-0', count: 2 }])
+})
+
+test('one that may be another’s by now is forgiven what nobody has begun; one that is gone is left alone', async () => {
+  const { counter, sent, forgiven, leased, suspectOf } = counterOf(2)
+  const [lost, gone, next] = [suspectOf('1-0'), suspectOf('2-0'), suspectOf('3-0')]
+  await expect(counter.count(lost)).rejects.toThrow('Command timed out')
+  counter.forgive(lost)
+  await counter.settleForgiveness()
+  expect(forgiven).toEqual(['1-0'])
+  await expect(counter.count(gone)).rejects.toThrow('Command timed out')
+  leased.remove(gone)
+  await turn()
+  await counter.count(next)
+  expect(sent.at(-1)).toEqual([{ id: '3-0', count: 2 }])
+})
