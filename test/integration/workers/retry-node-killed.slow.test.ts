@@ -58,14 +58,25 @@ async function survivesDeath(
   { server }: TestRedis,
   restart: () => Promise<void>,
 ): Promise<void> {
+  // As the listener does: what is refused, or was in flight on a socket that is lost, is added again.
+  const added = (targetId: string, withinMs: number) =>
+    until(
+      `${targetId} is taken`,
+      () =>
+        add(targetId).then(
+          () => true,
+          () => false,
+        ),
+      withinMs,
+    )
   for (const round of ['a', 'b']) {
     server.signal('SIGKILL')
     await server.gone()
-    const meanwhile = add(`2${round}`)
+    const meanwhile = added(`2${round}`, 60_000)
     await restart()
     const backAt = performance.now()
     await meanwhile
-    await add(`3${round}`)
+    await added(`3${round}`, WORKING_AGAIN_MS)
     await until('both are done', () => seen.has(`2${round}`) && seen.has(`3${round}`), WORKING_AGAIN_MS)
     expect(performance.now() - backAt).toBeLessThan(WORKING_AGAIN_MS)
   }
