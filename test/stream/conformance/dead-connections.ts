@@ -52,7 +52,7 @@ describe('a connection that is there and does no good is replaced', () => {
     await until('new connections', () => way.accepted > accepted, REPLACED_MS)
     await until('it is usable', () => disturbed.isUsable, REPLACED_MS)
     // A cluster is usable all the time, and each of its nodes is noticed by itself: the one that matters may be the last.
-    const isAnswered = () => disturbed.client.xlen(name).then(Boolean, () => false)
+    const isAnswered = () => queue.length().then(Boolean, () => false)
     await until('its server answers', isAnswered, REPLACED_MS)
     await queue.add({ n: '2' })
     expect(await redis.probe.xlen(name)).toBe(2)
