@@ -44,7 +44,7 @@ async function queueOf(stream: string): Promise<string[]> {
   return added.map(({ id }) => id)
 }
 
-test('the only process, frozen past min-idle five times: no delivery is counted, nothing is buried', async () => {
+test('the only process, frozen past min-idle five times: no delivery is counted, nothing is a dead letter', async () => {
   const stream = 'alone'
   const ids = await queueOf(stream)
   const worker = await startStreamChild(redis.url, stream, RUN)
@@ -65,7 +65,7 @@ test('the only process, frozen past min-idle five times: no delivery is counted,
   }
 }, 120_000)
 
-test('two processes, frozen past min-idle in turns: what was taken over costs nobody a delivery, nothing is buried', async () => {
+test('two processes, frozen past min-idle in turns: what was taken over costs nobody a delivery, nothing is a dead letter', async () => {
   const stream = 'in-turns'
   const ids = await queueOf(stream)
   const workers: StreamChild[] = []
