@@ -30,13 +30,7 @@ export const BUGS_OF_ONE_TEST: Readonly<Record<string, PlantedBug>> = {
       path: 'test/integration/kafka/topic-consumer.test.ts',
       title: 'an offset whose commit is cut',
     },
-    edits: [
-      edit(
-        'src/kafka/offset-committer.ts',
-        '      ended.abort()\n    }\n    this.#tryLater()\n',
-        '      ended.abort()\n    }\n',
-      ),
-    ],
+    edits: [edit('src/kafka/offset-committer.ts', '    }\n    this.#tryLater()\n', '    }\n')],
   },
   'admission-not-asked-again': {
     caughtBy: {
