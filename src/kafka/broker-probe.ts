@@ -1,5 +1,6 @@
-import { type Service, service } from '#runtime/service.ts'
+import type { Service } from '#runtime/service.ts'
 import type { KafkaClient } from './client.ts'
+import { createKeptAdmin } from './kept-admin.ts'
 
 /** Asks whether Kafka answers, over one connection that is kept. */
 export interface BrokerProbe extends Service {
@@ -9,30 +10,8 @@ export interface BrokerProbe extends Service {
 
 /** Does not connect before it is asked; a client that failed is replaced. */
 export function createBrokerProbe(kafka: KafkaClient): BrokerProbe {
-  const create = () => kafka.admin({ retry: { retries: 0 } })
-  let client: Promise<ReturnType<typeof create>> | undefined
-  const connect = async () => {
-    const admin = create()
-    await admin.connect()
-    return admin
-  }
-  const close = async () => {
-    const closing = client
-    client = undefined
-    await closing?.then(admin => admin.disconnect()).catch(() => undefined)
-  }
-  return {
-    ...service('broker-probe', { start: async () => undefined, stop: close }),
-    ping: async () => {
-      client ??= connect()
-      try {
-        await (await client).describeCluster()
-      } catch (error) {
-        await close()
-        throw error
-      }
-    },
-  }
+  const { ask, ...life } = createKeptAdmin('broker-probe', kafka, { retries: 0 })
+  return { ...life, ping: async () => void (await ask(admin => admin.describeCluster())) }
 }
 
 /**

@@ -1,5 +1,6 @@
-import { type Service, service } from '#runtime/service.ts'
+import type { Service } from '#runtime/service.ts'
 import type { KafkaClient } from './client.ts'
+import { createKeptAdmin } from './kept-admin.ts'
 
 /** How far behind a consumer group is, in messages. Never waits for a broker longer than kafkajs's own tries. */
 export interface LagReader extends Service {
@@ -11,26 +12,11 @@ export interface LagReader extends Service {
 
 /** Does not connect before it is asked; an admin client that failed is replaced. */
 export function createLagReader(kafka: KafkaClient): LagReader {
-  const create = () => kafka.admin({ retry: { retries: 1, initialRetryTime: 200 } })
-  let client: Promise<ReturnType<typeof create>> | undefined
-  const connected = () => {
-    client ??= (async () => {
-      const admin = create()
-      await admin.connect()
-      return admin
-    })()
-    return client
-  }
-  const close = async () => {
-    const closing = client
-    client = undefined
-    await closing?.then(admin => admin.disconnect()).catch(() => undefined)
-  }
+  const { ask, ...life } = createKeptAdmin('lag-reader', kafka, { retries: 1, initialRetryTime: 200 })
   return {
-    ...service('lag-reader', { start: async () => undefined, stop: close }),
-    read: async (groupId, topic) => {
-      try {
-        const admin = await connected()
+    ...life,
+    read: (groupId, topic) =>
+      ask(async admin => {
         const [ends, [committed]] = await Promise.all([
           admin.fetchTopicOffsets(topic),
           admin.fetchOffsets({ groupId, topics: [topic] }),
@@ -40,19 +26,11 @@ export function createLagReader(kafka: KafkaClient): LagReader {
           const from = Math.max(Number(low), at.get(partition) ?? 0)
           return sum + Math.max(0, Number(high) - from)
         }, 0)
-      } catch (error) {
-        await close()
-        throw error
-      }
-    },
-    hasMembers: async groupId => {
-      try {
-        const { groups } = await (await connected()).describeGroups([groupId])
+      }),
+    hasMembers: groupId =>
+      ask(async admin => {
+        const { groups } = await admin.describeGroups([groupId])
         return (groups[0]?.members.length ?? 0) > 0
-      } catch (error) {
-        await close()
-        throw error
-      }
-    },
+      }),
   }
 }

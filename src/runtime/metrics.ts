@@ -1,4 +1,4 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from '@prometheus-io/client'
 
 interface LabeledValue<Label extends string> {
   labels: Record<Label, string>
@@ -27,12 +27,17 @@ export interface Metrics {
 }
 
 const EVENT_LOOP_PRECISION_MS = 100
+const EVENT_LOOP_USE_INTERVAL_MS = 5000
 
 export function createMetrics(processName: string): Metrics {
   const registry = new Registry()
   registry.setDefaultLabels({ process: processName })
-  // Its timer wakes an idle process as often.
-  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: EVENT_LOOP_PRECISION_MS })
+  // Their timers wake an idle process as often.
+  collectDefaultMetrics({
+    register: registry,
+    eventLoopMonitoringPrecision: EVENT_LOOP_PRECISION_MS,
+    eventLoopUtilizationTimeout: EVENT_LOOP_USE_INTERVAL_MS,
+  })
   const registers = [registry]
   return {
     registry,
@@ -50,7 +55,7 @@ export function createMetrics(processName: string): Metrics {
       })
     },
     labeledGauge: (name, help, labels, read) => {
-      new Gauge({
+      new Gauge<string>({
         name,
         help,
         labelNames: [...labels],

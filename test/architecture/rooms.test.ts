@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
+import { describeFigures, measure } from './figures.ts'
 import { readArchitecture, withRoomsTable } from './markdown.ts'
 import { ROOMS, SIZES } from './rooms.ts'
 import { findCycles, forbiddenImports, roomOf, unusedArrows, wrongArrows } from './rules.ts'
@@ -89,29 +90,34 @@ describe('an import against the table is seen', () => {
 })
 
 describe('sizes', () => {
-  const sorted = (numbers: number[]) => numbers.sort((one, other) => one - other)
-  const at = (numbers: number[], share: number) => numbers[Math.floor((numbers.length - 1) * share)]
+  const figures = measure(files)
 
   it('files are read at one sitting', () => {
-    const tooLong = files.filter(({ lines }) => lines > SIZES.file.max).map(({ path, lines }) => `${path}: ${lines}`)
-    expect(tooLong).toEqual([])
-    expect(at(sorted(files.map(({ lines }) => lines)), 0.5)).toBeLessThanOrEqual(SIZES.file.median)
+    process.stderr.write(`${describeFigures(figures, findCycles(files).length)}\n`)
+    expect(figures.files.tooLong).toEqual([])
+    expect(figures.files.median).toBeLessThanOrEqual(SIZES.file.median)
   })
 
   it('functions are read at a glance', () => {
-    const lines = sorted(files.flatMap(({ functionLines }) => functionLines))
-    expect(at(lines, 0.5)).toBeLessThanOrEqual(SIZES.function.median)
-    expect(at(lines, 0.9)).toBeLessThanOrEqual(SIZES.function.p90)
+    expect(figures.functions.median).toBeLessThanOrEqual(SIZES.function.median)
+    expect(figures.functions.p90).toBeLessThanOrEqual(SIZES.function.p90)
   })
 
   it('the domain’s folders are seen whole', () => {
-    const { within, max } = SIZES.filesPerFolder
-    const folders = files
-      .filter(({ path }) => path.startsWith(`${within}/`))
-      .map(({ path }) => path.replace(/\/[^/]*$/, ''))
-    const counts = Map.groupBy(folders, folder => folder)
-    expect(
-      [...counts].filter(([, { length }]) => length > max).map(([folder, { length }]) => `${folder}: ${length}`),
-    ).toEqual([])
+    expect(figures.folders.tooFull).toEqual([])
+  })
+
+  it('a file that is too long, and a folder that is too full, are named', () => {
+    const source = (name: string, lines: number) => ({
+      path: `src/promotion/${name}.ts`,
+      lines,
+      functionLines: [],
+      imports: [],
+    })
+    const many = Array.from({ length: SIZES.filesPerFolder.max + 1 }, (_, index) => source(String(index), 10))
+    expect(measure([...many, source('long', SIZES.file.max + 1)])).toMatchObject({
+      files: { tooLong: [`src/promotion/long.ts: ${SIZES.file.max + 1}`] },
+      folders: { tooFull: [`src/promotion: ${SIZES.filesPerFolder.max + 2}`] },
+    })
   })
 })

@@ -148,7 +148,7 @@ export const ROOMS: readonly Room[] = [
     floor: 1,
     is: 'life of a process, logs, metrics, batches; knows nothing of ours',
     mayImport: [],
-    packages: ['cli-progress', 'cockatiel', 'fastify', 'ioredis', 'pino', 'prom-client'],
+    packages: ['@prometheus-io/client', 'cli-progress', 'cockatiel', 'fastify', 'ioredis', 'pino'],
   },
   {
     folder: 'src/local/servers',

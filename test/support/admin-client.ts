@@ -25,16 +25,19 @@ interface Asked {
 /** The admin as a program sees it, by HTTP Basic, by session, or as nobody. */
 export class AdminClient {
   readonly url: string
+  /** Whom a trusted proxy says that it is; limits count by address. */
+  readonly from: Readonly<Record<string, string>>
 
-  constructor(child: Pick<Child, 'url'>) {
+  constructor(child: Pick<Child, 'url'>, address?: string) {
     this.url = child.url
+    this.from = address === undefined ? {} : { 'x-forwarded-for': address }
   }
 
   async ask(path: string, { method = 'GET', body, headers = {} }: Asked = {}): Promise<Answer> {
     const response = await fetch(`${this.url}${path}`, {
       method,
       redirect: 'manual',
-      headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+      headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...this.from, ...headers },
       ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     })
     const text = await response.text()

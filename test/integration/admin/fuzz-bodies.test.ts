@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { AdminClient, adminUsers } from '#test/support/admin-client.ts'
-import { FUZZ_LIMIT_MS, fuzz, recordLike } from '#test/support/fuzz.ts'
+import { FUZZ_LIMIT_MS, fuzzByProcess, recordLike } from '#test/support/fuzz.ts'
 import { kafkaMissing } from '#test/support/stack-env.ts'
 import { TestSystem } from '#test/support/system.ts'
 
@@ -68,7 +68,7 @@ withKafka('hostile bodies', () => {
           expect([path, text, type, answer.status < 500, answer.text]).toEqual([path, text, type, true, answer.text])
           expect(answer.headers.get('content-type') ?? 'json').toMatch(/json|html/)
         }),
-        fuzz,
+        fuzzByProcess,
       )
       expect((await operator('/ready')).status).toBe(200)
     },

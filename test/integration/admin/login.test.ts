@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import type { Child } from '#local/demo/children.ts'
 import { AdminClient, adminUsers, PASSWORDS } from '#test/support/admin-client.ts'
 import { kafkaMissing } from '#test/support/stack-env.ts'
@@ -8,23 +8,30 @@ const withKafka = kafkaMissing === undefined ? describe : describe.skip
 
 withKafka('users of the admin (docs/contract.md «Admin HTTP»)', () => {
   let system: TestSystem
-  let users: string
-  let child: Child
+  /** Behind a proxy that it trusts, and with a secret that others may have. */
+  let shared: Child
+  /** Has neither. */
+  let plain: Child
   let client: AdminClient
+  const SETTINGS = {
+    ADMIN_SESSION_SECRET: 'a secret of more than thirty-two characters',
+    ADMIN_TRUSTED_PROXIES: '127.0.0.0/8, ::1',
+  }
 
   beforeAll(async () => {
     system = await TestSystem.create()
-    users = await adminUsers()
+    system.env.ADMIN_USERS = await adminUsers()
+    ;[shared, plain] = await Promise.all([system.start('admin', SETTINGS), system.start('admin')])
   }, 60_000)
   afterAll(() => system.stop())
-  // Rate limits count by address: each test has an admin of its own where it logs in more than once.
-  const fresh = async () => {
-    child = await system.start('admin', { ADMIN_USERS: users })
-    client = new AdminClient(child)
-  }
+  // Limits count by address: each test comes from one of its own.
+  let host = 0
+  beforeEach(() => {
+    host += 1
+    client = new AdminClient(shared, `198.51.100.${host}`)
+  })
 
   test('a login gives a session by cookie and a token for writes; a logout ends it, for copies of the cookie too', async () => {
-    await fresh()
     const answer = await client.ask('/login', { method: 'POST', body: { user: 'vera', password: PASSWORDS.vera } })
     expect(answer.json).toMatchObject({ user: 'vera', role: 'viewer', csrfToken: expect.any(String) })
     const [setCookie] = answer.headers.getSetCookie()
@@ -42,7 +49,6 @@ withKafka('users of the admin (docs/contract.md «Admin HTTP»)', () => {
   })
 
   test('a wrong password, an unknown user and a planted cookie are refused alike, and nothing of them is told', async () => {
-    await fresh()
     for (const body of [
       { user: 'vera', password: 'no' },
       { user: 'nobody', password: PASSWORDS.vera },
@@ -57,7 +63,6 @@ withKafka('users of the admin (docs/contract.md «Admin HTTP»)', () => {
   })
 
   test('the sixth login within a minute is 429, right or wrong, and so is the sixth guess by HTTP Basic', async () => {
-    await fresh()
     const login = () => client.ask('/login', { method: 'POST', body: { user: 'otto', password: 'guess' } })
     const statuses = []
     for (let attempt = 1; attempt <= 6; attempt++) statuses.push((await login()).status)
@@ -75,45 +80,30 @@ withKafka('users of the admin (docs/contract.md «Admin HTTP»)', () => {
   })
 
   test('a program that begins with many requests at a time is let in: only wrong passwords count', async () => {
-    await fresh()
     const answers = await Promise.all(Array.from({ length: 12 }, () => client.as('otto')('/api/session')))
     expect(answers.map(({ status }) => status)).toEqual(Array(12).fill(200))
   })
 
   test('behind a proxy that is trusted guesses count for who made them; nobody else is believed', async () => {
-    const statusesOf = async () => {
+    const statusesOf = async (child: Child) => {
       const guess = (address: string) =>
-        client.ask('/login', {
-          method: 'POST',
-          body: { user: 'otto', password: 'guess' },
-          headers: { 'x-forwarded-for': address },
-        })
+        new AdminClient(child, address).ask('/login', { method: 'POST', body: { user: 'otto', password: 'guess' } })
       for (let attempt = 1; attempt <= 5; attempt++) await guess('192.0.2.1')
       return [(await guess('192.0.2.1')).status, (await guess('192.0.2.2')).status]
     }
-    await fresh()
-    expect(await statusesOf()).toEqual([429, 429])
-    child = await system.start('admin', { ADMIN_USERS: users, ADMIN_TRUSTED_PROXIES: '127.0.0.0/8, ::1' })
-    client = new AdminClient(child)
-    expect(await statusesOf()).toEqual([429, 401])
+    expect(await statusesOf(plain)).toEqual([429, 429])
+    expect(await statusesOf(shared)).toEqual([429, 401])
   })
 
   test('admins with one session secret know each other’s sessions, others do not', async () => {
-    const secret = 'a secret of more than thirty-two characters'
-    const start = async (more: Record<string, string>) =>
-      new AdminClient(await system.start('admin', { ADMIN_USERS: users, ...more }))
-    const [one, two, other] = [
-      await start({ ADMIN_SESSION_SECRET: secret }),
-      await start({ ADMIN_SESSION_SECRET: secret }),
-      await start({}),
-    ]
+    const second = await system.start('admin', { ADMIN_SESSION_SECRET: SETTINGS.ADMIN_SESSION_SECRET })
+    const [one, two, other] = [client, new AdminClient(second), new AdminClient(plain)]
     const { cookie } = await one.login('vera')
     const statusAt = async (admin: AdminClient) => (await admin.ask('/api/session', { headers: { cookie } })).status
     expect([await statusAt(one), await statusAt(two), await statusAt(other)]).toEqual([200, 200, 401])
   })
 
   test('a form that fails is answered with a page, and an error’s page can log out', async () => {
-    await fresh()
     const html = { accept: 'text/html', 'content-type': 'application/x-www-form-urlencoded' }
     const form = (cookie: string, body: string, path: string) =>
       client.ask(path, { method: 'POST', body, headers: { ...html, cookie } })
@@ -129,11 +119,11 @@ withKafka('users of the admin (docs/contract.md «Admin HTTP»)', () => {
   })
 
   test('a form logs in and is led on, but only to a path of ours', async () => {
-    await fresh()
     const form = (next: string) =>
       fetch(`${client.url}/login`, {
         method: 'POST',
         redirect: 'manual',
+        headers: client.from,
         body: new URLSearchParams({ user: 'vera', password: PASSWORDS.vera, next }),
       })
     expect((await form('/promotions/1')).headers.get('location')).toBe('/promotions/1')
@@ -143,17 +133,15 @@ withKafka('users of the admin (docs/contract.md «Admin HTTP»)', () => {
   })
 
   test('outside localhost the cookie is Secure', async () => {
-    await fresh()
     const { request } = await import('undici')
     const body = JSON.stringify({ user: 'vera', password: PASSWORDS.vera })
-    const headers = { host: 'admin.example.com', 'content-type': 'application/json' }
+    const headers = { ...client.from, host: 'admin.example.com', 'content-type': 'application/json' }
     const answer = await request(`${client.url}/login`, { method: 'POST', headers, body })
     await answer.body.dump()
     expect(String(answer.headers['set-cookie'])).toMatch(/; Secure/)
   })
 
   test('who is nobody is sent to the login with a browser, and answered 401 without', async () => {
-    await fresh()
     const page = await client.ask('/promotions/1?a=b', { headers: { accept: 'text/html' } })
     expect([page.status, page.headers.get('location')]).toEqual([303, '/login?next=%2Fpromotions%2F1%3Fa%3Db'])
     const program = await client.ask('/metrics')

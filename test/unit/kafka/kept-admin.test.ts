@@ -1,0 +1,46 @@
+import { expect, test } from '@jest/globals'
+import { createKeptAdmin } from '#kafka/kept-admin.ts'
+
+/** Counts clients that were opened and closed; `connects` decides how a connection ends. */
+function fakeKafka(connects: () => Promise<void> = async () => undefined) {
+  const counts = { opened: 0, closed: 0 }
+  const admin = () => {
+    counts.opened += 1
+    const disconnect = async () => {
+      counts.closed += 1
+    }
+    return { connect: connects, disconnect }
+  }
+  return { counts, kept: createKeptAdmin('probe', { admin } as never, { retries: 0 }) }
+}
+
+test('one connection answers many questions; a client that failed is replaced', async () => {
+  const { counts, kept } = fakeKafka()
+  await kept.start()
+  await Promise.all([kept.ask(async () => 1), kept.ask(async () => 2)])
+  expect(counts).toEqual({ opened: 1, closed: 0 })
+  await expect(kept.ask(() => Promise.reject(new Error('away')))).rejects.toThrow('away')
+  expect(await kept.ask(async () => 3)).toBe(3)
+  expect(counts).toEqual({ opened: 2, closed: 1 })
+  await kept.stop()
+  expect(counts).toEqual({ opened: 2, closed: 2 })
+})
+
+test('who asks after the stop is refused, and opens no connection that nobody would close', async () => {
+  const { counts, kept } = fakeKafka()
+  await kept.start()
+  await kept.stop()
+  await expect(kept.ask(async () => 1)).rejects.toMatchObject({ code: 'KAFKA_STOPPED' })
+  expect(counts.opened).toBe(0)
+})
+
+test('a stop while it connects closes what comes of it', async () => {
+  const connected = Promise.withResolvers<void>()
+  const { counts, kept } = fakeKafka(() => connected.promise)
+  await kept.start()
+  const asking = kept.ask(async () => 1)
+  const stopping = kept.stop()
+  connected.resolve()
+  await Promise.all([asking, stopping])
+  expect(counts).toEqual({ opened: 1, closed: 1 })
+})
