@@ -122,7 +122,8 @@ test('half-open, three calls decide and the others wait for their verdict', asyn
   await sleep(MIN_OPEN_MS + 10)
   const bad = await Promise.all(Array.from({ length: 50 }, () => call(reply(503))))
   expect(bad.filter(answer => answer !== undefined)).toHaveLength(3)
-  expect(states.slice(3)).toEqual(['open', 'half-open', 'open'])
+  // On a busy machine its pause may be over again by now.
+  expect(states.slice(3, 6)).toEqual(['open', 'half-open', 'open'])
 })
 
 test.each([401, 403])('a %d to a GET opens it at once; so does the word of another instance', async status => {
