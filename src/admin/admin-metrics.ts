@@ -52,4 +52,18 @@ export function registerAdminMetrics(metrics: Metrics, latest: () => Snapshot | 
   metrics.labeledGauge('promostream_kafka_lag', 'Gift messages that no listener has taken', ['type'], () =>
     Object.entries(latest()?.around.kafkaLag ?? {}).map(([type, value]) => ({ labels: { type }, value })),
   )
+  const auditRuns = (value: (run: { ok: boolean; discrepancies: number; atSeconds: number }) => number) => () =>
+    (latest()?.around.auditRuns ?? []).map(run => ({ labels: { charges: run.charges }, value: value(run) }))
+  metrics.labeledGauge(
+    'promostream_audit_age_seconds',
+    'Since the last audit of all promotions that was recorded (audit --record), by where charges came from',
+    ['charges'],
+    auditRuns(({ atSeconds }) => Date.now() / 1000 - atSeconds),
+  )
+  metrics.labeledGauge(
+    'promostream_audit_discrepancies',
+    'What it found; 1 at least while it says that something does not balance',
+    ['charges'],
+    auditRuns(({ ok, discrepancies }) => (ok ? 0 : Math.max(1, discrepancies))),
+  )
 }

@@ -1,4 +1,4 @@
-import type { RouteOptions } from 'fastify'
+import type { FastifyPluginAsync, RouteOptions } from 'fastify'
 import { registerAdminMetrics } from '#admin/admin-metrics.ts'
 import { createAdminApp, SESSION_MAX_AGE_SECONDS } from '#admin/app.ts'
 import { listActiveGifts } from '#admin/board/active-gifts.ts'
@@ -6,6 +6,7 @@ import { boardRoutes } from '#admin/board/board.routes.ts'
 import { createGiftService } from '#admin/gifts.ts'
 import { createInvalidMessages } from '#admin/invalid-messages.ts'
 import { registerLetterMetrics } from '#admin/letter-metrics.ts'
+import { createMemberMask, forOperatorsOnly } from '#admin/member-mask.ts'
 import { apiOperationsOf } from '#admin/operations.ts'
 import { createReportJobs } from '#admin/report/report-jobs.ts'
 import { assetRoutes } from '#admin/routes/asset.routes.ts'
@@ -84,9 +85,11 @@ function routesOf(config: AdminConfig, parts: AdminParts, { sampler, checks, act
   hooks.onPromotionStarted('check', startedCheck({ sampler, logger }))
   const operations = operationsOf(config, parts)
   const apiOperations = apiOperationsOf(operations, hooks)
+  const mask = createMemberMask(config.ADMIN_MEMBER_IDS_MASKED)
+  const withMembers = config.ADMIN_MEMBER_IDS_MASKED ? forOperatorsOnly : (routes: FastifyPluginAsync) => routes
   const gifts = createGiftService({ kysely, connection, streams, retryQueue, operations })
   const board = boardRoutes({
-    ...{ kysely, sampler, operations: apiOperations, promotions, gifts, retryQueue, connection, streams, logger },
+    ...{ kysely, sampler, operations: apiOperations, promotions, gifts, retryQueue, connection, streams, mask, logger },
     basePath: config.ADMIN_BASE_PATH,
     retryUnknown: async promotionId => (await operations.retryUnknown(promotionId)).retried,
     listActive: (promotion, limit) => listActiveGifts(promotion, limit, { kysely, connection, streams }),
@@ -94,24 +97,28 @@ function routesOf(config: AdminConfig, parts: AdminParts, { sampler, checks, act
   return [
     probeRoutes({ metrics: parts.metrics(), checks, logger }),
     assetRoutes,
-    promotionRoutes({ kysely, promotions, sampler, operations: apiOperations }),
-    giftRoutes(gifts),
-    deadLetterRoutes({ deadLetters, promotions }),
-    reportRoutes({
-      sampler,
-      reports: createReportJobs({ kysely, sampler, logger, audit: reportAuditOf(config, logger) }),
-    }),
-    rejectedRoutes({
-      kysely,
-      sampler,
-      events,
-      invalid: createInvalidMessages(parts.kafka, config.KAFKA_TOPIC_INVALID),
-    }),
+    promotionRoutes({ kysely, promotions, sampler, operations: apiOperations, mask }),
+    giftRoutes(gifts, mask),
+    deadLetterRoutes({ deadLetters, promotions, mask }),
+    withMembers(
+      reportRoutes({
+        sampler,
+        reports: createReportJobs({ kysely, sampler, logger, audit: reportAuditOf(config, logger) }),
+      }),
+    ),
+    withMembers(
+      rejectedRoutes({
+        kysely,
+        sampler,
+        events,
+        invalid: createInvalidMessages(parts.kafka, config.KAFKA_TOPIC_INVALID),
+      }),
+    ),
     moneyRoutes({ clearRefusal: () => clearCredentialsLatch(shared.client) }),
     auditRoutes(activityLog),
     eventRoutes(sampler),
     board,
-    pageRoutes({ kysely, sampler, gifts, activityLog }),
+    pageRoutes({ kysely, sampler, gifts, activityLog, mask }),
     hookRoutes({ promotions, events, topic: config.KAFKA_TOPIC_STARTED, hooks, secret: config.ADMIN_HOOK_SECRET }),
   ]
 }

@@ -99,9 +99,19 @@ export const COMMANDS: Readonly<Record<string, ListedCommand>> = {
     description: 'check a receipt, with nothing but its file; or the rows of a promotion against its seal',
     load: async () => (await import('./commands/verify.ts')).verifyCommand,
   },
+  archive: {
+    arguments: '<id>',
+    description: 'move the gifts of a COMPLETED promotion out to a file; that each target was paid is kept',
+    load: async () => (await import('./commands/archive.ts')).archiveCommand,
+  },
   doctor: {
     description: 'looks at settings, PostgreSQL, Redis, Kafka and the Money API, and says what is wrong and what to do',
     load: async () => (await import('./commands/doctor.ts')).doctorCommand,
+  },
+  rights: {
+    arguments: '<server>',
+    description: 'print what makes a user of PostgreSQL or Redis that may do only what promostream does',
+    load: async () => (await import('./commands/rights.ts')).rightsCommand,
   },
   'hash-password': {
     description: 'print the hash of a password, as ADMIN_USERS takes it (name:role:hash); asks for it, or reads a line',

@@ -205,6 +205,7 @@ export const adminSchema = withCrossChecks(
     ADMIN_SESSION_SECRET_FILE: text.optional(),
     ADMIN_TRUSTED_PROXIES: networks.optional(),
     ADMIN_BASE_PATH: basePath.prefault('/'),
+    ADMIN_MEMBER_IDS_MASKED: flag.prefault('false'),
   }),
 ).superRefine(({ ADMIN_HOST: adminHost, ADMIN_USERS: users }, context) => {
   if (isLoopback(adminHost) || users !== undefined) return
@@ -251,6 +252,12 @@ export const redisCliSchema = z.object({
   REDIS_CLUSTER: redis.shape.REDIS_CLUSTER,
   REDIS_KEY_PREFIX: redis.shape.REDIS_KEY_PREFIX,
   ...life.shape,
+})
+
+/** What decides which keys a user of Redis may touch. */
+export const rightsSchema = z.object({
+  REDIS_CLUSTER: redis.shape.REDIS_CLUSTER,
+  REDIS_KEY_PREFIX: redis.shape.REDIS_KEY_PREFIX,
 })
 
 export type ListenerConfig = Readonly<z.infer<typeof listenerSchema>>

@@ -1,6 +1,7 @@
 import type { Kafka, Producer, TopicMessages } from 'kafkajs'
 import { Batcher } from '#runtime/batcher.ts'
 import { type Service, service } from '#runtime/service.ts'
+import { kafkaUnreachable } from './refusal.ts'
 
 export interface KafkaEvent {
   topic: string
@@ -28,8 +29,16 @@ export function createEventProvider(kafka: Kafka): EventProviderService {
     },
   })
   return {
-    ...service('event-provider', { start: () => producer.connect(), stop: () => producer.disconnect() }),
+    ...service('event-provider', { start: () => connect(producer), stop: () => producer.disconnect() }),
     publish: event => sends.add(event),
+  }
+}
+
+async function connect(producer: Producer): Promise<void> {
+  try {
+    await producer.connect()
+  } catch (cause) {
+    throw kafkaUnreachable(cause)
   }
 }
 

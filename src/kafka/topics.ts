@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Admin } from 'kafkajs'
-import { CodedError, errorLine } from '#runtime/errors.ts'
+import { errorLine } from '#runtime/errors.ts'
 import type { KafkaClient } from './client.ts'
+import { kafkaUnreachable } from './refusal.ts'
 
 const ATTEMPTS = 20
 const PAUSE_MS = 250
@@ -14,7 +15,7 @@ export async function ensureTopics(kafka: KafkaClient, topics: readonly string[]
     for (let attempt = 1; !(await tryOnce(admin, topics, partitions, attempt === ATTEMPTS)); attempt++)
       await sleep(PAUSE_MS)
   } catch (cause) {
-    throw new CodedError('KAFKA_UNREACHABLE', `Kafka (KAFKA_BROKERS) cannot be used: ${errorLine(cause)}`, { cause })
+    throw kafkaUnreachable(cause)
   } finally {
     await admin.disconnect().catch(() => undefined)
   }

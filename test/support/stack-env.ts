@@ -34,14 +34,16 @@ export interface TestDatabase {
 }
 
 /** A migrated database of its own. */
-export async function createTestDatabase(options: { migrated?: boolean } = {}): Promise<TestDatabase> {
-  const { DATABASE_URL } = stackEnv()
+export async function createTestDatabase(
+  options: { migrated?: boolean; timeoutMs?: number; serverUrl?: string } = {},
+): Promise<TestDatabase> {
+  const DATABASE_URL = options.serverUrl ?? stackEnv().DATABASE_URL
   const name = uniqueName('test')
   const root = await openDatabase({ url: DATABASE_URL!, poolMax: 1, timeoutMs: 10_000 })
   await sql`create database ${sql.id(name)}`.execute(root.kysely)
   const url = new URL(DATABASE_URL!)
   url.pathname = `/${name}`
-  const databaseOptions = { url: url.href, poolMax: 5, timeoutMs: 5000 }
+  const databaseOptions = { url: url.href, poolMax: 5, timeoutMs: options.timeoutMs ?? 5000 }
   if (options.migrated !== false) await migrate(databaseOptions)
   const database = await openDatabase(databaseOptions)
   return {

@@ -52,10 +52,11 @@ export class TestSystem {
     this.#money = parts.money
   }
 
-  static async create(overrides: Record<string, string> = {}): Promise<TestSystem> {
+  /** @param serverUrl a PostgreSQL other than that of the run. */
+  static async create(overrides: Record<string, string> = {}, serverUrl?: string): Promise<TestSystem> {
     const stack = stackEnv()
     const [db, money] = await Promise.all([
-      createTestDatabase(),
+      createTestDatabase(serverUrl === undefined ? {} : { serverUrl }),
       startMoneySimulator({ port: 0, token: 'test-token', latencyMs: 5 }),
     ])
     const run = uniqueName('t').replaceAll('_', '-')

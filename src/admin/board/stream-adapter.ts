@@ -3,6 +3,7 @@ import type { Kysely } from 'kysely'
 import { concurrencyBody, id as validId } from '#admin/api-schemas.ts'
 import { giftTimeline, timelineInWords } from '#admin/gift-timeline.ts'
 import type { GiftService } from '#admin/gifts.ts'
+import type { MemberMask } from '#admin/member-mask.ts'
 import type { ApiOperations } from '#admin/operations.ts'
 import { refusal } from '#admin/problem.ts'
 import type { PromotionView, Sampler } from '#admin/snapshot/sampler.ts'
@@ -25,6 +26,7 @@ export interface StreamAdapterDeps extends PromotionQueueDeps {
   /** Before our own paths in a browser. */
   basePath: string
   gifts: GiftService
+  mask: MemberMask
   /** Every UNKNOWN gift of a promotion once more; returns how many. */
   retryUnknown(promotionId: string): Promise<number>
   /** Gifts that a worker has in its hands, some of them. */
@@ -110,7 +112,10 @@ export class PromotionStreamAdapter extends StreamQueueAdapter {
   }
 
   #toJob(gift: GiftRecord, isActive: boolean): QueueJob {
-    return toJob(gift, { isActive, retry: () => this.#deps.gifts.retry(gift.type, gift.targetId) })
+    return toJob(this.#deps.mask.gift(gift, null), {
+      isActive,
+      retry: () => this.#deps.gifts.retry(gift.type, gift.targetId),
+    })
   }
 
   override async getJobLogs(id: string): Promise<string[]> {

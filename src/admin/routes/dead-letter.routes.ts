@@ -2,6 +2,7 @@ import type { FastifyPluginAsync, FastifyReply } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { promotionParams } from '#admin/api-schemas.ts'
+import type { MemberMask } from '#admin/member-mask.ts'
 import { deadLettersPage } from '#admin/pages/dead-letters.page.ts'
 import { contextOf } from '#admin/pages/layout.ts'
 import { refusal } from '#admin/problem.ts'
@@ -11,6 +12,7 @@ import type { PromotionDeadLetters, WhichDeadLetters } from '#promotion/dead-let
 export interface DeadLetterRoutesDeps {
   deadLetters: PromotionDeadLetters
   promotions: Pick<PromotionRepository, 'find'>
+  mask: MemberMask
 }
 
 const tags = ['dead letters']
@@ -47,7 +49,7 @@ const CHANGES = [
 ] as const
 
 /** `/api/promotions/{id}/dead-letters`, and the page of them: what was given up, back on its stream or away. */
-export function deadLetterRoutes({ deadLetters, promotions }: DeadLetterRoutesDeps): FastifyPluginAsync {
+export function deadLetterRoutes({ deadLetters, promotions, mask }: DeadLetterRoutesDeps): FastifyPluginAsync {
   const found = async (id: string): Promise<Promotion> => {
     const promotion = await promotions.find(id)
     if (promotion === undefined) throw refusal('PROMOTION_NOT_FOUND', `promotion ${id} does not exist`)
@@ -66,9 +68,9 @@ export function deadLetterRoutes({ deadLetters, promotions }: DeadLetterRoutesDe
           response: { 200: page },
         },
       },
-      async ({ params, query }) => {
+      async ({ params, query, identity }) => {
         const { items, next } = await deadLetters.page(await found(params.id), query)
-        return { deadLetters: items, nextAfter: next ?? null }
+        return { deadLetters: items.map(item => mask.message(item, identity)), nextAfter: next ?? null }
       },
     )
     for (const [name, summary, answer] of CHANGES) {
@@ -87,7 +89,8 @@ export function deadLetterRoutes({ deadLetters, promotions }: DeadLetterRoutesDe
       { schema: { hide: true, params: promotionParams, querystring: filled } },
       async (request, reply) => {
         const promotion = await found(request.params.id)
-        const { items, next } = await deadLetters.page(promotion, request.query)
+        const { items: letters, next } = await deadLetters.page(promotion, request.query)
+        const items = letters.map(letter => mask.message(letter, request.identity))
         const view = { promotion, letters: items, next, reason: request.query.reason }
         return sendPage(reply, deadLettersPage(view, contextOf(request, reply)))
       },

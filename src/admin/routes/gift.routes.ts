@@ -11,12 +11,13 @@ import {
 } from '#admin/api-schemas.ts'
 import { timelineInWords } from '#admin/gift-timeline.ts'
 import type { GiftService } from '#admin/gifts.ts'
+import type { MemberMask } from '#admin/member-mask.ts'
 import { TEXTS } from '#admin/texts/texts.ts'
 
 const tags = ['gifts']
 
 /** `/api/gifts`: one gift, its way, and another try of an UNKNOWN one. */
-export function giftRoutes(gifts: GiftService): FastifyPluginAsync {
+export function giftRoutes(gifts: GiftService, mask: MemberMask): FastifyPluginAsync {
   const routes: FastifyPluginAsyncZod = async app => {
     app.get(
       '/api/gifts/:type/:targetId',
@@ -28,9 +29,9 @@ export function giftRoutes(gifts: GiftService): FastifyPluginAsync {
           response: { 200: z.object({ gift: giftSchema, attempts: attemptsSchema, timeline: timelineSchema }) },
         },
       },
-      async ({ params: { type, targetId } }) => {
+      async ({ params: { type, targetId }, identity }) => {
         const { gift, attempts, timeline } = await gifts.look(type, targetId)
-        return { gift, attempts, timeline: timelineInWords(timeline, TEXTS.en) }
+        return { gift: mask.gift(gift, identity), attempts, timeline: timelineInWords(timeline, TEXTS.en) }
       },
     )
     app.post(

@@ -12,6 +12,7 @@ import {
   promotionType,
 } from '#admin/api-schemas.ts'
 import type { GiftService } from '#admin/gifts.ts'
+import type { MemberMask } from '#admin/member-mask.ts'
 import { auditPage, promotionIdOf } from '#admin/pages/audit.page.ts'
 import { giftPage } from '#admin/pages/gift.page.ts'
 import { giftsPage } from '#admin/pages/gifts.page.ts'
@@ -34,6 +35,7 @@ export interface PageRoutesDeps {
   sampler: Sampler
   gifts: GiftService
   activityLog: ActivityLog
+  mask: MemberMask
 }
 
 const MAX_FAILURES_SHOWN = 20
@@ -50,7 +52,7 @@ const filledOf = <Schema extends z.ZodType>(schema: Schema) =>
   z.preprocess(query => Object.fromEntries(Object.entries(query as object).filter(([, value]) => value !== '')), schema)
 
 /** What people look at: rendered here, kept live by a small script. */
-export function pageRoutes({ kysely, sampler, gifts, activityLog }: PageRoutesDeps): FastifyPluginAsync {
+export function pageRoutes({ kysely, sampler, gifts, activityLog, mask }: PageRoutesDeps): FastifyPluginAsync {
   const found = async (promotionId: string) => {
     const view = await sampler.find(promotionId)
     if (view === undefined) throw refusal('PROMOTION_NOT_FOUND', `promotion ${promotionId} does not exist`)
@@ -69,9 +71,10 @@ export function pageRoutes({ kysely, sampler, gifts, activityLog }: PageRoutesDe
       const query = { statuses: ['UNKNOWN', 'FAILED'], offset: 0, limit: MAX_FAILURES_SHOWN } as const
       // With PostgreSQL away the page keeps what was read before, and says so.
       const isAway = snapshot.around.databaseMs === undefined
-      const [failures, skipped] = isAway
+      const [rows, skipped] = isAway
         ? []
         : await Promise.all([listGiftsByPlace(kysely, promotion, query), countSkipped(kysely, promotion.id)])
+      const failures = rows?.map(gift => mask.gift(gift, request.identity))
       const notTaken = skipped && Object.values(skipped).reduce((sum, count) => sum + count, 0)
       const alive = snapshot.around.instances ?? []
       const instances = alive.map(instance => toPromotionInstance(instance, promotion.id))
@@ -86,7 +89,8 @@ export function pageRoutes({ kysely, sampler, gifts, activityLog }: PageRoutesDe
       async (request, reply) => {
         const promotion = await found(request.params.id)
         const { cursor = '0', limit, ...filters } = request.query
-        const page = await listGifts(kysely, promotion, { ...filters, afterId: cursor, limit })
+        const { gifts: rows, nextCursor } = await listGifts(kysely, promotion, { ...filters, afterId: cursor, limit })
+        const page = { gifts: rows.map(gift => mask.gift(gift, request.identity)), nextCursor }
         return sendPage(reply, giftsPage({ promotion, page, filters }, contextOf(request, reply)))
       },
     )
@@ -97,7 +101,8 @@ export function pageRoutes({ kysely, sampler, gifts, activityLog }: PageRoutesDe
     )
     app.get('/gifts/:type/:targetId', { schema: { ...schema, params: giftParams } }, async (request, reply) => {
       const { type, targetId } = request.params
-      return sendPage(reply, giftPage(await gifts.look(type, targetId), contextOf(request, reply)))
+      const { gift, ...look } = await gifts.look(type, targetId)
+      return sendPage(reply, giftPage({ ...look, gift: mask.gift(gift, request.identity) }, contextOf(request, reply)))
     })
     app.get('/runbook', { schema }, (request, reply) => sendPage(reply, runbookPage(contextOf(request, reply))))
     app.get('/audit', { schema: { ...schema, querystring: pageQuery } }, async (request, reply) => {

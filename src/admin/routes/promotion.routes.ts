@@ -15,6 +15,7 @@ import {
   promotionParams,
   promotionSchema,
 } from '#admin/api-schemas.ts'
+import type { MemberMask } from '#admin/member-mask.ts'
 import type { ApiOperations } from '#admin/operations.ts'
 import { refusal } from '#admin/problem.ts'
 import { bottleneckInWords } from '#admin/snapshot/bottleneck.ts'
@@ -30,6 +31,7 @@ export interface PromotionRoutesDeps {
   promotions: PromotionRepository
   sampler: Sampler
   operations: ApiOperations
+  mask: MemberMask
 }
 
 const OPERATIONS = [
@@ -91,14 +93,16 @@ function readPromotions(app: App, { kysely, sampler }: PromotionRoutesDeps, foun
   )
 }
 
-function readGifts(app: App, { kysely }: PromotionRoutesDeps, found: Finder): void {
+function readGifts(app: App, { kysely, mask }: PromotionRoutesDeps, found: Finder): void {
   const gifts = z.object({ gifts: z.array(giftSchema), nextCursor: z.string().nullable() })
   const summary = 'its gifts; a page may be short, or empty, and yet not the last'
   app.get(
     '/api/promotions/:id/gifts',
     { schema: { tags, summary, params: promotionParams, querystring: giftQuery, response: { 200: gifts } } },
-    async ({ params, query: { cursor = '0', limit, ...filters } }) =>
-      listGifts(kysely, await found(params.id), { ...filters, afterId: cursor, limit }),
+    async ({ params, identity, query: { cursor = '0', limit, ...filters } }) => {
+      const page = await listGifts(kysely, await found(params.id), { ...filters, afterId: cursor, limit })
+      return { ...page, gifts: page.gifts.map(gift => mask.gift(gift, identity)) }
+    },
   )
 }
 

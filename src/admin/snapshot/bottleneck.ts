@@ -1,4 +1,5 @@
 import type { Texts } from '#admin/texts/texts.ts'
+import type { AuditRun } from '#database/audit-runs.ts'
 import type { PromotionProgress } from '#database/promotions/progress.ts'
 import type { InstanceRecord } from '#promotion/consumers/instances.ts'
 import type { PromotionType } from '#queues/gift-types.ts'
@@ -38,6 +39,8 @@ export interface Surroundings {
   kafkaAway?: boolean
   /** Does a listener read the topic of these gifts? undefined: not known. */
   hasListener?: ByType<boolean> | undefined
+  /** The last audits that were recorded. */
+  auditRuns?: readonly (AuditRun & { atSeconds: number })[]
 }
 
 export const SLOW_DATABASE_MS = 500

@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
 import { answerOr } from '#admin/answer-or.ts'
+import { lastAuditRuns } from '#database/audit-runs.ts'
 import { type PromotionProgress, readProgress } from '#database/promotions/progress.ts'
 import type { InstanceRecord } from '#promotion/consumers/instances.ts'
 import type { ProcessReports } from '#promotion/consumers/process-reports.ts'
@@ -27,6 +28,7 @@ export interface ObserverDeps {
 const REPORTS_MAX_AGE_MS = 900
 const RETRIES_MAX_AGE_MS = 2000
 const KAFKA_MAX_AGE_MS = 2000
+const AUDIT_RUNS_MAX_AGE_MS = 15_000
 /** A Redis that hangs must not keep the rest of the picture waiting. */
 const STREAMS_WITHIN_MS = 1000
 /** Nor must a PostgreSQL that hangs: its own time limit is longer than a person should wait to hear of it. */
@@ -47,6 +49,7 @@ export function createObserver(deps: ObserverDeps) {
       return found
     })
   const reports = remembered(REPORTS_MAX_AGE_MS, deps.listReports)
+  const auditRuns = remembered(AUDIT_RUNS_MAX_AGE_MS, () => lastAuditRuns(deps.kysely))
   const retriesPaused = remembered(RETRIES_MAX_AGE_MS, deps.retriesPaused)
   const members = ofTypes(KAFKA_MAX_AGE_MS, deps.hasListener, false)
   const kafkaLag = ofTypes(KAFKA_MAX_AGE_MS, deps.kafkaLag, 0)
@@ -77,6 +80,7 @@ export function createObserver(deps: ObserverDeps) {
       kafkaAway: kafkaLag.hasFailed(),
       hasListener: hasListener(seen),
       retriesPaused: areRetriesPaused ?? false,
+      auditRuns: auditRuns.soon() ?? [],
     }
     return { promotions: read.promotions, around, counts: counts ?? new Map<string, StreamCount>() }
   }

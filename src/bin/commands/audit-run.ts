@@ -3,6 +3,7 @@ import { processEnvironment } from '#config/environment.ts'
 import { giftTopicsOf } from '#config/gift-topics.ts'
 import { loadConfig } from '#config/load.ts'
 import { type CliConfig, cliSchema, type RedisConfig } from '#config/schemas.ts'
+import { recordAuditRun } from '#database/audit-runs.ts'
 import type { Database } from '#database/database.ts'
 import { createGiftResultRepositories } from '#database/gifts/results.ts'
 import { createSkippedRepository } from '#database/gifts/skipped.ts'
@@ -10,13 +11,14 @@ import { createProcessRepository } from '#database/processes.ts'
 import { type AuditSources, audit } from '#promotion/audit/audit.ts'
 import type { ChargeSource } from '#promotion/audit/charges.ts'
 import { createRepair } from '#promotion/audit/messages/repair.ts'
+import type { AuditReport } from '#promotion/audit/report.ts'
 import type { RetryJobs } from '#promotion/payment/retry-jobs.ts'
 import { assertNoStranger } from '#promotion/redis-owner.ts'
 import { byGiftType } from '#queues/gift-types.ts'
 import { promotionStreams } from '#queues/promotion-stream.ts'
 import { CodedError } from '#runtime/errors.ts'
 import { createLogger } from '#runtime/logger.ts'
-import { withChange } from './change.ts'
+import { whoAmI, withChange } from './change.ts'
 import { createProgress } from './progress.ts'
 
 export { describeReport } from '#promotion/audit/report.ts'
@@ -32,6 +34,7 @@ export interface AuditOptions {
   kafka: boolean
   redis: boolean
   repair?: boolean
+  record?: boolean
   rate?: number
   concurrency: number
   limit: number
@@ -58,9 +61,24 @@ export async function runAudit(promotionIds: string[], options: AuditOptions) {
     ...(redis === undefined ? {} : { redis }),
     ...(charges === undefined ? {} : { charges }),
   }
-  if (options.repair !== true) return await audit(sources)
-  const change = { what: 'audit.repair', target: promotionIds.join(' ') || 'all' }
-  return await withChange(database.kysely, change, () => audit(sources))
+  const target = promotionIds.join(' ') || 'all'
+  const report =
+    options.repair === true
+      ? await withChange(database.kysely, { what: 'audit.repair', target }, () => audit(sources))
+      : await audit(sources)
+  if (options.record === true) await record(database, target, report, charges?.from)
+  return report
+}
+
+async function record(
+  { kysely }: Database,
+  target: string,
+  report: AuditReport,
+  charges: ChargeSource['from'] | undefined,
+) {
+  const { ok, unanswered, counts } = report
+  const discrepancies = Object.values(counts).reduce((sum, count) => sum + count, 0)
+  await recordAuditRun(kysely, { who: whoAmI(), target, charges: charges ?? 'none', ok, discrepancies, unanswered })
 }
 
 function repairOf(config: CliConfig, { kysely }: Database) {

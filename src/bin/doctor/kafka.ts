@@ -45,8 +45,8 @@ export async function examineKafka(config: KafkaConfig): Promise<Finding[]> {
       ]
     })
   } catch (error) {
-    const todo = /SASL|authenticat|SSL|certificate/i.test(errorLine(error))
-      ? 'correct KAFKA_SSL and KAFKA_SASL_…'
+    const todo = /SASL|authenticat|SSL|certificate|altnames/i.test(errorLine(error))
+      ? 'correct KAFKA_SSL, KAFKA_CA_FILE and KAFKA_SASL_…'
       : 'start Kafka, or correct KAFKA_BROKERS'
     return [unknown('connection', error, todo), codecs]
   }

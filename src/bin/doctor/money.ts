@@ -1,6 +1,7 @@
 import { Agent, request } from 'undici'
 import { type MoneyTlsFiles, tlsOf } from '#config/tls-files.ts'
 import { lookupPath } from '#money/charge-api.ts'
+import { errorLine } from '#runtime/errors.ts'
 import { type Finding, findingsOf } from './finding.ts'
 
 export interface MoneyToExamine extends MoneyTlsFiles {
@@ -29,11 +30,19 @@ export async function examineMoneyApi(config: MoneyToExamine): Promise<Finding[]
     return [meaningOf(statusCode, text, headers.location)]
   } catch (error) {
     const isLate = (error as Error).name === 'TimeoutError'
-    const todo = isLate ? 'is MONEY_API_TIMEOUT_MS too short?' : 'start the Money API, or correct MONEY_API_URL'
+    const todo = isLate ? 'is MONEY_API_TIMEOUT_MS too short?' : todoOf(errorLine(error))
     return [unknown('answer', isLate ? new Error(`no answer within ${timeoutMs} ms`) : error, todo)]
   } finally {
     await dispatcher.destroy()
   }
+}
+
+function todoOf(reason: string): string {
+  if (/certificate|altnames/i.test(reason)) return 'correct MONEY_API_CA_FILE, or the host of MONEY_API_URL'
+  // Who shows no certificate is hung up on, after the handshake.
+  if (/other side closed|ECONNRESET|alert/i.test(reason))
+    return 'does it want a certificate of ours? MONEY_API_CERT_FILE names it'
+  return 'start the Money API, or correct MONEY_API_URL'
 }
 
 function meaningOf(status: number, text: string, location: unknown): Finding {

@@ -2,6 +2,7 @@ import { type Kysely, type RawBuilder, sql } from 'kysely'
 import { inRowOrder, ofPromotion } from '#database/promotions/promotion-rows.ts'
 import type { PromotionStatus } from '#database/promotions/promotion-status.ts'
 import type { PromotionType } from '#queues/gift-types.ts'
+import { archivedOf } from './archived-gifts.ts'
 import type { ProcessStatus } from './process-status.ts'
 import { RESULT_TABLES, type ResultTable } from './result-table.ts'
 
@@ -41,16 +42,66 @@ export async function countAuditRows(
   promotionIds: readonly string[],
 ): Promise<number> {
   const { rows } = await sql<{ count: number }>`
-    select count(*)::float8 as count from ${sql.table(RESULT_TABLES[type].name)}
-    where ${inScope(promotionIds)}`.execute(kysely)
+    select (select count(*) from ${sql.table(RESULT_TABLES[type].name)} where ${inScope(promotionIds)})
+      + (select count(*) from ${archivedOf(type)} and ${inScope(promotionIds, 't.promotion_id')})::float8 as count`.execute(
+    kysely,
+  )
   return rows[0]?.count ?? 0
 }
 
-/** Pages of rows in the order of their ids; `promotionId` leaves the others out. */
+interface AuditRowPage {
+  promotionId: string | undefined
+  ageMs: number
+  size: number
+}
+
+/** Pages of rows in the order of their ids, then of archived gifts; `promotionId` leaves the others out. */
 export async function* auditRowPages(
   kysely: Kysely<unknown>,
   type: PromotionType,
-  page: { promotionId: string | undefined; ageMs: number; size: number },
+  page: AuditRowPage,
+): AsyncGenerator<readonly AuditRow[]> {
+  yield* rowPages(kysely, type, page)
+  yield* archivedPages(kysely, type, page)
+}
+
+async function* archivedPages(
+  kysely: Kysely<unknown>,
+  type: PromotionType,
+  { promotionId, size }: AuditRowPage,
+): AsyncGenerator<readonly AuditRow[]> {
+  const [scope, place, order] =
+    promotionId === undefined
+      ? [sql`true`, sql`t.target_id`, sql`t.target_id`]
+      : [ofPromotion(promotionId, 't.promotion_id'), sql`t.gift_id`, inRowOrder('asc', 't.gift_id', 't.promotion_id')]
+  for (let after = '0'; ; ) {
+    const where = sql`${place} > ${after}::bigint and ${scope} order by ${order} limit ${size}`
+    const rows = await selectArchived<{ place: string }>(kysely, type, where, sql`${place} as place, `)
+    if (rows.length > 0) yield rows
+    if (rows.length < size) return
+    after = rows.at(-1)?.place ?? after
+  }
+}
+
+/** As rows that are final and on no stream. */
+async function selectArchived<Extra = object>(
+  kysely: Kysely<unknown>,
+  type: PromotionType,
+  where: RawBuilder<unknown>,
+  extra = sql``,
+): Promise<(AuditRow & Extra)[]> {
+  const { rows } = await sql<AuditRow & Extra>`
+    select ${extra}t.target_id as "targetId", t.promotion_id as "promotionId", t.member_id as "memberId", t.amount,
+      t.process_status as "processStatus", t.money_key as "moneyKey", t.attempts, false as enqueued, false as "isOld",
+      t.kafka_partition as "kafkaPartition", t.kafka_offset as "kafkaOffset"
+    from ${archivedOf(type)} and ${where}`.execute(kysely)
+  return rows
+}
+
+async function* rowPages(
+  kysely: Kysely<unknown>,
+  type: PromotionType,
+  page: AuditRowPage,
 ): AsyncGenerator<readonly AuditRow[]> {
   const { promotionId } = page
   const [scope, order] = promotionId === undefined ? [sql`true`, sql`id`] : [ofPromotion(promotionId), inRowOrder()]
@@ -65,18 +116,18 @@ export async function* auditRowPages(
   }
 }
 
-/** The rows of some targets as they are now. */
-export function findAuditRows(
+/** The rows of some targets as they are now, archived ones too. */
+export async function findAuditRows(
   kysely: Kysely<unknown>,
   type: PromotionType,
   targetIds: readonly string[],
   ageMs: number,
 ): Promise<AuditRow[]> {
   const target = sql.ref(RESULT_TABLES[type].targetColumn)
-  return selectRows<AuditRow>(kysely, type, ageMs, {
-    extra: sql``,
-    where: sql`${target} = any (${[...targetIds]}::bigint[])`,
-  })
+  const wanted = sql`any (${[...targetIds]}::bigint[])`
+  const rows = await selectRows<AuditRow>(kysely, type, ageMs, { extra: sql``, where: sql`${target} = ${wanted}` })
+  if (rows.length === targetIds.length) return rows
+  return [...rows, ...(await selectArchived(kysely, type, sql`t.target_id = ${wanted}`))]
 }
 
 async function selectRows<Row>(
@@ -162,11 +213,15 @@ async function compareSummaries(
   ofSummaries: RawBuilder<unknown>,
   limit: number,
 ): Promise<WrongSummaries> {
-  const counted = ({ name }: ResultTable) => sql`
+  const counted = ({ name, type }: ResultTable) => sql`
     select promotion_summary_id as id, min(promotion_id) as promotion_id,
       count(*) filter (where process_status = 'SUCCESS') as success,
       count(*) filter (where process_status = 'FAILED') as failed
-    from ${sql.table(name)} where ${ofRows} group by promotion_summary_id`
+    from (
+      select promotion_id, promotion_summary_id, process_status from ${sql.table(name)} where ${ofRows}
+      union all
+      select promotion_id, promotion_summary_id, process_status from ${archivedOf(type)} and ${ofRows}) g
+    group by promotion_summary_id`
   const { rows } = await sql<WrongSummary & { count: number }>`
     with counted as materialized (
       select id, min(promotion_id) as promotion_id, sum(success) as success, sum(failed) as failed

@@ -1,6 +1,7 @@
 import { type Kysely, type RawBuilder, sql } from 'kysely'
 import { sharedPromotionLocks } from '#database/locks.ts'
 import { ACCEPTING_STATUSES } from '#database/promotions/promotion-status.ts'
+import { isArchived } from './archived-gifts.ts'
 import type { NewGift } from './gift.ts'
 import type { InsertAnswer, InsertLimits } from './insert-answer.ts'
 import type { ResultTable } from './result-table.ts'
@@ -64,6 +65,7 @@ export async function insertBounded(
     ), accepted as materialized (
       select i.*, p.status from input i join promotion p on p.id = i.promotion_id
       where p.type = ${table.type} and p.status = any (${[...ACCEPTING_STATUSES]}::text[]) and not ${isOverLimit}
+        and not ${sql.raw(isArchived(table.type, 'i.target_id'))}
     ), ${ceilingsOf(table)}, inserted as (
       insert into ${sql.table(table.name)} (promotion_id, promotion_summary_id, ${target}, partition_key, member_id,
         amount, message, kafka_partition, kafka_offset, kafka_time, ask_first, enqueued)

@@ -4,6 +4,7 @@ import { sharedPromotionLocks } from '#database/locks.ts'
 import { PreparedStatement } from '#database/prepared.ts'
 import { ACCEPTING_STATUSES, type PromotionStatus } from '#database/promotions/promotion-status.ts'
 import { byGiftType, type PromotionType } from '#queues/gift-types.ts'
+import { isArchived } from './archived-gifts.ts'
 import type { NewGift } from './gift.ts'
 import type { InsertAnswer, InsertLimits } from './insert-answer.ts'
 import { RESULT_TABLES, type ResultTable } from './result-table.ts'
@@ -91,6 +92,7 @@ const INSERT = byGiftType(type => {
         join promotion p on p.id = i.promotion_id
       where p.type = '${type}' and p.status in (${ACCEPTING_STATUSES.map(status => `'${status}'`).join(', ')})
         and ($2::bigint = 0 or i.amount <= $2::bigint) and not exists (select from promotion where is_bounded)
+        and not ${isArchived(type, 'i.target_id')}
       order by i.target_id, i.ordinal
       on conflict (${targetColumn}) do nothing
       returning ${targetColumn} as target_id

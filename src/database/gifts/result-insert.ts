@@ -12,7 +12,7 @@ import type { ResultTable } from './result-table.ts'
  * The promotion's status is checked in the same statement, under a share lock that an UPDATE of the promotion waits
  * for: an insert and a completion exclude each other. So are its ceilings, under the lock of what has been taken of them,
  * gift by gift in their order: one that does not fit leaves its room to the next. A gift is a duplicate only by its
- * target's unique key.
+ * target's unique key, or by that of one that was archived.
  */
 export async function insertGifts(
   kysely: Kysely<unknown>,
@@ -60,7 +60,10 @@ async function resolveOthers(
   const targetIds = unresolved.map(index => (gifts[index] as NewGift).targetId)
   const { rows } = await sql<Pick<NewGift, 'targetId' | 'promotionId' | 'memberId' | 'amount'>>`
     select ${target} as "targetId", promotion_id as "promotionId", member_id as "memberId", amount
-    from ${sql.table(table.name)} where ${target} = any (${targetIds}::bigint[])`.execute(kysely)
+    from ${sql.table(table.name)} where ${target} = any (${targetIds}::bigint[])
+    union all
+    select t.target_id, t.promotion_id, t.member_id, t.amount from campaign_promotion_archived_gift t
+    where t.type = ${table.type} and t.target_id = any (${targetIds}::bigint[])`.execute(kysely)
   const holders = new Map(rows.map(row => [row.targetId, row]))
   for (const index of unresolved) {
     const gift = gifts[index] as NewGift

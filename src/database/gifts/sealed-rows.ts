@@ -1,6 +1,7 @@
 import { type Kysely, sql } from 'kysely'
 import { inRowOrder, ofPromotion } from '#database/promotions/promotion-rows.ts'
 import { PROMOTION_TYPES, type PromotionType } from '#queues/gift-types.ts'
+import { archivedOf } from './archived-gifts.ts'
 import type { ProcessStatus } from './process-status.ts'
 import { RESULT_TABLES } from './result-table.ts'
 
@@ -25,7 +26,11 @@ const columnsOf = (type: PromotionType) => sql`id, ${sql.ref(RESULT_TABLES[type]
   member_id as "memberId", amount, process_status as "processStatus", money_key as "moneyKey",
   kafka_partition as "kafkaPartition", kafka_offset as "kafkaOffset"`
 
-/** All rows of a promotion in the order of their ids, a page at a time. */
+const ARCHIVED_COLUMNS = sql`t.gift_id as id, t.target_id as "targetId", t.member_id as "memberId", t.amount,
+  t.process_status as "processStatus", t.money_key as "moneyKey", t.kafka_partition as "kafkaPartition",
+  t.kafka_offset as "kafkaOffset"`
+
+/** All rows of a promotion, archived ones too, in the order of their ids, a page at a time. */
 export async function* sealedRowPages(
   kysely: Kysely<unknown>,
   promotion: OfPromotion,
@@ -53,11 +58,16 @@ async function selectRows(
   { id, type }: OfPromotion,
   { afterId, lastId, limit }: { afterId: string; lastId?: string; limit?: number },
 ): Promise<SealedRow[]> {
-  const upTo = lastId === undefined ? sql`true` : sql`id <= ${lastId}::bigint`
+  const upTo = (column: string) => (lastId === undefined ? sql`true` : sql`${sql.ref(column)} <= ${lastId}::bigint`)
+  const atMost = limit === undefined ? sql`` : sql`limit ${limit}`
   const { rows } = await sql<SealedRow>`
-    select ${columnsOf(type)} from ${sql.table(RESULT_TABLES[type].name)}
-    where ${ofPromotion(id)} and id > ${afterId}::bigint and ${upTo}
-    order by ${inRowOrder()} ${limit === undefined ? sql`` : sql`limit ${limit}`}`.execute(kysely)
+    (select ${columnsOf(type)} from ${sql.table(RESULT_TABLES[type].name)}
+    where ${ofPromotion(id)} and id > ${afterId}::bigint and ${upTo('id')} order by ${inRowOrder()} ${atMost})
+    union all
+    (select ${ARCHIVED_COLUMNS} from ${archivedOf(type)} and ${ofPromotion(id, 't.promotion_id')}
+      and t.gift_id > ${afterId}::bigint and ${upTo('t.gift_id')}
+    order by ${inRowOrder('asc', 't.gift_id', 't.promotion_id')} ${atMost})
+    order by id ${atMost}`.execute(kysely)
   return rows
 }
 
@@ -71,7 +81,9 @@ export async function findSealedRows(
       const { name, targetColumn } = RESULT_TABLES[type]
       const { rows } = await sql<{ promotionId: string; rowId: string }>`
         select promotion_id as "promotionId", id as "rowId" from ${sql.table(name)}
-        where ${sql.ref(targetColumn)} = ${targetId}::bigint`.execute(kysely)
+        where ${sql.ref(targetColumn)} = ${targetId}::bigint
+        union all
+        select t.promotion_id, t.gift_id from ${archivedOf(type)} and t.target_id = ${targetId}::bigint`.execute(kysely)
       return rows.map(row => ({ ...row, type }))
     }),
   )

@@ -1,4 +1,5 @@
 import { type Kysely, sql } from 'kysely'
+import { archivedOf } from '#database/gifts/archived-gifts.ts'
 import type { ProcessStatus } from '#database/gifts/process-status.ts'
 import { RESULT_TABLES } from '#database/gifts/result-table.ts'
 import type { PromotionType } from '#queues/gift-types.ts'
@@ -33,7 +34,10 @@ export async function readBalance(
       (count(*) filter (where process_status = 'UNKNOWN'))::float8 as "UNKNOWN",
       (select success from (${finalCountsOf(sql`${id}::bigint`)}) c)::float8 as "successCount",
       (select failed from (${finalCountsOf(sql`${id}::bigint`)}) c)::float8 as "failedCount"
-    from ${sql.table(RESULT_TABLES[type].name)} where promotion_id = ${id}::bigint`.execute(kysely)
+    from (
+      select process_status from ${sql.table(RESULT_TABLES[type].name)} where promotion_id = ${id}::bigint
+      union all
+      select t.process_status from ${archivedOf(type)} and t.promotion_id = ${id}::bigint) g`.execute(kysely)
   const { rows: count, successCount, failedCount, ...states } = rows[0] as BalanceRow
   return { rows: count, states, successCount, failedCount }
 }

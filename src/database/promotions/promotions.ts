@@ -1,4 +1,5 @@
 import { type Kysely, sql } from 'kysely'
+import { archivedOf } from '#database/gifts/archived-gifts.ts'
 import type { ProcessStatus } from '#database/gifts/process-status.ts'
 import { RESULT_TABLES } from '#database/gifts/result-table.ts'
 import { isoTime } from '#database/iso-time.ts'
@@ -68,7 +69,7 @@ export interface PromotionRepository {
   dateStopped(): Promise<void>
   /** The newest first. */
   list(limit: number): Promise<Promotion[]>
-  /** How many gifts stand in each state. Reads every row of the promotion: for people, not for loops. */
+  /** How many gifts stand in each state, archived ones too. Reads every row of the promotion: for people, not for loops. */
   countByStatus(promotion: Pick<Promotion, 'id' | 'type'>): Promise<Record<ProcessStatus, number>>
 }
 
@@ -175,7 +176,10 @@ async function countByStatus(
   const counts: Record<ProcessStatus, number> = { PENDING: 0, RETRYING: 0, SUCCESS: 0, FAILED: 0, UNKNOWN: 0 }
   const { rows } = await sql<{ status: ProcessStatus; count: number }>`
     select process_status as status, count(*)::float8 as count from ${sql.table(RESULT_TABLES[type].name)}
-    where promotion_id = ${id}::bigint group by process_status`.execute(kysely)
-  for (const { status, count } of rows) counts[status] = count
+    where promotion_id = ${id}::bigint group by process_status
+    union all
+    select t.process_status, count(*)::float8 from ${archivedOf(type)} and t.promotion_id = ${id}::bigint
+    group by t.process_status`.execute(kysely)
+  for (const { status, count } of rows) counts[status] += count
   return counts
 }

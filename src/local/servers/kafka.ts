@@ -26,23 +26,35 @@ logger.server.name=kafka.server.KafkaRaftServer
 logger.server.level=info
 `
 
+export interface KafkaServerOptions {
+  /** Beside its own two. */
+  ports?: number
+  /** Arguments for formatting its storage. */
+  format?: readonly string[]
+  /** After our own properties, which they overrule. */
+  properties?: (ports: { plain: number; controller: number; own: readonly number[] }) => string
+}
+
 /**
  * One real Apache Kafka in KRaft mode on loopback: from `KAFKA_HOME`, else jars that Maven fetches once into the user
  * cache. Gives `KAFKA_BROKERS`. Topics are not made by themselves. `start` rejects with `KAFKA_MISSING` where it
  * cannot be had.
  */
-export function kafkaServer(context: LocalContext): LocalServer {
+export function kafkaServer(
+  context: LocalContext,
+  { ports = 0, format = [], properties = () => '' }: KafkaServerOptions = {},
+): LocalServer {
   const { env, folder, keep } = context
   const home = join(folder, 'kafka')
   const data = join(home, 'data')
-  const properties = join(home, 'server.properties')
+  const propertiesFile = join(home, 'server.properties')
   const logging = join(home, 'log4j2.properties')
   let java = ''
   let classPath = ''
 
   return localServer(context, {
     name: 'Apache Kafka',
-    ports: 2,
+    ports: 2 + ports,
     stopSignal: 'SIGTERM',
     stopDeadlineMs: 5000,
     prepare: async () => {
@@ -51,19 +63,20 @@ export function kafkaServer(context: LocalContext): LocalServer {
       java = await findJava(context)
       const libs = await findJars(context)
       classPath = join(libs, '*')
-      const format = (folder: string) => formatStorage(context, { java, classPath, logging, folder })
-      if (env.KAFKA_HOME) return format(data)
+      const formatTo = (folder: string) => formatStorage(context, { java, classPath, logging, folder, format })
+      if (env.KAFKA_HOME || format.length > 0) return formatTo(data)
       // Formatting costs a Java start and is the same every time, whatever the ports will be.
-      const formatted = await cachedFolder(env, `kafka-${VERSION}-formatted`, format)
+      const formatted = await cachedFolder(env, `kafka-${VERSION}-formatted`, formatTo)
       cpSync(formatted, data, { recursive: true })
     },
-    launch: ([port = 0, controllerPort = 0]) => {
-      writeFileSync(properties, serverProperties(data, port, controllerPort))
+    launch: ([port = 0, controllerPort = 0, ...own]) => {
+      const others = properties({ plain: port, controller: controllerPort, own })
+      writeFileSync(propertiesFile, serverProperties(data, port, controllerPort) + others)
       const heap = ['-Xms128m', '-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
       return ServerProcess.start({
         name: 'Apache Kafka',
         file: java,
-        args: [...heap, `-Dlog4j2.configurationFile=${logging}`, '-cp', classPath, 'kafka.Kafka', properties],
+        args: [...heap, `-Dlog4j2.configurationFile=${logging}`, '-cp', classPath, 'kafka.Kafka', propertiesFile],
         env,
         cwd: home,
         logFile: join(folder, 'kafka.log'),
@@ -99,14 +112,18 @@ interface Formatting {
   classPath: string
   logging: string
   folder: string
+  format: readonly string[]
 }
 
 /** Writes the identity of the broker and its first metadata into an empty data folder. */
-async function formatStorage(context: LocalContext, { java, classPath, logging, folder }: Formatting): Promise<void> {
+async function formatStorage(
+  context: LocalContext,
+  { java, classPath, logging, folder, format: wanted }: Formatting,
+): Promise<void> {
   const properties = join(context.folder, 'kafka', 'format.properties')
   mkdirSync(folder, { recursive: true })
   writeFileSync(properties, serverProperties(folder, 1, 2))
-  const format = ['kafka.tools.StorageTool', 'format', '-t', CLUSTER_ID, '-c', properties]
+  const format = ['kafka.tools.StorageTool', 'format', '-t', CLUSTER_ID, '-c', properties, ...wanted]
   const args = ['-XX:TieredStopAtLevel=1', `-Dlog4j2.configurationFile=${logging}`, '-cp', classPath, ...format]
   await runCommand(java, args, { env: context.env }).catch(explainOldJava)
 }

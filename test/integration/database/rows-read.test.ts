@@ -6,6 +6,7 @@ import { listGiftsByPlace } from '#database/gifts/gift-places.ts'
 import type { ProcessStatus } from '#database/gifts/process-status.ts'
 import { takeUnqueuedRows } from '#database/gifts/refill-rows.ts'
 import { RESULT_TABLES } from '#database/gifts/result-table.ts'
+import { createGiftResultRepositories } from '#database/gifts/results.ts'
 import { listLeftRows } from '#database/gifts/sweep-rows.ts'
 import { listUnknown } from '#database/gifts/unknown.ts'
 import { mayBeComplete } from '#database/promotions/completion.ts'
@@ -28,20 +29,28 @@ const CASES = [
 let db: TestDatabase
 let kysely: Kysely<unknown>
 
-beforeAll(async () => {
-  db = await createTestDatabase()
-  kysely = db.database.kysely
-  const promotions = createPromotionRepository(kysely)
-  for (const { type, table, id, share } of CASES) {
-    for (const each of [String(Number(id) - 1), id]) {
-      await promotions.create({ id: each, name: '', type, totalCount: 0 })
-      await promotions.move(each, ['READY'], 'IN_PROGRESS')
+beforeAll(
+  async () => {
+    db = await createTestDatabase({ timeoutMs: 600_000 })
+    kysely = db.database.kysely
+    const promotions = createPromotionRepository(kysely)
+    for (const { type, table, id, share } of CASES) {
+      for (const each of [String(Number(id) - 1), id]) {
+        await promotions.create({ id: each, name: '', type, totalCount: 0 })
+        await promotions.move(each, ['READY'], 'IN_PROGRESS')
+      }
+      for (let from = 0; from < ROWS; from += 50_000)
+        await insertRows(table, BigInt(id), { from, to: from + 50_000, ownFrom: ROWS * (1 - share) })
     }
-    for (let from = 0; from < ROWS; from += 50_000)
-      await insertRows(table, BigInt(id), { from, to: from + 50_000, ownFrom: ROWS * (1 - share) })
-  }
-  await sql`vacuum (analyze)`.execute(kysely)
-}, 300_000)
+    await sql`
+    insert into campaign_promotion_archived_gift (type, target_id, gift_id, promotion_id, promotion_summary_id, member_id, amount,
+      process_status, attempts)
+    select 'VOUCHER', ${ROWS}::bigint + n, n, 9 + n % 2, 1, n, 1, 'SUCCESS', 1
+    from generate_series(1, ${ROWS}::bigint / 2) n`.execute(kysely)
+    await sql`vacuum (analyze)`.execute(kysely)
+  },
+  300_000 * Math.max(1, ROWS / 400_000),
+)
 
 /** Of 32 rows one is FAILED, UNKNOWN and RETRYING each; a fifth never had an entry. */
 async function insertRows(table: string, id: bigint, { from, to, ownFrom }: Record<'from' | 'to' | 'ownFrom', number>) {
@@ -149,6 +158,22 @@ describe.each(CASES)('no query walks through other promotions’ rows ($type, $s
   test.each<'PENDING' | 'RETRYING'>(['PENDING', 'RETRYING'])('orphaned rows, %s', async status => {
     const page = { status, ageMs: 0, afterId: '0', limit: PAGE }
     await expectFewRead(async connection => (await listLeftRows(connection, promotion, page)).length)
+  })
+
+  test('an insert of new gifts looks up each target among those that are archived', async () => {
+    const results = createGiftResultRepositories(kysely)[type]
+    const first = BigInt(ROWS) * (type === 'VOUCHER' ? 10n : 20n)
+    const gift = (index: number) => ({
+      ...{ promotionId: id, promotionSummaryId: id, targetId: String(first + BigInt(index)), partitionKey: 'k' },
+      ...{ memberId: '1', amount: '1', message: '{}', kafkaPartition: 0, kafkaOffset: '1', wantsEntry: false },
+    })
+    const before = await rowsRead(async () => undefined)
+    const read = await rowsRead(async () => {
+      const outcomes = await Promise.all(Array.from({ length: 100 }, (_, index) => results.insert(gift(index))))
+      expect(outcomes.every(({ kind }) => kind === 'inserted')).toBe(true)
+      await sql`select pg_stat_force_next_flush()`.execute(kysely)
+    })
+    expect(read - before).toBeLessThanOrEqual(3 * 100)
   })
 
   test('UNKNOWN gifts', async () => {

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { recordAuditRun } from '#database/audit-runs.ts'
 import { AdminClient, adminUsers } from '#test/support/admin-client.ts'
 import { labelsOf } from '#test/support/promql/labels.ts'
 import { kafkaMissing, uniqueId } from '#test/support/stack-env.ts'
@@ -39,12 +40,15 @@ function parse(text: string, into: Map<string, Set<string>>): void {
   }
 }
 
+const AUDIT_RUN = { who: 'cron', target: 'all', charges: 'settlement', unanswered: 0 } as const
+
 withKafka('dashboard and alert rules', () => {
   let system: TestSystem
   const series = new Map<string, Set<string>>()
   /** What listener and worker expose before anything has come, and after. */
   let atStart: string[] = []
   let atEnd: string[] = []
+  let adminText = ''
 
   beforeAll(async () => {
     system = await TestSystem.create()
@@ -64,14 +68,17 @@ withKafka('dashboard and alert rules', () => {
       targets.map(targetId => giftJson('VOUCHER', { promotionId: id, promotionSummaryId: id, targetId })),
     )
     await system.until('paid', async () => (await system.countByStatus(id, 'VOUCHER')).SUCCESS === 20)
+    await recordAuditRun(system.kysely, { ...AUDIT_RUN, discrepancies: 2, ok: false })
     const viewer = new AdminClient(admin).as('vera')
     await system.until('the admin has seen it', async () => {
       const { text } = await viewer('/metrics')
-      return text.includes(`promostream_rate{promotion_id="${id}"`) && /promostream_kafka_lag\{/.test(text)
+      const isCounted = /promostream_kafka_lag\{/.test(text) && /^promostream_audit_discrepancies\{/m.test(text)
+      return text.includes(`promostream_rate{promotion_id="${id}"`) && isCounted
     })
     atEnd = await expose()
     for (const text of atEnd) parse(text, series)
-    parse((await viewer('/metrics')).text, series)
+    adminText = (await viewer('/metrics')).text
+    parse(adminText, series)
   }, 60_000)
   afterAll(() => system.stop())
 
@@ -114,6 +121,14 @@ withKafka('dashboard and alert rules', () => {
     const about = rules.filter(rule => /promostream_(backlog|pending|oldest_in_flight)/.test(rule))
     expect(about).toHaveLength(3)
     for (const rule of about) expect(rule).toContain(' and promostream_in_progress == 1')
+  })
+
+  test('the last audit that was recorded is told of: its age, and what it found', () => {
+    expect(samplesOf(adminText, 'promostream_audit_discrepancies')).toEqual([
+      expect.stringMatching(/^promostream_audit_discrepancies\{charges="settlement".*\} 2$/),
+    ])
+    const [age = ''] = samplesOf(adminText, 'promostream_audit_age_seconds')
+    expect(Number(age.split(' ').at(-1))).toBeLessThan(300)
   })
 
   test('every metric that the queries need is there, and a name that is not would be found', () => {

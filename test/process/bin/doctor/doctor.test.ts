@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import kafkajs from 'kafkajs'
 import { examine } from '#bin/doctor/examine.ts'
 import type { Finding } from '#bin/doctor/finding.ts'
+import { ensureTopics } from '#kafka/topics.ts'
 import { runCli } from '#test/support/cli.ts'
 import { findPgBouncer, startPgBouncer } from '#test/support/pgbouncer.ts'
 import { startTestRedis } from '#test/support/redis.ts'
@@ -57,13 +58,14 @@ withKafka('promostream doctor', () => {
     await admin.connect()
     const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }))
     await admin.createTopics({
-      waitForLeaders: true,
+      waitForLeaders: false,
       topics: Object.values(topics).map(topic => ({
         topic,
         numPartitions: 1,
         configEntries: topic === topics.KAFKA_TOPIC_VOUCHER ? configEntries : [],
       })),
     })
+    await ensureTopics(system.kafka, Object.values(topics), 1)
     try {
       return await work({ ...topics, KAFKA_GROUP_ID: prefix })
     } finally {
