@@ -49,10 +49,12 @@ export async function sizeOf({ pid, url }: Child): Promise<ProcessSize> {
   const size = { rssMb: Math.round(rssKb / 1024), fileDescriptors }
   if (statusCode !== 200) return { ...size, handles: -1, timers: -1 }
   let [handles, timers] = [0, 0]
-  for (const [, type, count] of text.matchAll(/^nodejs_active_resources\{type="(\w+)"[^}]*\} (\d+)/gm)) {
+  for (const [, type, count] of text.matchAll(/^nodejs_active_resources\{[^}]*type="(\w+)"[^}]*\} (\d+)/gm)) {
     if (type === 'Timeout') timers += Number(count)
     else handles += Number(count)
   }
+  // A process that serves this page has handles: without one nothing was measured.
+  if (handles === 0) throw new Error(`${url}/metrics says nothing of nodejs_active_resources`)
   return { ...size, handles, timers }
 }
 
