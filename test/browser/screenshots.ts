@@ -1,51 +1,101 @@
 import { mkdirSync } from 'node:fs'
+import type { Browser } from 'playwright-core'
+import type { Language } from '#admin/texts/format.ts'
+import { TEXTS } from '#admin/texts/texts.ts'
 import { startStack } from '#local/embedded-stack.ts'
 import type { PromotionType } from '#queues/gift-types.ts'
-import { adminUsers } from '../support/admin-client.ts'
-import { openBrowser, Visitor } from '../support/browser.ts'
+import { adminUsers, PASSWORDS } from '../support/admin-client.ts'
+import { openBrowser, Visitor, WIDTHS } from '../support/browser.ts'
 import { uniqueId } from '../support/stack-env.ts'
 import { giftJson, TestSystem } from '../support/system.ts'
 
-/** Makes the README's pictures, from a small campaign that really runs: `npm run screenshots`. */
+/**
+ * Makes the pictures of the README and the docs, from small campaigns that really run: `npm run screenshots`. Korean ones
+ * want a Korean font (Debian: fonts-nanum).
+ */
 const FOLDER = 'docs/images'
 
 const say = (line: string) => process.stderr.write(`${line}\n`)
 const stack = await startStack({ env: process.env, onProgress: say })
 process.env.PROMOSTREAM_TEST_ENV = JSON.stringify(stack.env)
 process.env.JEST_WORKER_ID = '1'
-const system = await TestSystem.create({ COMPLETION_QUIET_MS: '500', WORKER_MAX_IN_FLIGHT: '24' })
+const system = await TestSystem.create({ COMPLETION_QUIET_MS: '500', WORKER_MAX_IN_FLIGHT: '1024' })
 const browser = await openBrowser()
+const sessions = new Map<Language, Awaited<ReturnType<Visitor['context']['storageState']>>>()
 try {
+  mkdirSync(FOLDER, { recursive: true })
   const admin = await system.start('admin', { ADMIN_USERS: await adminUsers() })
+  await pictures(browser, admin.url, 'empty', '/')
   await Promise.all([system.start('listener'), system.start('worker'), system.start('worker')])
   await system.control({ latencyMs: 20 })
-  await campaign('Welcome points', 'POINT', 1500)
-  await system.control({ faultPercent: 15, seed: 7 })
+  const finished = await campaign('Welcome points', 'POINT', 1500)
+  await system.until('finished', async () => (await system.promotions.find(finished))?.status === 'COMPLETED', 60_000)
+  await system.control({ latencyMs: 300 })
   const paused = await campaign('Loyalty points', 'POINT', 20_000)
-  await system.until('some paid', async () => (await system.countByStatus(paused, 'POINT')).SUCCESS > 1200)
+  await system.until('some paid', async () => (await system.countByStatus(paused, 'POINT')).SUCCESS > 1200, 60_000)
   await system.promotions.move(paused, ['IN_PROGRESS'], 'PAUSED')
-  await campaign('Autumn vouchers', 'VOUCHER', 20_000)
   await system.promotions.create({
     id: String(uniqueId()),
     name: 'Winter vouchers',
     type: 'VOUCHER',
     totalCount: 1_000_000,
   })
-
-  mkdirSync(FOLDER, { recursive: true })
-  const visitor = await Visitor.open(browser, admin.url, { viewport: { width: 1200, height: 880 } })
-  await visitor.login('vera')
-  await visitor.page.waitForTimeout(20_000)
-  await visitor.page.screenshot({ path: `${FOLDER}/progress.png` })
-  await visitor.goto('/board')
-  await visitor.page.getByText('Autumn vouchers').first().waitFor()
-  await visitor.page.waitForTimeout(1000)
-  await visitor.page.screenshot({ path: `${FOLDER}/board.png`, clip: { x: 0, y: 0, width: 1200, height: 560 } })
-  say(`made ${FOLDER}/progress.png and ${FOLDER}/board.png`)
+  const running = await campaign('Autumn vouchers', 'VOUCHER', 100_000)
+  await system.until('some paid', async () => (await system.countByStatus(running, 'VOUCHER')).SUCCESS > 5000, 60_000)
+  await pictures(browser, admin.url, 'progress', '/')
+  await pictures(browser, admin.url, 'healthy', `/promotions/${running}`)
+  await pictures(browser, admin.url, 'finished', `/promotions/${finished}`)
+  await system.control({ faultPercent: 45, faults: ['error-503'], seed: 7 })
+  await new Promise(resolve => setTimeout(resolve, 8000))
+  await pictures(browser, admin.url, 'failing', `/promotions/${running}`)
+  await system.control({ down: true })
+  await new Promise(resolve => setTimeout(resolve, 8000))
+  await pictures(browser, admin.url, 'away', '/')
+  const board = await visit(browser, admin.url, 'en', { viewport: { width: 1200, height: 560 } })
+  await board.goto('/board')
+  await board.page.getByText('Autumn vouchers').first().waitFor()
+  await board.page.waitForTimeout(1000)
+  await board.page.screenshot({ path: `${FOLDER}/board.png` })
 } finally {
   await browser.close()
   await system.stop()
   await stack.close()
+}
+
+/** In English, wide and light, as the README shows it; in Korean wide and light, and on a dark phone. */
+async function pictures(by: Browser, url: string, name: string, path: string): Promise<void> {
+  const shots = [
+    { language: 'en', viewport: WIDTHS.desktop, colorScheme: 'light', file: `${name}.png` },
+    { language: 'ko', viewport: WIDTHS.desktop, colorScheme: 'light', file: `${name}-ko.png` },
+    { language: 'ko', viewport: WIDTHS.phone, colorScheme: 'dark', file: `${name}-ko-phone.png` },
+  ] as const
+  for (const { language, file, ...options } of shots) {
+    const visitor = await visit(by, url, language, options)
+    await visitor.goto(path)
+    await visitor.page.waitForTimeout(1500)
+    await visitor.page.screenshot({ path: `${FOLDER}/${file}` })
+    say(`made ${FOLDER}/${file}`)
+    await visitor.close()
+  }
+}
+
+async function visit(by: Browser, url: string, language: Language, options: Parameters<Browser['newContext']>[0] = {}) {
+  const known = sessions.get(language)
+  const visitor = await Visitor.open(by, url, {
+    locale: language,
+    ...options,
+    ...(known === undefined ? {} : { storageState: known }),
+  })
+  if (known === undefined) {
+    const { frame } = TEXTS[language]
+    await visitor.goto('/login')
+    await visitor.page.getByLabel(frame.user).fill('otto')
+    await visitor.page.getByLabel(frame.password).fill(PASSWORDS.otto)
+    await visitor.page.getByRole('button', { name: frame.logIn }).click()
+    await visitor.page.waitForURL(`${url}/`)
+    sessions.set(language, await visitor.context.storageState())
+  }
+  return visitor
 }
 
 async function campaign(name: string, type: PromotionType, count: number): Promise<string> {

@@ -93,6 +93,8 @@ function showPromotion(root, fields) {
   else if (bar !== null) bar.value = percent
   showCauses(root, bottlenecks)
   showActions(root, actions, primary)
+  const slots = root.querySelector('[data-concurrency]')
+  if (slots !== null) slots.hidden = status === 'COMPLETED'
   const next = root.querySelector('[data-next]')
   if (next !== null) next.hidden = !isEmpty
 }

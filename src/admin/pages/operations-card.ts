@@ -20,7 +20,7 @@ export function operationsCard(
       <summary>${t.dangerous}</summary>
       <div class="buttons">!${DANGEROUS.map(action => actionButton(action, fields, texts))}</div>
     </details>
-    <form class="fields" data-concurrency>
+    <form class="fields" data-concurrency !${fields.status === 'COMPLETED' ? 'hidden' : ''}>
       <div>
         <label for="slots">${t.slotsLabel}</label>
         <input id="slots" name="slots" inputmode="numeric" pattern="[1-9][0-9]{0,5}" value="${consumersPerInstance ?? ''}" />
