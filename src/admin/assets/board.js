@@ -42,7 +42,8 @@ function addWayBack() {
   link.href = `${base}/`
   link.textContent = `← ${script.dataset.back}`
   link.dataset.wayBack = ''
-  link.className = 'way-back'
+  // The board's own style sheet knows nothing of it.
+  Object.assign(link.style, { display: 'block', padding: '0.5rem 1rem', color: 'inherit' })
   list.prepend(link)
 }
 
