@@ -50,16 +50,16 @@ export interface Asked {
  */
 export class MoneyBreaker {
   readonly #policy: CircuitBreakerPolicy
+  readonly #count = new CountBreaker(SAMPLES)
   readonly #giftsInVain = new Set<string>()
   #isForced = false
   #mustOpen = false
 
   constructor(options: { minOpenMs: number; onState(state: BreakerState): void }) {
-    const count = new CountBreaker(SAMPLES)
     const breaker: IBreaker = {
       state: undefined,
-      success: state => count.success(state),
-      failure: state => count.failure(state) || this.#mustOpen || this.#giftsInVain.size >= MAX_IN_VAIN,
+      success: state => this.#count.success(state),
+      failure: state => this.#count.failure(state) || this.#mustOpen || this.#giftsInVain.size >= MAX_IN_VAIN,
     }
     this.#policy = circuitBreaker(
       handleWhenResult(sampled => !(sampled as Sampled).isGood),
@@ -78,6 +78,7 @@ export class MoneyBreaker {
 
   /** Undefined: it is open, or `exchange` thought better of it; nothing was called. */
   async run(asked: Asked, exchange: () => Promise<HttpAnswer | undefined>): Promise<HttpAnswer | undefined> {
+    if (this.#policy.state === CircuitState.Closed) return this.#runClosed(asked, await exchange())
     try {
       return (await this.#policy.execute(async () => this.#sample(asked, await exchange()))).answer
     } catch (error) {
@@ -85,6 +86,24 @@ export class MoneyBreaker {
       if (error instanceof BrokenCircuitError) return undefined
       throw error
     }
+  }
+
+  /** Closed, it lets each call through: only what may open it has to pass the policy, whose layers cost a call as much as the gate. */
+  #runClosed(asked: Asked, answer: HttpAnswer | undefined): HttpAnswer | undefined | Promise<HttpAnswer | undefined> {
+    try {
+      const sampled = this.#sample(asked, answer)
+      // Opened meanwhile by others: what was sent before says nothing of the probes.
+      if (!sampled.isGood) return this.#policy.state === CircuitState.Closed ? this.#failClosed(sampled) : answer
+      this.#count.success(CircuitState.Closed)
+    } catch (error) {
+      if (!(error instanceof NoSample)) throw error
+    }
+    return answer
+  }
+
+  async #failClosed(sampled: Sampled): Promise<HttpAnswer | undefined> {
+    await this.#policy.execute(async () => sampled)
+    return sampled.answer
   }
 
   /** Was the last sample refused credentials? */

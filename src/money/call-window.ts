@@ -33,11 +33,11 @@ export class CallWindow {
    * True when the call may be made, in the order of asking, urgent ones first: `leave` has to follow. False: dismissed, or its
    * signal has aborted: seen when a call under way has ended, which the same abort sees to.
    */
-  enter(signal?: AbortSignal, isUrgent = false): Promise<boolean> {
+  enter(signal?: AbortSignal, isUrgent = false): true | Promise<boolean> {
     this.#look()
     if (this.#waiting.length === 0 && this.#underWay < this.#limit) {
       this.#begin()
-      return Promise.resolve(true)
+      return true
     }
     if (this.#isClosed) return Promise.resolve(false)
     const { promise, resolve } = Promise.withResolvers<boolean>()

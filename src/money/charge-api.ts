@@ -43,7 +43,7 @@ export interface ChargeOptions {
   /** Its last one: what stays unsettled is asked about by GET, and told from an outage. */
   isLast?: boolean
   /** Asked again when the call's turn has come: it may have waited for long. */
-  mayCall?(): Promise<boolean>
+  mayCall?(): boolean | Promise<boolean>
 }
 
 /**
@@ -116,8 +116,10 @@ export function createMoneyCampaignChargeApi(options: ChargeApiOptions): MoneyCa
     return asUnsettled(await get(key, signalOf(signal), { surety, isUrgent: true }))
   }
 
-  const charge: MoneyCampaignChargeApi['charge'] = async (request, options = {}) => {
-    if (!options.lookFirst) return pay(request, options)
+  const charge: MoneyCampaignChargeApi['charge'] = (request, options = {}) =>
+    options.lookFirst ? lookFirst(request, options) : pay(request, options)
+
+  const lookFirst: typeof charge = async (request, options = {}) => {
     const surety = options.isYoung ? 'young' : 'heard'
     const found = await get(idempotencyKey(request), options, { surety })
     return found.kind === 'no-charge' ? pay(request, options) : abortedOr(found, options.signal, 0)

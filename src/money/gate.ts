@@ -40,7 +40,7 @@ export interface MoneyGateOptions {
 
 export interface ExchangeOptions extends HearingOptions {
   /** Asked after every wait, however long. */
-  mayCall?: (() => Promise<boolean>) | undefined
+  mayCall?: (() => boolean | Promise<boolean>) | undefined
   /** It asks about what has been sent: before those that have not begun. */
   isUrgent?: boolean
 }
@@ -167,7 +167,8 @@ export class MoneyGate {
     options: ExchangeOptions = {},
   ): Promise<(HttpAnswer & { seconds: number }) | Blocked> {
     if (this.isBlocked) return this.#blocked()
-    if (!(await this.#window.enter(call.signal, options.isUrgent))) return this.isBlocked ? this.#blocked() : STOPPING
+    const entered = this.#window.enter(call.signal, options.isUrgent)
+    if (entered !== true && !(await entered)) return this.isBlocked ? this.#blocked() : STOPPING
     let isAnswered = false
     try {
       const answer = await this.#exchangeInTurn(gift, call, options)
@@ -181,14 +182,17 @@ export class MoneyGate {
   async #exchangeInTurn(gift: string, call: HttpCall, options: ExchangeOptions) {
     if (this.isBlocked) return this.#blocked()
     const mayCall = options.mayCall ?? always
-    const refusal = await this.#takePermit(call.signal, mayCall, options.isUrgent)
-    if (refusal !== undefined) return refusal
+    if (this.#permits !== undefined) {
+      const refusal = await this.#takePermit(this.#permits, call.signal, mayCall, options.isUrgent)
+      if (refusal !== undefined) return refusal
+    }
     this.#lastGift = gift
     let seconds = 0
     let isWithdrawn = false
     const answer = await this.#breaker.run({ gift, method: call.method }, async () => {
       // It may have waited for the verdict of the probes.
-      isWithdrawn = !(await mayCall())
+      const may = mayCall()
+      isWithdrawn = !(typeof may === 'boolean' ? may : await may)
       if (isWithdrawn || this.isBlocked) return undefined
       const heard = await this.#hearing.exchange(gift, call, options)
       seconds = heard.seconds
@@ -202,12 +206,11 @@ export class MoneyGate {
 
   /** Undefined: it is ours. What is withdrawn leaves here: to the breaker, half-open, it would be a call that went well. */
   async #takePermit(
+    permits: Permits,
     signal: AbortSignal | undefined,
-    mayCall: () => Promise<boolean>,
+    mayCall: () => boolean | Promise<boolean>,
     isUrgent = false,
   ): Promise<Blocked | undefined> {
-    const permits = this.#permits
-    if (permits === undefined) return undefined
     const isGranted = await permits.take(signal, isUrgent)
     if (this.isBlocked) return this.#blocked()
     if (!isGranted) return STOPPING
@@ -285,7 +288,7 @@ export class MoneyGate {
   }
 }
 
-const always = async () => true
+const always = () => true
 
 /** Undefined: the answer says nothing about our credentials. */
 function areTaken(answer: HttpAnswer | undefined): boolean | undefined {

@@ -1,12 +1,13 @@
 import { parseArgs } from 'node:util'
 import { median } from './median.ts'
 import { hotShareOf, startPromostream } from './pipeline/promostream-side.ts'
-import { startRaw } from './pipeline/raw-side.ts'
+import { LOOPS, startLoop } from './pipeline/raw-side.ts'
 import { startSetting } from './pipeline/setting.ts'
 import { measure, type Sample } from './pipeline/side.ts'
 
 /**
- * The whole way of a gift on real servers, promostream beside a bare loop that sends the same commands, alternating in
+ * The whole way of a gift on real servers, promostream beside a bare loop (and, with `--sides promostream,raw,bullmq,sequential`,
+ * beside the same with BullMQ in the stream's place, and one gift after the other) that sends the same commands, alternating in
  * one run: gifts a second from the first record to the last row, and the CPU of every process. Medians over the rounds;
  * the last line is JSON. `npm run bench:pipeline -- --messages 200000 --workers 2 --rounds 3 --json`
  */
@@ -18,6 +19,8 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '3' },
     'money-latency': { type: 'string', default: '50' },
     sides: { type: 'string', default: 'promostream,raw' },
+    /** Gifts of the sequential side, which takes 60 ms for each. */
+    sample: { type: 'string', default: '300' },
     json: { type: 'boolean', default: false },
   },
 })
@@ -31,10 +34,11 @@ let hotUpdates = 1
 try {
   for (let round = 1; round <= rounds; round++) {
     for (const name of sides) {
+      const loop = LOOPS.find(of => of === name)
       const started =
-        name === 'raw'
-          ? await startRaw(setting, messages, workers)
-          : await startPromostream(setting, messages, Number(values.promotions), workers)
+        loop === undefined
+          ? await startPromostream(setting, messages, Number(values.promotions), workers)
+          : await startLoop(loop, setting, loop === 'sequential' ? Number(values.sample) : messages, workers)
       try {
         const sample = await measure(setting, started.campaigns, started.side)
         samples.set(name, [...(samples.get(name) ?? []), sample])
@@ -74,6 +78,17 @@ function report(): void {
     messages,
     perSecond: rounded(ours, 0),
     rawPerSecond: rounded(raw, 0),
+    ...Object.fromEntries(
+      sides
+        .filter(name => name === 'bullmq' || name === 'sequential')
+        .map(name => [
+          `${name}PerSecond`,
+          rounded(
+            of(name, ({ perSecond }) => perSecond),
+            1,
+          ),
+        ]),
+    ),
     share: rounded(ours / raw, 3),
     duplicateCharges: most(({ duplicateCharges }) => duplicateCharges),
     missing: most(({ missing }) => missing),

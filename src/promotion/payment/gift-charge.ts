@@ -21,7 +21,7 @@ export function chargeGift(
   type: PromotionType,
   row: GiftRow,
   { moneyCampaignChargeApi, settings }: GiftChargeDeps,
-  { signal, mayCall }: { signal: AbortSignal | undefined; mayCall(): Promise<boolean> },
+  { signal, mayCall }: { signal: AbortSignal | undefined; mayCall(): boolean | Promise<boolean> },
 ): Promise<ChargeOutcome> {
   const isOld = isKeyOld(row, settings.keyTtlMs)
   return moneyCampaignChargeApi.charge(toChargeRequest(type, row), {

@@ -134,7 +134,7 @@ export class GiftPayment {
     return this.#deps.results[this.#type].find(targetId)
   }
 
-  #isRunning({ promotionId }: GiftRow): Promise<boolean> {
+  #isRunning({ promotionId }: GiftRow): boolean | Promise<boolean> {
     return this.#deps.promotionStatusCacheService.isPromotionInProgress(promotionId)
   }
 

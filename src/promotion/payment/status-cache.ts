@@ -30,7 +30,10 @@ export class CampaignPromotionStatusCacheService {
     this.#cache.delete(promotionId)
   }
 
-  async isPromotionInProgress(promotionId: string): Promise<boolean> {
-    return (await this.status(promotionId)) === 'IN_PROGRESS'
+  /** A promise only when it has to be asked for: each gift asks twice. */
+  isPromotionInProgress(promotionId: string): boolean | Promise<boolean> {
+    const known = this.#cache.get(promotionId)
+    if (known !== undefined) return known.status === 'IN_PROGRESS'
+    return this.status(promotionId).then(status => status === 'IN_PROGRESS')
   }
 }

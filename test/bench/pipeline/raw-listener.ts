@@ -1,17 +1,16 @@
+import { Queue } from 'bullmq'
 import { Redis } from 'ioredis'
 import { Kafka, logLevel } from 'kafkajs'
 import pg from 'pg'
 
 /**
- * The bare loop's first half: Kafka → one INSERT a batch → XADD → offset. No status, no ceiling, no limit is checked,
- * nothing is tried again: what the same commands cost by themselves. Arguments: brokers, database, Redis, topic, group.
+ * The bare loop's first half: Kafka → one INSERT a batch → XADD (or BullMQ's `addBulk`) → offset. No status, no ceiling, no
+ * limit is checked, nothing is tried again: what the same commands cost by themselves. Arguments: brokers, database, Redis,
+ * topic, group, and `bullmq` or nothing.
  */
-const [brokers, databaseUrl, redisUrl, topic, groupId] = process.argv.slice(2) as [
+const [brokers, databaseUrl, redisUrl, topic, groupId, kind] = process.argv.slice(2) as [
   string,
-  string,
-  string,
-  string,
-  string,
+  ...[string, string, string, string, string?],
 ]
 const database = new pg.Pool({ connectionString: databaseUrl, max: 4 })
 const redis = new Redis(redisUrl)
@@ -36,7 +35,8 @@ const INSERT = `
   on conflict (target_id) do nothing`
 const MOST_ROWS = 1000
 
-await redis.xgroup('CREATE', `${topic}:stream`, 'bench', '0', 'MKSTREAM')
+const queue = kind === 'bullmq' ? new Queue(topic, { connection: { url: redisUrl } }) : undefined
+if (queue === undefined) await redis.xgroup('CREATE', `${topic}:stream`, 'bench', '0', 'MKSTREAM')
 await consumer.connect()
 await consumer.subscribe({ topics: [topic], fromBeginning: true })
 await consumer.run({
@@ -70,6 +70,11 @@ async function forward(texts: readonly string[]): Promise<void> {
       texts,
     ],
   })
+  if (queue !== undefined) {
+    const opts = { removeOnComplete: true }
+    await queue.addBulk(texts.map(message => ({ name: 'gift', data: { message }, opts })))
+    return
+  }
   const pipeline = redis.pipeline()
   for (const [index, text] of texts.entries())
     pipeline.xadd(`${topic}:stream`, '*', 'key', gifts[index]?.partitionKey ?? '', 'message', text)

@@ -9,8 +9,17 @@ import type { RunningSide } from './side.ts'
 const NODE_FLAGS = ['--max-semi-space-size=64', '--disable-warning=TimeoutNegativeWarning']
 let lastPromotionId = 1_000_000
 
-/** The bare loop: the same commands and nothing around them. */
-export async function startRaw(setting: Setting, messages: number, workers: number) {
+/**
+ * What promostream is compared with, each without checks: `raw`, the bare loop, sends the same commands and nothing around
+ * them; `bullmq` has a BullMQ queue in the stream's place; `sequential` does one gift after the other.
+ */
+export const LOOPS = ['raw', 'bullmq', 'sequential'] as const
+
+export type Loop = (typeof LOOPS)[number]
+
+const WORKER_PROGRAMS = { raw: 'raw-worker.ts', bullmq: 'bullmq-worker.ts', sequential: 'sequential.ts' } as const
+
+export async function startLoop(loop: Loop, setting: Setting, messages: number, workers: number) {
   const { kysely, env } = setting
   const { gifts: topic = '' } = await topicsOfRun(setting, ['gifts'])
   await sql`drop table if exists bench_gift`.execute(kysely)
@@ -26,20 +35,22 @@ export async function startRaw(setting: Setting, messages: number, workers: numb
     { promotionId: String(lastPromotionId), topic, targetField: 'voucherTargetId', gifts: messages },
   ]
   const urls = [env.DATABASE_URL, env.REDIS_URL] as string[]
-  const listener = await start('raw-listener.ts', [env.KAFKA_BROKERS ?? '', ...urls, topic, `${topic}-group`])
+  const source = [env.KAFKA_BROKERS ?? '', ...urls, topic, `${topic}-group`]
+  const money = [env.MONEY_API_URL ?? '', env.MONEY_API_TOKEN ?? '']
+  const listeners = loop === 'sequential' ? [] : [await start('raw-listener.ts', [...source, loop])]
   const done = new Map<number, number>()
   const broken: string[] = []
   const consumers = await Promise.all(
-    Array.from({ length: workers }, async (_, index) => {
-      const money = [env.MONEY_API_URL ?? '', env.MONEY_API_TOKEN ?? '']
-      const child = await start('raw-worker.ts', [...urls, ...money, topic, `consumer-${index}`])
+    Array.from({ length: loop === 'sequential' ? 1 : workers }, async (_, index) => {
+      const args = loop === 'sequential' ? [...source, ...money] : [...urls, ...money, topic, `consumer-${index}`]
+      const child = await start(WORKER_PROGRAMS[loop], args)
       child.on('message', count => done.set(index, count as number))
       child.once('exit', code => broken.push(`consumer-${index} ended with ${code}`))
       return child
     }),
   )
   const side: RunningSide = {
-    pids: { listener: [listener.pid ?? 0], workers: consumers.map(({ pid }) => pid ?? 0) },
+    pids: { listener: listeners.map(({ pid }) => pid ?? 0), workers: consumers.map(({ pid }) => pid ?? 0) },
     async done() {
       if (broken[0] !== undefined) throw new Error(broken[0])
       return [...done.values()].reduce((sum, count) => sum + count, 0)
@@ -50,9 +61,9 @@ export async function startRaw(setting: Setting, messages: number, workers: numb
       return rows[0]?.paid ?? 0
     },
     async stop() {
-      for (const child of [listener, ...consumers]) child.kill('SIGKILL')
+      for (const child of [...listeners, ...consumers]) child.kill('SIGKILL')
       await Promise.all(
-        [listener, ...consumers].map(child => child.exitCode ?? child.signalCode ?? once(child, 'exit')),
+        [...listeners, ...consumers].map(child => child.exitCode ?? child.signalCode ?? once(child, 'exit')),
       )
     },
   }

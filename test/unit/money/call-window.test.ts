@@ -8,7 +8,8 @@ afterEach(() => void jest.useRealTimers())
 /** How many of a thousand may begin at once. */
 async function begin(window: CallWindow): Promise<number> {
   let begun = 0
-  for (let call = 0; call < 1000; call++) void window.enter().then(mayCall => (begun += mayCall ? 1 : 0))
+  for (let call = 0; call < 1000; call++)
+    void Promise.resolve(window.enter()).then(mayCall => (begun += mayCall ? 1 : 0))
   await Promise.resolve()
   await Promise.resolve()
   return begun
@@ -55,8 +56,8 @@ test('urgent ones go before those that have not begun', async () => {
   jest.advanceTimersByTime(5000)
   for (let call = 0; call < 10; call++) await window.enter()
   const order: string[] = []
-  void window.enter().then(() => order.push('usual'))
-  void window.enter(undefined, true).then(() => order.push('urgent'))
+  void Promise.resolve(window.enter()).then(() => order.push('usual'))
+  void Promise.resolve(window.enter(undefined, true)).then(() => order.push('urgent'))
   window.leave(false)
   await Promise.resolve()
   await Promise.resolve()
