@@ -18,15 +18,16 @@ export interface ProbeServerOptions {
 /** `GET /health` (the process lives), `/ready` (200, or 503 naming what is not), `/metrics` (Prometheus text). */
 export function createProbeServer({ host, port, portSetting, metrics, checks, logger }: ProbeServerOptions): Service {
   const app = fastify({ logger: false, forceCloseConnections: true })
-  const readiness = createReadiness({ checks, logger })
+  const readiness = createReadiness({ checks, logger, metrics })
   app.get('/health', () => ({ status: 'ok' }))
   app.get('/ready', async (_request, reply) => {
     const answer = await readiness.read()
     return reply.code(answer.ready ? 200 : 503).send(answer)
   })
-  app.get('/metrics', async (_request, reply) =>
-    reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
-  )
+  app.get('/metrics', async (_request, reply) => {
+    await readiness.read()
+    return reply.type(metrics.registry.contentType).send(await metrics.registry.metrics())
+  })
   return service('probe-server', {
     start: () => listen(app, { host, port, settings: { host: 'PROBE_HOST', port: portSetting }, logger }),
     stop: () => app.close(),

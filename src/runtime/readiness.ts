@@ -1,5 +1,6 @@
 import { errorLine } from './errors.ts'
 import type { Logger } from './logger.ts'
+import type { Metrics } from './metrics.ts'
 import { createTimeLimit } from './time-limit.ts'
 
 /** A named question whose rejection means «not ready». */
@@ -22,6 +23,8 @@ export interface Readiness {
 export interface ReadinessOptions {
   checks: readonly ReadinessCheck[]
   logger: Pick<Logger, 'warn' | 'info'>
+  /** Where `promostream_ready` is exposed; it shows the latest answer, so whoever scrapes reads first. */
+  metrics?: Pick<Metrics, 'labeledGauge'>
   /** One check may take this long, in ms. */
   checkTimeoutMs?: number
   /** An answer is given again for this long, in ms: strangers may ask, and shall not load the database by it. */
@@ -60,15 +63,17 @@ export function createReadiness({ checks, logger, ...options }: ReadinessOptions
   let latest: Promise<Readiness> | undefined
   let isAsking = false
   let answeredAtMs = 0
+  let checked: Readiness['checks'] = {}
+  options.metrics?.labeledGauge('promostream_ready', 'Is this part of the process ready: 1, else 0', ['check'], () =>
+    Object.entries(checked).map(([check, reason]) => ({ labels: { check }, value: Number(reason === OK) })),
+  )
   const refresh = async (): Promise<Readiness> => {
     isAsking = true
     try {
       const answers = await Promise.all(limited.map(ask))
       tell(answers)
-      return {
-        ready: answers.every(({ reason }) => reason === OK),
-        checks: Object.fromEntries(answers.map(({ name, reason }) => [name, reason])),
-      }
+      checked = Object.fromEntries(answers.map(({ name, reason }) => [name, reason]))
+      return { ready: answers.every(({ reason }) => reason === OK), checks: checked }
     } finally {
       isAsking = false
       answeredAtMs = performance.now()

@@ -16,8 +16,9 @@ export function probeRoutes(deps: {
       const answer = await readiness.read()
       return reply.code(answer.ready ? 200 : 503).send(answer)
     })
-    app.get('/metrics', async (_request, reply) =>
-      reply.type(deps.metrics.registry.contentType).send(await deps.metrics.registry.metrics()),
-    )
+    app.get('/metrics', async (_request, reply) => {
+      await readiness.read()
+      return reply.type(deps.metrics.registry.contentType).send(await deps.metrics.registry.metrics())
+    })
   }
 }

@@ -7,6 +7,7 @@ const pages = [
   ...readdirSync('docs')
     .filter(name => name.endsWith('.md'))
     .map(name => `docs/${name}`),
+  ...readdirSync('docs/ko').map(name => `docs/ko/${name}`),
 ]
 
 /** As GitHub makes them of headings. */

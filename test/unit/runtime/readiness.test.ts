@@ -15,6 +15,26 @@ function readiness(checks: readonly ReadinessCheck[], options: { checkTimeoutMs?
 const failing = (message: string) => () => Promise.reject(new Error(message))
 
 describe('/ready', () => {
+  test('each check is a metric, which shows the latest answer', async () => {
+    const metrics = createMetrics('test')
+    let away = false
+    const checks = [
+      { name: 'database', check: () => (away ? Promise.reject(new Error('x')) : undefined) },
+      { name: 'kafka', check: () => undefined },
+    ]
+    const logger = { warn: () => undefined, info: () => undefined } as never
+    const { read } = createReadiness({ checks, logger, metrics, cacheMs: 0 })
+    const exposed = async () => (await metrics.registry.metrics()).match(/^promostream_ready.*/gm)
+    expect(await exposed()).toBeNull()
+    await read()
+    away = true
+    await read()
+    expect(await exposed()).toEqual([
+      'promostream_ready{check="database",process="test"} 0',
+      'promostream_ready{check="kafka",process="test"} 1',
+    ])
+  })
+
   test('is ready when all checks are, and names those that are not', async () => {
     const { read } = readiness([
       { name: 'one', check: () => undefined },

@@ -1,0 +1,56 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, test } from '@jest/globals'
+import { BOTTLENECK_CODES } from '#admin/snapshot/bottleneck.ts'
+import { COMMANDS } from '#bin/command-list.ts'
+import { SETTING_NAMES } from '#config/schemas.ts'
+import { readAlertRules } from '../../support/promql/alert-rules.ts'
+
+const text = readFileSync('docs/runbook.md', 'utf8')
+
+/** Heading → what stands below it. */
+const sections = new Map(
+  text
+    .split(/^### /m)
+    .slice(1)
+    .map(section => {
+      const [heading = '', ...lines] = section.split('\n')
+      return [heading, lines.join('\n').split(/^## /m)[0]!] as const
+    }),
+)
+const rules = readAlertRules()
+
+describe('the runbook', () => {
+  test('has a section for each alert and for each state, and none besides', () => {
+    expect([...sections.keys()]).toEqual([...rules.map(({ alert }) => alert), ...BOTTLENECK_CODES])
+  })
+
+  test.each(rules)('$alert leads to its section', ({ alert, annotations }) => {
+    expect(annotations.runbook).toBe(`docs/runbook.md#${alert.toLowerCase()}`)
+  })
+
+  test.each([...sections])('%s says what it means, what to look at, and what cures it', (_heading, section) => {
+    expect([...section.matchAll(/^- \*\*(\w+)\*\*: \S/gm)].map(([, word]) => word)).toEqual(['Means', 'Check', 'Cure'])
+  })
+
+  test('every command is there, with its arguments and options', async () => {
+    const commands = [...text.matchAll(/(?:^|`)promostream ([a-z-]+)([^`\n]*)/gm)]
+    expect(commands.length).toBeGreaterThan(40)
+    for (const [, name = '', rest = ''] of commands) {
+      const known = COMMANDS[name]
+      if (known === undefined) throw new Error(`promostream ${name} is not there`)
+      const command = await known.load()
+      const words = rest.trim().split(/\s+/).filter(Boolean)
+      const options = words.filter(word => word.startsWith('--'))
+      expect(options.filter(option => !command.options.some(({ long }) => long === option))).toEqual([])
+      const given = words.length - options.length
+      const needed = command.registeredArguments.filter(({ required }) => required).length
+      expect([name, given >= needed && given <= command.registeredArguments.length]).toEqual([name, true])
+    }
+  })
+
+  test('every setting that it names is one', () => {
+    const named = [...text.matchAll(/`([A-Z][A-Z]*_[A-Z_]+)`/g)].map(([, name]) => name!)
+    expect(named.length).toBeGreaterThan(10)
+    expect(named.filter(name => !SETTING_NAMES.includes(name) && !/^DATABASE_(AHEAD|BEHIND)$/.test(name))).toEqual([])
+  })
+})
