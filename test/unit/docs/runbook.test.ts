@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from '@jest/globals'
-import { BOTTLENECK_CODES } from '#admin/snapshot/bottleneck.ts'
+import { BOTTLENECK_CODES } from '#admin/snapshot/cause.ts'
 import { COMMANDS } from '#bin/command-list.ts'
 import { SETTING_NAMES } from '#config/schemas.ts'
 import { readAlertRules } from '../../support/promql/alert-rules.ts'
