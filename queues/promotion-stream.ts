@@ -6,6 +6,9 @@ export interface PromotionEntry extends Record<string, string> {
   message: string
 }
 
+/** Stands beside them only while gifts are traced: the W3C trace context of the intake. */
+export const TRACE_FIELD = 'traceparent'
+
 export interface PromotionStream {
   /** Redis key of one promotion's stream. */
   streamKey(promotionId: string): string

@@ -11,6 +11,8 @@ export const retryJobData = z.object({
   targetId: z.string(),
   /** How long the Money API asked us to wait, in ms since the epoch. */
   notBefore: z.number().optional(),
+  /** W3C trace context of the attempt that is repeated, while gifts are traced. */
+  traceparent: z.string().optional(),
 })
 
 export type RetryJobData = z.infer<typeof retryJobData>

@@ -7,6 +7,7 @@ import { errorLine, toError } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
 import { BULL_BLOCK_SECONDS } from '#runtime/redis.ts'
 import { type Service, service } from '#runtime/service.ts'
+import { withSpan } from '#runtime/tracing.ts'
 
 export interface RetryWorkerOptions {
   connection: ConnectionOptions
@@ -76,8 +77,11 @@ export function createRetryWorker(options: RetryWorkerOptions): RetryWorker {
   const handle = async (job: Job<RetryJobData>, token?: string): Promise<void> => {
     const parsed = retryJobData.safeParse(job.data)
     if (!parsed.success) throw new UnrecoverableError(short(`unreadable job: ${parsed.error.issues[0]?.message}`))
-    const { type, targetId } = parsed.data
-    const outcome = await processors[type].process(targetId, abort.signal).catch(thrown => {
+    const { type, targetId, traceparent } = parsed.data
+    // One trace a gift; the link names the attempt that is repeated.
+    const span = { kind: 'consumer', parent: traceparent, links: [traceparent] } as const
+    const attempt = () => processors[type].process(targetId, abort.signal)
+    const outcome = await withSpan('gift retry', span, attempt).catch(thrown => {
       logger.warn({ err: toError(thrown), jobId: job.id }, `retry postponed: ${errorLine(thrown)}`)
       return { kind: 'not-now', reason: errorLine(thrown) } as const
     })

@@ -8,6 +8,7 @@ export interface KafkaEvent {
   key: string
   /** JSON, or whatever the topic's readers expect. */
   value: string
+  headers?: Record<string, string>
 }
 
 /** The planning documents' `EventProviderService`: at least once, `acks=all`. */
@@ -50,6 +51,6 @@ export function isTooLarge(error: Error & { type?: unknown }): boolean {
 function byTopic(events: readonly KafkaEvent[]): TopicMessages[] {
   return [...Map.groupBy(events, event => event.topic)].map(([topic, group]) => ({
     topic,
-    messages: group.map(({ key, value }) => ({ key, value })),
+    messages: group.map(({ key, value, headers }) => ({ key, value, ...(headers === undefined ? {} : { headers }) })),
   }))
 }

@@ -6,6 +6,7 @@ import type { InvalidMessageReporter } from '#promotion/intake/invalid-messages.
 import type { PromotionType } from '#queues/gift-types.ts'
 import type { Logger } from '#runtime/logger.ts'
 import type { Retryer } from '#runtime/retryer.ts'
+import { isTracing, type OpenSpan, openSpan, traceFields } from '#runtime/tracing.ts'
 import { decodeUtf8 } from '#runtime/utf8.ts'
 import { settleAsOne } from './settle-batch.ts'
 
@@ -36,20 +37,37 @@ export function giftBatchHandler(type: PromotionType, deps: GiftListenerDeps): B
   }
   return async (messages, signal) => {
     const readable: TakenMessage[] = []
+    const spans: (OpenSpan | undefined)[] = []
     const unreadable: TopicMessage[] = []
     for (const origin of messages) {
       const json = decodeUtf8(origin.value)
       if (json === undefined) unreadable.push(origin)
-      else readable.push({ json, origin })
+      else {
+        const span = isTracing() ? openIntake(origin) : undefined
+        readable.push({ json, origin: span === undefined ? origin : { ...origin, ...traceFields(span.traceparent) } })
+        spans.push(span)
+      }
     }
     const settle = async (doStep: DoStep) => {
       const [taken, rejected] = await Promise.all([
         processor.processTopicMessages(readable, doStep, onProgress),
         Promise.all(unreadable.map(message => reject(message, doStep))),
       ])
+      for (const [index, span] of spans.entries()) span?.end({ 'promostream.outcome': taken[index] ?? '' })
       return taken.concat(rejected)
     }
     const outcomes = await settleAsOne(settle, { retryer, logger, signal })
     conservation.settled(type, messages.length, outcomes)
   }
+}
+
+/** From the record until its row and entry are there; goes on with the trace of whoever wrote it. */
+function openIntake({ topic, partition, offset, traceparent }: TopicMessage): OpenSpan | undefined {
+  const attributes = {
+    'messaging.system': 'kafka',
+    'messaging.destination.name': topic,
+    'messaging.destination.partition.id': String(partition),
+    'messaging.kafka.offset': offset,
+  }
+  return openSpan('gift intake', { kind: 'consumer', parent: traceparent, attributes })
 }

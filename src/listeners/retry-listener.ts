@@ -49,7 +49,12 @@ export function retryBatchHandler(type: PromotionType, deps: RetryListenerDeps):
       }
       const { promotionId, attempt, notBefore } = parsed.message
       const targetId = parsed.message[targetField] as string
-      const data = { type, promotionId, targetId, ...(notBefore === undefined ? {} : { notBefore }) }
+      const { traceparent } = message
+      const data = {
+        ...{ type, promotionId, targetId },
+        ...(notBefore === undefined ? {} : { notBefore }),
+        ...(traceparent === undefined ? {} : { traceparent }),
+      }
       jobs.push({ data, attempts: Math.max(1, attempt) })
     }
     const works = invalid.map(

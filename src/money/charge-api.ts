@@ -1,3 +1,4 @@
+import { isTracing, traceFields, withSpan } from '#runtime/tracing.ts'
 import {
   type ChargeRequest,
   classifyLookup,
@@ -84,6 +85,20 @@ export function createMoneyCampaignChargeApi(options: ChargeApiOptions): MoneyCa
   const { gate, onExchange } = options
   const now = options.now ?? Date.now
 
+  const exchange = (gift: string, call: HttpCall, how: ExchangeOptions) => {
+    if (!isTracing()) return gate.exchange(gift, call, how)
+    const attributes = { 'http.request.method': call.method, 'url.path': call.path, 'promostream.key': gift }
+    return withSpan(`${call.method} ${CHARGES_PATH}`, { kind: 'client', attributes }, async annotate => {
+      const answer = await gate.exchange(gift, { ...call, headers: { ...call.headers, ...traceFields() } }, how)
+      annotate(
+        answer.kind === 'reply'
+          ? { 'http.response.status_code': answer.status }
+          : { 'error.type': answer.kind === 'blocked' ? answer.reason : answer.error.message },
+      )
+      return answer
+    })
+  }
+
   const send = async <Meaning extends PostMeaning | LookupMeaning>(
     gift: string,
     call: HttpCall,
@@ -91,7 +106,7 @@ export function createMoneyCampaignChargeApi(options: ChargeApiOptions): MoneyCa
     how: ExchangeOptions,
     promotionId?: string,
   ): Promise<Meaning | Blocked> => {
-    const answer = await gate.exchange(gift, call, how)
+    const answer = await exchange(gift, call, how)
     if (answer.kind === 'blocked') return answer
     if (call.method === 'POST' && answer.kind === 'no-reply' && answer.isUnsent && !call.signal?.aborted)
       return { kind: 'blocked', reason: `the call could not be sent: ${answer.error.message}` }

@@ -1,4 +1,5 @@
 import { type Logger as PinoLogger, pino } from 'pino'
+import { isTracing, traceBindings } from './tracing.ts'
 
 export type Logger = Pick<PinoLogger, 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'child' | 'level'>
 
@@ -24,6 +25,7 @@ export function createLogger(name: string, level: string): Logger {
     name,
     level,
     timestamp: pino.stdTimeFunctions.isoTime,
+    ...(isTracing() ? { mixin: traceBindings } : {}),
     redact: { paths: REDACTED_PATHS, censor: '[redacted]' },
   })
 }

@@ -1,6 +1,7 @@
 import { CodedError, errorLine, toError } from './errors.ts'
 import type { Logger } from './logger.ts'
 import type { Service } from './service.ts'
+import { flushTracing } from './tracing.ts'
 import { untilAborted } from './within.ts'
 
 export interface ProcessLifeOptions {
@@ -11,6 +12,8 @@ export interface ProcessLifeOptions {
 
 /** So long after its deadline a stop is waited for, in ms. */
 const STOP_GRACE_MS = 1000
+/** Traces that a collector does not take in this time are given up, in ms. */
+const FLUSH_LIMIT_MS = 1000
 
 /** What a composition root hands its services. */
 export interface ProcessLife {
@@ -61,6 +64,7 @@ export async function runServices(
   const cause = await ending.promise
   const clean = await stopAll(started, options)
   process.exitCode = cause === undefined && clean ? 0 : 1
+  await flushTracing(FLUSH_LIMIT_MS)
   logger.info({ exitCode: process.exitCode }, 'stopped')
   // What is still open after every service has stopped must not keep a supervisor waiting.
   setTimeout(() => process.exit(), 500).unref()

@@ -20,6 +20,7 @@ export interface ConsumerWorkOptions<Fields extends Record<string, string>> {
     | 'backoffMs'
     | 'isNamed'
     | 'onPoison'
+    | 'onAcknowledged'
   >
   group: Pick<ConsumerGroup, keyof ConsumerGroup>
   limiter: Pick<QueueLimiter, 'acquire' | 'isUsedUp'> | undefined

@@ -257,6 +257,7 @@ export class ConsumerWork<Fields extends Record<string, string>> {
   }
 
   #onAcked(items: readonly Lease<Fields>[]): void {
+    this.#o.options.onAcknowledged?.(items.map(({ id }) => id))
     const nowMs = performance.now()
     for (const lease of items) {
       this.#leased.remove(lease)

@@ -10,4 +10,6 @@ export interface QueueHooks {
 export interface WorkerHooks<Data = Anything> {
   /** Around one run of a handler. */
   handle?(job: StreamJob<Data>, run: () => unknown): unknown
+  /** Told after the server has acknowledged and deleted entries, by their ids. Must not throw. */
+  acknowledged?(ids: readonly string[]): void
 }

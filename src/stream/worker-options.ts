@@ -92,6 +92,7 @@ export interface ResolvedWorkerOptions<Fields extends Record<string, string>> {
   /** Below 0: no further try. */
   backoffMs?(attemptsMade: number, error: Error, entry: StreamEntry<Fields>): number
   onPoison?(entry: StreamEntry<Fields>): Promise<void> | void
+  onAcknowledged?(ids: readonly string[]): void
   limiter?: LimiterOptions
   deadLetterStream: string
   letterBounds: ResolvedLetterBounds
@@ -153,6 +154,7 @@ export function resolveWorkerOptions<Data>(name: string, options: StreamWorkerOp
     ownsConnection: isOwn,
     codec,
     backoffMs: (attemptsMade, error, entry) => pauseMs(attemptsMade, error, () => toJob(entry)),
+    ...(hooks?.acknowledged === undefined ? {} : { onAcknowledged: ids => hooks.acknowledged?.(ids) }),
     ...(onPoison === undefined ? {} : { onPoison: (entry: StreamEntry) => poisoned(entry, toJob, onPoison) }),
   }
 }

@@ -26,7 +26,7 @@ export const ROOMS: readonly Room[] = [
     floor: 5,
     is: 'the processes and the CLI: parts from settings, put together',
     mayImport: [...GROUND, ...SERVERS, 'src/promotion', 'src/listeners', 'workers', 'src/admin', 'src/bin/doctor'],
-    packages: ['cli-progress', 'commander', 'csv-parse', 'zod'],
+    packages: ['@opentelemetry/api', '@opentelemetry/context-async-hooks', '@opentelemetry/core', '@opentelemetry/exporter-trace-otlp-http', '@opentelemetry/resources', '@opentelemetry/sdk-trace', 'cli-progress', 'commander', 'csv-parse', 'zod'],
     packageTypes: ['fastify', 'ioredis', 'kysely'],
   },
   {
@@ -148,7 +148,7 @@ export const ROOMS: readonly Room[] = [
     floor: 1,
     is: 'life of a process, logs, metrics, batches; knows nothing of ours',
     mayImport: [],
-    packages: ['@prometheus-io/client', 'cli-progress', 'cockatiel', 'fastify', 'ioredis', 'pino'],
+    packages: ['@opentelemetry/api', '@prometheus-io/client', 'cli-progress', 'cockatiel', 'fastify', 'ioredis', 'pino'],
   },
   {
     folder: 'src/local/servers',

@@ -143,7 +143,7 @@ test('what is left out says what to use instead, and does not compile', async ()
   expect(() => queue.upsertJobScheduler('x')).toThrow(/job scheduler/)
 })
 
-test('hooks are called around add and handler', async () => {
+test('hooks are called around add and handler, and when an entry is gone', async () => {
   const calls: string[] = []
   const queue = new StreamQueue<Mail>(name, {
     connection,
@@ -160,9 +160,13 @@ test('hooks are called around add and handler', async () => {
     calls.push(`end ${result}`)
     return result
   }
-  const worker = kept(new StreamWorker<Mail>(name, () => 'sent', { connection, hooks: { handle } }))
+  const acknowledged = Promise.withResolvers<readonly string[]>()
+  const hooks = { handle, acknowledged: acknowledged.resolve }
+  const worker = kept(new StreamWorker<Mail>(name, () => 'sent', { connection, hooks }))
   const completed = once(worker, 'completed')
-  await queue.add({ to: 'ada' })
+  const { id } = await queue.add({ to: 'ada' })
   expect((await completed)[1]).toBe('sent')
   expect(calls).toEqual(['add 1', 'begin ada', 'end sent'])
+  expect(await acknowledged.promise).toEqual([id])
+  expect(await queue.length()).toBe(0)
 })

@@ -2,6 +2,7 @@ import type { PromotionEntry } from '#queues/promotion-stream.ts'
 import { errorLine, toError } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
 import { type Outcome, retryLater, type StreamEntry } from '#stream/index.ts'
+import { EntryTrace } from './entry-trace.ts'
 
 /** The part of a processor that a consumer needs. */
 export interface StreamMessageProcessor {
@@ -21,6 +22,7 @@ export class PromotionStreamConsumer {
   readonly #logger: Logger
   readonly #onDead: (reason: string) => void
   readonly #onDelivery: (isRepeated: boolean) => void
+  readonly #trace = new EntryTrace()
 
   constructor(deps: {
     processor: StreamMessageProcessor
@@ -35,10 +37,10 @@ export class PromotionStreamConsumer {
   }
 
   /** Never rejects. Undefined = acknowledge; an error keeps the entry pending and costs no delivery. */
-  readonly onMessage = async (
-    entry: StreamEntry<PromotionEntry>,
-    signal: AbortSignal,
-  ): Promise<Outcome | undefined> => {
+  readonly onMessage = (entry: StreamEntry<PromotionEntry>, signal: AbortSignal): Promise<Outcome | undefined> =>
+    this.#trace.around(entry, () => this.#handle(entry, signal))
+
+  async #handle(entry: StreamEntry<PromotionEntry>, signal: AbortSignal): Promise<Outcome | undefined> {
     this.#onDelivery(entry.deliveries > 1)
     try {
       const outcome = await this.#processor.processStreamMessage(entry.fields.message ?? '', signal)
@@ -52,6 +54,9 @@ export class PromotionStreamConsumer {
       return retryLater({ reason: errorLine(error), delayMs: FAILURE_DELAY_MS * (1 + Math.random()) })
     }
   }
+
+  /** Redis has acknowledged and deleted them. */
+  readonly onAcknowledged = (ids: readonly string[]): void => this.#trace.acknowledged(ids)
 
   /** Before the framework dead-letters an entry whose deliveries killed their processes. */
   readonly onPoison = async (entry: StreamEntry<PromotionEntry>): Promise<void> => {

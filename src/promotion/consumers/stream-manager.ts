@@ -2,6 +2,7 @@ import type { PromotionType } from '#queues/gift-types.ts'
 import type { PromotionEntry, PromotionStream } from '#queues/promotion-stream.ts'
 import { errorLine } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
+import { isTracing } from '#runtime/tracing.ts'
 import { type StreamConnection, StreamError, type StreamPool, StreamQueue, StreamWorker } from '#stream/index.ts'
 import type { ConsumerContext, PromotionConsumerRegistry } from './consumer-registry.ts'
 import { PromotionStreamConsumer, type StreamMessageProcessor } from './stream-consumer.ts'
@@ -116,6 +117,7 @@ export class PromotionStreamManager {
       maxDeliveries: settings.maxDeliveries,
       ...(settings.removeOnFail === undefined ? {} : { removeOnFail: settings.removeOnFail }),
       onPoison: consumer.onPoison,
+      ...(isTracing() ? { hooks: { acknowledged: consumer.onAcknowledged } } : {}),
       logger: bindings,
       autorun: true,
     })

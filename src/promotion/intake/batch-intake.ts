@@ -119,13 +119,16 @@ export class BatchIntake {
   async #forward(run: BatchRun, due: readonly Arrival[]): Promise<void> {
     const { streamProducer, settings } = this.#deps
     const alone = ({ at, gift, message }: Arrival) => {
-      const forwarded = run.doStep(() => this.#intake.forward(gift, message.json))
+      const forwarded = run.doStep(() => this.#intake.forward(gift, message))
       const outcome = forwarded.then((): TopicOutcome => 'inserted')
       this.#goAlone(run, at, outcome)
     }
     if (!settings.streamEnabled) return due.forEach(alone)
     const enqueued = this.#byStream(due).map(async ([streamKey, gifts]) => {
-      const entries = gifts.map(({ gift, message }) => ({ key: gift.partitionKey, message: message.json }))
+      const entries = gifts.map(({ gift, message: { json, origin } }) => ({
+        ...{ key: gift.partitionKey, message: json },
+        ...(origin.traceparent === undefined ? {} : { traceparent: origin.traceparent }),
+      }))
       const outcomes = await streamProducer.enqueueEach(streamKey, entries).catch(toError)
       for (const [index, arrival] of gifts.entries())
         if (outcomes instanceof Error || outcomes[index] instanceof Error) alone(arrival)

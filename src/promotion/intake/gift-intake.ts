@@ -6,6 +6,7 @@ import type { PromotionType } from '#queues/gift-types.ts'
 import type { PromotionStreams } from '#queues/promotion-stream.ts'
 import { errorLine } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
+import { bindingsOf } from '#runtime/tracing.ts'
 import { type GiftMessage, giftBindings, parseGift } from './gift-message.ts'
 import type { InvalidMessageReporter, MessageOrigin } from './invalid-messages.ts'
 import type { PromotionStreamProducer } from './stream-producer.ts'
@@ -39,6 +40,9 @@ export interface IntakeSettings {
   streamEnabled: boolean
 }
 
+/** To the stream, or to its payment where there is none. */
+export type Forward = (gift: GiftMessage, message: TakenMessage) => Promise<void>
+
 /** What saving came to, and whether the gift is to be forwarded now. */
 export interface Saved {
   outcome: TopicOutcome
@@ -49,9 +53,9 @@ export interface Saved {
 export class GiftIntake {
   readonly #type: PromotionType
   readonly #deps: IntakeDeps
-  readonly #forward: (gift: GiftMessage, json: string) => Promise<void>
+  readonly #forward: Forward
 
-  constructor(type: PromotionType, deps: IntakeDeps, forward: (gift: GiftMessage, json: string) => Promise<void>) {
+  constructor(type: PromotionType, deps: IntakeDeps, forward: Forward) {
     this.#type = type
     this.#deps = deps
     this.#forward = forward
@@ -66,7 +70,7 @@ export class GiftIntake {
     if (!parsed.ok) return doStep(() => this.#reject(origin, parsed.reason))
     const gift = parsed.message
     const { outcome, isDue } = await doStep(() => this.#save(gift, json, origin))
-    if (isDue) await doStep(() => this.#forward(gift, json))
+    if (isDue) await doStep(() => this.#forward(gift, { json, origin }))
     return outcome
   }
 
@@ -92,7 +96,7 @@ export class GiftIntake {
       case 'inserted':
         return { outcome: 'inserted', isDue: saved.enqueued }
       case 'duplicate':
-        this.#log(gift).info('skipped: already processed (idempotent)')
+        this.#log(gift, origin).info('skipped: already processed (idempotent)')
         return done('duplicate')
       case 'target-conflict':
         return this.#reject(origin, 'target-conflict').then(done)
@@ -101,8 +105,8 @@ export class GiftIntake {
     }
   }
 
-  forward(gift: GiftMessage, json: string): Promise<void> {
-    return this.#forward(gift, json)
+  forward(gift: GiftMessage, message: TakenMessage): Promise<void> {
+    return this.#forward(gift, message)
   }
 
   async #reject(origin: MessageOrigin, reason: string): Promise<TopicOutcome> {
@@ -115,17 +119,18 @@ export class GiftIntake {
   async #skip(
     gift: GiftMessage,
     json: string,
-    { topic, partition, offset }: MessageOrigin,
+    origin: MessageOrigin,
     reason: (InsertOutcome & { kind: 'skipped' })['reason'],
   ): Promise<TopicOutcome> {
     const { promotionId, targetId } = gift
+    const { topic, partition, offset } = origin
     await this.#deps.skipped.insert({ topic, partition, offset, promotionId, targetId, reason, message: json })
-    this.#log(gift).warn({ reason }, `skipped: ${reason}`)
+    this.#log(gift, origin).warn({ reason }, `skipped: ${reason}`)
     return 'skipped'
   }
 
-  #log(gift: GiftMessage): Logger {
-    return this.#deps.logger.child(giftBindings(this.#type, gift))
+  #log(gift: GiftMessage, { traceparent }: MessageOrigin): Logger {
+    return this.#deps.logger.child({ ...giftBindings(this.#type, gift), ...bindingsOf(traceparent) })
   }
 }
 

@@ -8,6 +8,8 @@ export interface MessageOrigin {
   value: Buffer | null
   /** When its record was written, in ms since the epoch. */
   timestampMs?: number
+  /** W3C trace context to hand on; only while gifts are traced. */
+  traceparent?: string
 }
 
 /** So much of a value is kept: two messages of one place whose values begin alike for so long are taken for one. */

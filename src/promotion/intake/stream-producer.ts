@@ -3,6 +3,7 @@ import type { PromotionEntry } from '#queues/promotion-stream.ts'
 import { Batcher } from '#runtime/batcher.ts'
 import { toError } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
+import type { TraceFields } from '#runtime/tracing.ts'
 import { StreamAddError, type StreamConnection, StreamError, StreamQueue } from '#stream/index.ts'
 import { placesOf, type StreamFill, unknownFill, usedOf } from './stream-fill.ts'
 import { StreamTroubles } from './stream-troubles.ts'
@@ -123,8 +124,8 @@ export class PromotionStreamProducer {
    * while others work: the row is committed, and upkeep finds that its entry is missing. After a rejection the entry
    * may be there or not: adding it again is harmless, the row tells a second one that the first was done.
    */
-  async enqueue(streamKey: string, key: string, message: string): Promise<boolean> {
-    const [outcome] = await this.enqueueEach(streamKey, [{ key, message }])
+  async enqueue(streamKey: string, key: string, message: string, trace: TraceFields = {}): Promise<boolean> {
+    const [outcome] = await this.enqueueEach(streamKey, [{ key, message, ...trace }])
     if (outcome instanceof Error) throw outcome
     return outcome === true
   }

@@ -3,6 +3,7 @@ import { isKeyOld } from '#money/charge.ts'
 import type { ChargeOutcome, MoneyCampaignChargeApi } from '#money/charge-api.ts'
 import { toChargeRequest } from '#money/charge-request-mapper.ts'
 import type { PromotionType } from '#queues/gift-types.ts'
+import { annotateSpan, isTracing } from '#runtime/tracing.ts'
 
 export interface GiftChargeDeps {
   moneyCampaignChargeApi: Pick<MoneyCampaignChargeApi, 'charge'>
@@ -24,6 +25,7 @@ export function chargeGift(
   { signal, mayCall }: { signal: AbortSignal | undefined; mayCall(): boolean | Promise<boolean> },
 ): Promise<ChargeOutcome> {
   const isOld = isKeyOld(row, settings.keyTtlMs)
+  if (isTracing()) annotateSpan(giftAttributes(type, row))
   return moneyCampaignChargeApi.charge(toChargeRequest(type, row), {
     ...(signal === undefined ? {} : { signal }),
     lookFirst: row.askFirst || isOld,
@@ -52,5 +54,15 @@ export function reasonOf(outcome: ChargeOutcome & { kind: 'unauthorized' | 'bloc
       return outcome.reason
     case 'aborted':
       return 'stopping'
+  }
+}
+
+/** By which a trace is found that begins here: that of an entry which refill has added. */
+function giftAttributes(type: PromotionType, { promotionId, targetId, attempts }: GiftRow) {
+  return {
+    'promostream.type': type,
+    'promostream.promotion.id': promotionId,
+    'promostream.target.id': targetId,
+    'promostream.attempts': attempts,
   }
 }

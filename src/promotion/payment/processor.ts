@@ -13,6 +13,7 @@ import type { GiftMessage } from '#promotion/intake/gift-message.ts'
 import type { MessageOrigin } from '#promotion/intake/invalid-messages.ts'
 import type { PromotionMetrics } from '#promotion/metrics.ts'
 import type { PromotionType } from '#queues/gift-types.ts'
+import { isTracing, traceFields, withSpan } from '#runtime/tracing.ts'
 import type { Outcome } from '#stream/index.ts'
 import { GiftPayment, type PaymentDeps, type PaymentSettings } from './gift-payment.ts'
 
@@ -40,8 +41,8 @@ export abstract class AbstractCampaignPromotionProcessor {
     this.deps = deps
     this.#type = type
     this.#payment = new GiftPayment(type, deps)
-    this.#intake = new GiftIntake(type, deps, (gift, json) =>
-      deps.settings.streamEnabled ? this.enqueueToStream(gift, json) : this.#payment.paySaved(gift, json),
+    this.#intake = new GiftIntake(type, deps, (gift, message) =>
+      deps.settings.streamEnabled ? this.enqueueToStream(gift, message) : this.#paySaved(gift, message),
     )
     this.#batchIntake = new BatchIntake(type, deps, this.#intake)
   }
@@ -78,8 +79,15 @@ export abstract class AbstractCampaignPromotionProcessor {
     return this.#payment.markPoison(json, deliveries)
   }
 
-  protected async enqueueToStream({ promotionId, partitionKey }: GiftMessage, json: string): Promise<void> {
+  protected async enqueueToStream({ promotionId, partitionKey }: GiftMessage, message: TakenMessage): Promise<void> {
     const { streamProducer, streams } = this.deps
-    await streamProducer.enqueue(streams[this.#type].streamKey(promotionId), partitionKey, json)
+    const { json, origin } = message
+    const streamKey = streams[this.#type].streamKey(promotionId)
+    await streamProducer.enqueue(streamKey, partitionKey, json, traceFields(origin.traceparent))
+  }
+
+  #paySaved(gift: GiftMessage, { json, origin: { traceparent } }: TakenMessage): Promise<void> {
+    const pay = () => this.#payment.paySaved(gift, json)
+    return isTracing() ? withSpan('gift payment', { kind: 'consumer', parent: traceparent }, pay) : pay()
   }
 }

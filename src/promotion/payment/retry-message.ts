@@ -1,6 +1,7 @@
 import { type EventProviderService, isTooLarge } from '#kafka/event-provider.ts'
 import { extendMessage } from '#promotion/intake/gift-message.ts'
 import { toError } from '#runtime/errors.ts'
+import { activeTraceparent } from '#runtime/tracing.ts'
 
 export interface RetryMessage {
   topic: string
@@ -26,7 +27,9 @@ export async function publishRetryMessage(
 ): Promise<void> {
   const notBefore = retryAfterMs === undefined ? {} : { notBefore: Date.now() + retryAfterMs }
   const extra = { attempt, lastError: lastError.slice(0, MAX_ERROR_LENGTH).toWellFormed(), ...notBefore }
-  const publish = (value: string) => events.publish({ topic, key: ids.partitionKey, value })
+  const traceparent = activeTraceparent()
+  const headers = traceparent === undefined ? {} : { headers: { traceparent } }
+  const publish = (value: string) => events.publish({ topic, key: ids.partitionKey, value, ...headers })
   try {
     await publish(extendMessage(json, ids, extra))
   } catch (error) {
