@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from '@jest/globals'
 import { BOTTLENECK_CODES } from '#admin/snapshot/cause.ts'
-import { COMMANDS } from '#bin/command-list.ts'
 import { SETTING_NAMES } from '#config/schemas.ts'
 import { readAlertRules } from '../../support/promql/alert-rules.ts'
 
@@ -31,22 +30,6 @@ describe('the runbook', () => {
 
   test.each([...sections])('%s says what it means, what to look at, and what cures it', (_heading, section) => {
     expect([...section.matchAll(/^- \*\*(\w+)\*\*: \S/gm)].map(([, word]) => word)).toEqual(['Means', 'Check', 'Cure'])
-  })
-
-  test('every command is there, with its arguments and options', async () => {
-    const commands = [...text.matchAll(/(?:^|`)promostream ([a-z-]+)([^`\n]*)/gm)]
-    expect(commands.length).toBeGreaterThan(30)
-    for (const [, name = '', rest = ''] of commands) {
-      const known = COMMANDS[name]
-      if (known === undefined) throw new Error(`promostream ${name} is not there`)
-      const command = await known.load()
-      const words = rest.trim().split(/\s+/).filter(Boolean)
-      const options = words.filter(word => word.startsWith('--'))
-      expect(options.filter(option => !command.options.some(({ long }) => long === option))).toEqual([])
-      const given = words.length - options.length
-      const needed = command.registeredArguments.filter(({ required }) => required).length
-      expect([name, given >= needed && given <= command.registeredArguments.length]).toEqual([name, true])
-    }
   })
 
   test('every setting that it names is one', () => {

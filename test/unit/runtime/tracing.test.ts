@@ -1,8 +1,8 @@
+import { beforeAll, describe, expect, test } from '@jest/globals'
 import { context, propagation, trace } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
 import { W3CTraceContextPropagator } from '@opentelemetry/core'
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
-import { beforeAll, describe, expect, test } from '@jest/globals'
 import {
   activeTraceparent,
   annotateSpan,

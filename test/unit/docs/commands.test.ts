@@ -1,0 +1,77 @@
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import { describe, expect, test } from '@jest/globals'
+import type { Command } from 'commander'
+import { COMMANDS } from '#bin/command-list.ts'
+import { kustomize } from '../../support/kustomize.ts'
+
+const pages = globSync(['*.md', 'docs/**/*.md']).filter(page => page !== 'CHANGELOG.md')
+const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> }
+
+/** Lines of shell blocks, and code inside a sentence; continued lines are one. */
+function codeOf(page: string): string[] {
+  const text = readFileSync(page, 'utf8').replace(/\\\n\s*/g, ' ')
+  const blocks = [...text.matchAll(/^```(?:sh)?\n([\s\S]*?)^```/gm)].flatMap(([, block]) => block!.split('\n'))
+  const inline = [...text.replace(/^```[\s\S]*?^```/gm, '').matchAll(/`([^`]+)`/g)].map(([, code]) => code!)
+  return [...blocks, ...inline].map(line => line.replace(/\s+#\s.*$/, '').trim())
+}
+
+const commandsOf = (page: string, pattern: RegExp) => codeOf(page).flatMap(line => [...line.matchAll(pattern)])
+
+/** A command of the CLI: it is there, it has these options, and takes so many arguments. */
+async function problemOf(name: string, words: readonly string[]): Promise<string | undefined> {
+  const known = COMMANDS[name]
+  if (known === undefined) return `promostream ${name} is not there`
+  const command: Command = await known.load()
+  let given = 0
+  for (let index = 0; index < words.length; index += 1) {
+    const word = words[index]!
+    if (!word.startsWith('--')) {
+      given += 1
+      continue
+    }
+    const option = command.options.find(({ long }) => long === word)
+    if (option === undefined && !['--help', '--json'].includes(word)) return `promostream ${name} has no ${word}`
+    if (option?.required === true) index += 1
+  }
+  const most = command.registeredArguments.some(({ variadic }) => variadic) ? 100 : command.registeredArguments.length
+  return given > most ? `promostream ${name} takes ${most} arguments, not ${given}` : undefined
+}
+
+describe.each(pages)('the commands of %s', page => {
+  test('npm runs scripts that are there', () => {
+    const names = commandsOf(page, /npm run (?:--silent )?([a-z][a-z:-]*)/g).map(([, name]) => name!)
+    expect(names.filter(name => scripts[name] === undefined)).toEqual([])
+  })
+
+  test('the CLI has them, with their options', async () => {
+    const commands = commandsOf(page, /(?:^|npm run (?:--silent )?)promostream (?:-- )?([a-z][a-z-]*)([^|>]*)/g)
+    const problems = await Promise.all(
+      commands.map(([, name = '', rest = '']) => problemOf(name, rest.trim().split(/\s+/).filter(Boolean))),
+    )
+    expect(problems.filter(Boolean)).toEqual([])
+  })
+
+  test('files that are run are there', () => {
+    const files = commandsOf(
+      page,
+      /(?:-f |-k |--import |node (?:--\S+ )*)(\.?\/?(?:docker|src|test|examples|dist)\/[\w./-]+)/g,
+    )
+    const paths = files.map(([, path]) => path!.replace(/^dist\/(.*)\.js$/, '$1.ts'))
+    expect(paths.filter(path => !existsSync(path))).toEqual([])
+  })
+})
+
+test('kubectl asks for what the overlay makes', () => {
+  const objects = new Set(
+    kustomize('docker/k8s/overlays/production').map(({ kind, metadata }) => `${kind.toLowerCase()}/${metadata.name}`),
+  )
+  const named = commandsOf('docs/deployment.md', /kubectl .*?\b(deployment|job)[/ ]([\w-]+)/g)
+  expect(named.length).toBeGreaterThan(2)
+  for (const [, kind, name] of named) expect(objects).toContain(`${kind}/${name}`)
+})
+
+test('a command that is not there would be found', async () => {
+  expect(await problemOf('pay', [])).toContain('not there')
+  expect(await problemOf('status', ['42', '--twice'])).toContain('has no --twice')
+  expect(await problemOf('resume-calls', ['42'])).toContain('takes 0')
+})
