@@ -4,12 +4,8 @@ import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-ho
 import { getNumberFromEnv, W3CTraceContextPropagator } from '@opentelemetry/core'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
 import { defaultResource, detectResources, envDetector, resourceFromAttributes } from '@opentelemetry/resources'
-import {
-  BatchSpanProcessor,
-  ParentBasedSampler,
-  TraceIdRatioBasedSampler,
-  TracerProvider,
-} from '@opentelemetry/sdk-trace'
+import { AlwaysOnSampler, BatchSpanProcessor, ParentBasedSampler, TracerProvider } from '@opentelemetry/sdk-trace'
+import { setTracedShare } from '#runtime/tracing.ts'
 
 /**
  * `node --import ./dist/src/bin/tracing.js …`: the SDK, before the process itself. It is told by OpenTelemetry's own variables:
@@ -18,7 +14,7 @@ import {
  */
 const entry = basename(process.argv[1] ?? '').replace(/\.\w+$/, '')
 const named = resourceFromAttributes({ 'service.name': `promostream-${entry}` })
-const ratio = getNumberFromEnv('OTEL_TRACES_SAMPLER_ARG') ?? 1
+setTracedShare(getNumberFromEnv('OTEL_TRACES_SAMPLER_ARG') ?? 1)
 context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
 propagation.setGlobalPropagator(new W3CTraceContextPropagator())
 trace.setGlobalTracerProvider(
@@ -26,7 +22,7 @@ trace.setGlobalTracerProvider(
     resource: defaultResource()
       .merge(named)
       .merge(detectResources({ detectors: [envDetector] })),
-    sampler: new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(ratio) }),
+    sampler: new ParentBasedSampler({ root: new AlwaysOnSampler() }),
     spanProcessors: [new BatchSpanProcessor({ exporter: new OTLPTraceExporter() })],
   }),
 )

@@ -34,7 +34,21 @@ const NAME = 'promostream'
 const KINDS = { consumer: SpanKind.CONSUMER, client: SpanKind.CLIENT }
 const nothing: Annotate = () => undefined
 
+/** `version-trace-span-flags`; the last bit of the flags says that it is sampled. */
+const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]([0-9a-f])$/
+
 let known: Tracer | undefined
+let share = 1
+
+/** Of the gifts whose message says nothing about it, so many are traced (0 … 1). Drawn here: a span for each would cost more. */
+export function setTracedShare(value: number): void {
+  share = value
+}
+
+function isDrawn(parent: string | undefined): boolean {
+  const flags = parent === undefined ? undefined : TRACEPARENT.exec(parent)?.[1]
+  return flags === undefined ? Math.random() < share : Number.parseInt(flags, 16) % 2 === 1
+}
 
 /** Undefined: no SDK was loaded. */
 function tracer(): Tracer | undefined {
@@ -49,7 +63,10 @@ export function isTracing(): boolean {
   return tracer() !== undefined
 }
 
-/** Runs `work` inside a span of that name, which ends with it; a rejection is its error. */
+/**
+ * Runs `work` inside a span of that name, which ends with it; a rejection is its error. A consumer's span is drawn unless its
+ * parent decides; a client's is there where the work around it is traced.
+ */
 export async function withSpan<Result>(
   name: string,
   options: SpanOptions,
@@ -58,6 +75,7 @@ export async function withSpan<Result>(
   const own = tracer()
   if (own === undefined) return work(nothing)
   const { kind, parent, links = [], attributes = {} } = options
+  if (kind === 'client' ? trace.getActiveSpan() === undefined : !isDrawn(parent)) return work(nothing)
   const before = parent === undefined ? context.active() : contextOf(parent)
   const span = own.startSpan(name, { kind: KINDS[kind], attributes, links: links.flatMap(linkTo) }, before)
   try {
@@ -77,10 +95,10 @@ export interface OpenSpan {
   end(attributes: Attributes): void
 }
 
-/** Undefined while nothing is traced. */
+/** Undefined while nothing is traced, or this is not. */
 export function openSpan(name: string, { kind, parent, attributes = {} }: SpanOptions): OpenSpan | undefined {
   const own = tracer()
-  if (own === undefined) return undefined
+  if (own === undefined || !isDrawn(parent)) return undefined
   const before = parent === undefined ? ROOT_CONTEXT : contextOf(parent)
   const span = own.startSpan(name, { kind: KINDS[kind], attributes }, before)
   return {

@@ -4,7 +4,7 @@ import { activeTraceparent, isTracing, recordSpan, withSpan } from '#runtime/tra
 import type { Outcome, StreamEntry } from '#stream/index.ts'
 
 interface Paid {
-  traceparent: string | undefined
+  traceparent: string
   endMs: number
 }
 
@@ -29,8 +29,9 @@ export class EntryTrace {
     }
     return withSpan('gift payment', { kind: 'consumer', parent: fields[TRACE_FIELD], attributes }, async annotate => {
       const outcome = await handle()
-      if (outcome === undefined) this.#paid.set(id, { traceparent: activeTraceparent(), endMs: Date.now() })
-      else annotate({ 'promostream.outcome': outcome.kind })
+      const traceparent = activeTraceparent()
+      if (outcome !== undefined) annotate({ 'promostream.outcome': outcome.kind })
+      else if (traceparent !== undefined) this.#paid.set(id, { traceparent, endMs: Date.now() })
       return outcome
     })
   }

@@ -10,6 +10,7 @@ import {
   isTracing,
   openSpan,
   recordSpan,
+  setTracedShare,
   traceBindings,
   traceFields,
   withSpan,
@@ -75,6 +76,24 @@ describe('with one', () => {
       expect(payment?.links).toEqual([])
     },
   )
+
+  test('a gift that nobody sampled costs no span, and says so where a header decided', async () => {
+    const unsampled = REMOTE.replace(/01$/, '00')
+    expect(openSpan('intake', { kind: 'consumer', parent: unsampled })).toBeUndefined()
+    const inside = await withSpan('payment', { kind: 'consumer', parent: unsampled }, async () =>
+      withSpan('POST', { kind: 'client' }, async () => activeTraceparent()),
+    )
+    expect([inside, take()]).toEqual([undefined, []])
+    setTracedShare(0)
+    try {
+      expect(openSpan('intake', { kind: 'consumer' })).toBeUndefined()
+      await withSpan('payment', { kind: 'consumer' }, async () => undefined)
+      await withSpan('payment', { kind: 'consumer', parent: REMOTE }, async () => undefined)
+      expect(take()).toHaveLength(1)
+    } finally {
+      setTracedShare(1)
+    }
+  })
 
   test('a rejection is the span’s error, and goes on', async () => {
     const failing = withSpan('payment', { kind: 'consumer' }, () => Promise.reject(new Error('away')))
