@@ -159,7 +159,15 @@ export const ROOMS: readonly Room[] = [
     floor: 1,
     is: 'life of a process, logs, metrics, batches; knows nothing of ours',
     mayImport: [],
-    packages: ['@opentelemetry/api', '@prometheus-io/client', 'cli-progress', 'cockatiel', 'fastify', 'ioredis', 'pino'],
+    packages: [
+      '@opentelemetry/api',
+      '@prometheus-io/client',
+      'cli-progress',
+      'cockatiel',
+      'fastify',
+      'ioredis',
+      'pino',
+    ],
   },
   {
     folder: 'src/local/servers',
