@@ -44,3 +44,20 @@ test('a stop while it connects closes what comes of it', async () => {
   await Promise.all([asking, stopping])
   expect(counts).toEqual({ opened: 1, closed: 1 })
 })
+
+test('a stop lets what is in flight end before it disconnects', async () => {
+  const { counts, kept } = fakeKafka()
+  await kept.start()
+  const answer = Promise.withResolvers<void>()
+  let closedBefore = -1
+  const asking = kept.ask(async () => {
+    await answer.promise
+    closedBefore = counts.closed
+  })
+  await new Promise(setImmediate)
+  const stopping = kept.stop()
+  await new Promise(setImmediate)
+  answer.resolve()
+  await Promise.all([asking, stopping])
+  expect([closedBefore, counts.closed]).toEqual([0, 1])
+})
