@@ -33,6 +33,12 @@ async function boardOf(
   }
 }
 
+/** As a worker writes one. */
+async function aLetter(): Promise<string> {
+  const labels = ['_id', '1-1', '_stream', name, '_reason', 'why', '_deliveries', '1']
+  return (await redis.probe.xadd(`${name}:dead-letter`, '*', 'data', '{"to":"x"}', ...labels)) as string
+}
+
 interface Answer {
   status: number
   // biome-ignore lint/suspicious/noExplicitAny: the board's own answers, of which some parts are looked at.
@@ -110,6 +116,9 @@ test('does what it can and refuses the rest: nothing is lost by a button', async
   await expect(adapter.empty()).rejects.toThrow('cannot be emptied')
   await expect(adapter.clean('completed', 0)).rejects.toThrow('only dead letters')
   expect(await adapter.getJob('no-id')).toBeUndefined()
+  const gone = await adapter.getJob(`letter-${await aLetter()}`)
+  await queue.discard({})
+  await expect(gone?.retry()).rejects.toThrow('it is no dead letter any more')
   const added = await adapter.addJob('y', { to: 'grace' })
   expect(added.toJSON()).toMatchObject({ name: 'y', data: { to: 'grace' } })
   await redis.probe.xgroup('CREATE', name, GROUP, '0')
