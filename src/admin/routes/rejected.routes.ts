@@ -2,7 +2,7 @@ import type { FastifyPluginAsync } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import type { Kysely } from 'kysely'
 import { z } from 'zod'
-import { MAX_SELECTED, promotionParams as params } from '#admin/api-schemas.ts'
+import { MAX_SELECTED, promotionParams as params, wholeNumber } from '#admin/api-schemas.ts'
 import type { InvalidMessages } from '#admin/invalid-messages.ts'
 import { contextOf } from '#admin/pages/layout.ts'
 import { rejectedPage } from '#admin/pages/rejected.page.ts'
@@ -29,10 +29,12 @@ const tags = ['promotions']
 const pageQuery = z.object({ page: z.coerce.number().int().min(1).max(MAX_PAGE).default(1) })
 const place = z.object({
   topic: z.string().max(249),
-  partition: z.number().int().min(0).max(1_000_000),
+  partition: z.number(),
   offset: z.string().regex(/^\d{1,18}$/, 'must be an offset'),
 })
-const replayBody = z.object({ messages: z.array(place).min(1).max(MAX_SELECTED) })
+/** Numbers come as the exact JSON parser hands them on. */
+const asked = place.extend({ partition: wholeNumber(0, 1_000_000) })
+const replayBody = z.object({ messages: z.array(asked).min(1).max(MAX_SELECTED) })
 const skippedSchema = z.object({
   counts: z.record(z.string(), z.number()),
   messages: z.array(place.extend({ targetId: z.string(), reason: z.string(), message: z.string(), at: z.string() })),
