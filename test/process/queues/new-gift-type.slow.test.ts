@@ -196,7 +196,7 @@ withKafka('docs/new-gift-type.md, done to a copy of the sources', () => {
     })
     for (const path of [`/promotions/${promotionId}`, `/gifts/COUPON/${targets[0]}`])
       expect(await ask(path)).toMatchObject({ status: 200, text: expect.stringContaining('COUPON') })
-    expect((await admin.as('otto')('/')).text).toContain('<option>COUPON</option>')
+    expect((await admin.as('otto')('/')).text).toContain('<option value="COUPON">COUPON</option>')
     const metrics = await (await fetch(`${workerUrl}/metrics`)).text()
     expect(metrics).toMatch(/^promostream_transitions_total\{type="COUPON",status="SUCCESS"/m)
     expect(metrics).toContain('promostream_money_conflict_total{type="COUPON",process="worker"} 0')
