@@ -23,26 +23,28 @@ export const kafka: Scenario = {
     const server = system.stack.servers.kafka!
     const resumed: number[] = []
     for (let fault = 1; fault <= kills + freezes; fault++) {
-      const promotion = await system.plan(
-        Math.ceil(messages / (kills + freezes)),
-        fault % 2 === 0 ? 'POINT' : 'VOUCHER',
+      // One that is being published when the broker goes, and one that begins while it is away.
+      const [before, meanwhile] = await Promise.all(
+        (['VOUCHER', 'POINT'] as const).map(type => system.plan(Math.ceil(messages / (kills + freezes) / 2), type)),
       )
-      await system.run(promotion)
-      const publishing = published(system, promotion)
-      await system.until('the first rows', async () => (await system.rows(promotion)) > 0)
+      const both = [before, meanwhile] as [DemoPromotion, DemoPromotion]
+      for (const promotion of both) await system.run(promotion)
+      const publishing = [published(system, both[0])]
+      await system.until('the first rows', async () => (await system.rows(both[0])) > 0)
       await sleep(random.between(0, 300))
+      server.signal(fault <= kills ? 'SIGKILL' : 'SIGSTOP')
+      publishing.push(published(system, both[1]))
       if (fault <= kills) {
-        server.signal('SIGKILL')
         await server.gone()
         await server.start()
       } else {
-        server.signal('SIGSTOP')
         await sleep(FROZEN_SECONDS * 1000)
         server.signal('SIGCONT')
       }
       const backAt = performance.now()
-      await publishing
-      await system.until('its rows', async () => (await system.rows(promotion)) === promotion.gifts)
+      await Promise.all(publishing)
+      for (const promotion of both)
+        await system.until('its rows', async () => (await system.rows(promotion)) === promotion.gifts)
       resumed.push(seconds(backAt))
       say(`Kafka ${fault}/${kills + freezes}: all are rows ${resumed.at(-1)} s after it was back`)
     }
