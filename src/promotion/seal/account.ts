@@ -6,7 +6,7 @@ import { hashLeaf, rootOf } from './merkle.ts'
 
 /** Gifts whose tree is one subtree of the whole: a power of two, so that it is a complete one. */
 export const CHUNK_GIFTS = 1024
-const CHUNKS_PER_PAGE = 4
+const CHUNKS_PER_PAGE = 2
 
 /** One gift as it is sealed: exact text everywhere, `null` where the row has nothing. */
 export interface SealedGift {

@@ -58,6 +58,10 @@ export function signSeal(
 
 /** @throws `SEAL_INVALID` when it was not signed by the key that it names, or says nothing that we know. */
 export function readSeal({ statement, signature, publicKey }: SignedStatement): SealStatement {
+  // Base64 has spare bits at its end: one text for one value.
+  if (![signature, publicKey].every(text => Buffer.from(text, 'base64').toString('base64') === text)) {
+    throw new CodedError('SEAL_INVALID', 'the signature or the public key of the seal is no base64')
+  }
   const key = publicKeyOf(publicKey)
   if (!verify(null, Buffer.from(statement), key, Buffer.from(signature, 'base64'))) {
     throw new CodedError('SEAL_INVALID', 'the signature of the seal is not its key’s')
