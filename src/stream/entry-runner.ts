@@ -190,6 +190,8 @@ export class EntryRunner<Fields extends Record<string, string>> {
       lease.entry = { ...lease.entry, deliveries: runs + 1 }
       const delayMs = this.#backoffMs(lease, error)
       if (delayMs < 0) {
+        // No further run comes: the letter has those that there were.
+        lease.entry = { ...lease.entry, deliveries: runs }
         lease.letter = { reason: errorLine(error), isPoison: false }
         void this.#writeLetter(lease)
         return

@@ -103,6 +103,10 @@ test('attempts and back-off are the worker’s; an UnrecoverableError and a nega
   ])
   expect(seen.filter(([to]) => to === 'never')).toEqual([['never', 0]])
   expect(pauses).toEqual([1, 2])
+  const { items } = await queue.deadLetters().page()
+  expect(new Map(items.map(letter => [letter.data?.to, letter.deliveries]))).toEqual(
+    new Map(Object.entries({ ada: 2, never: 1 })),
+  )
 })
 
 test('a limiter in ms: no more than max begin in a window', async () => {
