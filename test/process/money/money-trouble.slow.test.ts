@@ -127,6 +127,16 @@ withKafka('trouble with the Money API, two workers', () => {
     await system.control({ faultPercent: 0 })
     await untilAll(promotionId, 1000)
     expect(await system.charges(promotionId)).toHaveLength(1000)
+    // A breaker closes by its own instance's calls: there are some until both have had one.
+    await system.until(
+      'both closed',
+      async () => {
+        const more = await publish(50)
+        await untilAll(more, 50)
+        return (await listInstances(system.redis)).every(({ breaker }) => breaker === 'closed')
+      },
+      60_000,
+    )
   }, 150_000)
 
   test('a gift whose every call fails opens nothing', async () => {
