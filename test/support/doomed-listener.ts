@@ -5,11 +5,11 @@ import { PromotionStreamProducer } from '#promotion/intake/stream-producer.ts'
  * is about to be sent. Nothing of the product knows of it.
  */
 let left = Number(process.env.CHAOS_KILL_AT)
-const { enqueue } = PromotionStreamProducer.prototype
-PromotionStreamProducer.prototype.enqueue = function (...args) {
-  left -= 1
+const { enqueueEach } = PromotionStreamProducer.prototype
+PromotionStreamProducer.prototype.enqueueEach = function (streamKey, entries) {
+  left -= entries.length
   if (left <= 0) process.kill(process.pid, 'SIGKILL')
-  return enqueue.apply(this, args)
+  return enqueueEach.call(this, streamKey, entries)
 }
 
 await import('#bin/listener.ts')

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 
@@ -26,9 +26,16 @@ export function checkOutOlderVersion(): OlderVersion | undefined {
   const sources = join(folder, 'promostream')
   mkdirSync(sources)
   execFileSync('tar', ['-x', '-C', sources], { input: archive })
-  symlinkSync(resolve('node_modules'), join(sources, 'node_modules'))
+  linkPackages(join(sources, 'node_modules'))
   return {
     entry: kind => join(sources, `src/bin/${kind}.ts`),
     remove: () => rmSync(folder, { recursive: true }),
   }
+}
+
+/** The packages of this checkout; what was called `prom-client` then goes by its successor's name. */
+function linkPackages(folder: string): void {
+  mkdirSync(folder)
+  for (const name of readdirSync('node_modules')) symlinkSync(resolve('node_modules', name), join(folder, name))
+  symlinkSync(resolve('node_modules/@prometheus-io/client'), join(folder, 'prom-client'))
 }
