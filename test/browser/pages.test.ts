@@ -104,7 +104,7 @@ withKafka('the pages in a browser', () => {
       await page.screenshot({ path: join(PICTURES, 'promotion-paused.png'), fullPage: true })
       await page.getByRole('button', { name: 'Resume' }).click()
       await page.locator('.badge[data-status="COMPLETED"]').waitFor({ timeout: 60_000 })
-      await page.getByText('100%').waitFor()
+      await page.locator('[data-field="percent"]', { hasText: '100%' }).waitFor()
       expect(await page.locator('[data-field="success"]').textContent()).toBe('3,000')
       expect(await page.evaluate(() => (globalThis as { hacked?: number }).hacked)).toBeUndefined()
       expect(operator.faults).toEqual([])
