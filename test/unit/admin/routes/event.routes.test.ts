@@ -39,6 +39,7 @@ test('an event is built once a snapshot, however many watch; each promotion has 
     },
   } as unknown as Sampler
   app = fastify()
+  app.decorateRequest('cookies', { getter: () => ({}) })
   await app.register(eventRoutes(sampler))
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
   const watch = async (query: string) => {
@@ -46,7 +47,11 @@ test('an event is built once a snapshot, however many watch; each promotion has 
     const reader = body!.pipeThrough(new TextDecoderStream()).getReader()
     let text = ''
     return async (atMs: number) => {
-      while (!text.includes(`"atMs":${atMs}`)) text += (await reader.read()).value
+      while (!text.includes(`"atMs":${atMs}`)) {
+        const { done, value } = await reader.read()
+        if (done) throw new Error(`the stream ended with: ${text}`)
+        text += value
+      }
       return text
     }
   }
