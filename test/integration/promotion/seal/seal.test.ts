@@ -93,6 +93,14 @@ describe('sealed account', () => {
     expect(await checkSeal(kysely, { id, type })).toMatchObject({ sequence: 2, changed: [], later: 0 })
   })
 
+  test('counters that others move make no second seal', async () => {
+    const { id } = await completed(10)
+    await sealRound({ kysely, privateKeyPem, logger }, () => true)
+    await sql`update campaign_promotion_summary set success_count = 50 where id = ${id}::bigint`.execute(kysely)
+    await sealRound({ kysely, privateKeyPem, logger }, () => true)
+    expect((await findSeal(kysely, id))?.sequence).toBe(1)
+  })
+
   const tampered: [string, ReturnType<typeof sql>][] = [
     ['amount', sql`amount = amount + 1`],
     ['member', sql`member_id = member_id + 1`],
