@@ -40,11 +40,17 @@ const insertGifts = (kysely: Kysely<unknown>, from: number, to: number) =>
 /** Looks, until it is stopped, whether whoever reads all rows holds a lock that inserts and updates wait for. */
 function scanWatcher(kysely: Kysely<unknown>) {
   let isStopping = false
+  // The locks are read after the statement: one that has ended since did not hold what its successor took.
+  const isStillAt = async (pid: number, since: string) => {
+    const { rows } = await sql`select from pg_stat_activity
+      where pid = ${pid} and state = 'active' and query_start = ${since}::timestamptz`.execute(kysely)
+    return rows.length > 0
+  }
   const look = async () => {
     const seen = { scans: 0, strong: 0 }
     while (!isStopping) {
-      const { rows } = await sql<{ strong: boolean }>`
-        select exists (select from pg_locks l where l.pid = a.pid and l.granted
+      const { rows } = await sql<{ pid: number; since: string; strong: boolean }>`
+        select a.pid, a.query_start::text as since, exists (select from pg_locks l where l.pid = a.pid and l.granted
           and l.relation in ('campaign_promotion_voucher_result'::regclass, 'campaign_promotion_point_result'::regclass)
           and l.mode in ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')) as strong
         from pg_stat_activity a where a.datname = current_database() and a.state = 'active' and a.pid <> pg_backend_pid()
@@ -52,7 +58,7 @@ function scanWatcher(kysely: Kysely<unknown>) {
           and a.query ~ 'from campaign_promotion_voucher_result' and a.query !~ 'create '
         `.execute(kysely)
       seen.scans += rows.length
-      seen.strong += rows.filter(({ strong }) => strong).length
+      for (const { pid, since, strong } of rows) if (strong && (await isStillAt(pid, since))) seen.strong += 1
       await sleep(5)
     }
     return seen
