@@ -23,6 +23,7 @@ export class StreamJob<Data = Anything, Name extends string = string> {
   readonly data: Data
   /** How many times it was handed to a consumer, this time included. */
   readonly deliveries: number
+  #isRunOver = false
 
   /** @internal Throws what the codec throws. */
   constructor({ id, stream, fields, deliveries }: StreamEntry, codec: WireCodec) {
@@ -38,9 +39,14 @@ export class StreamJob<Data = Anything, Name extends string = string> {
     return this.data
   }
 
-  /** Runs before this one, as BullMQ counts them. */
+  /** Runs that are over, as BullMQ counts them: without this one in the handler, with it in `completed` and `failed`. */
   get attemptsMade(): number {
-    return this.deliveries - 1
+    return this.#isRunOver ? this.deliveries : this.deliveries - 1
+  }
+
+  /** @internal Its run has ended, well or badly. */
+  endRun(): void {
+    this.#isRunOver = true
   }
 
   /** When it was added, by the server's clock, in ms since the epoch. */

@@ -131,6 +131,8 @@ export class StreamWorker<Data = Anything, Result = Anything, Name extends strin
 
   #tellOfJob(event: 'active' | 'completed' | 'failed', entry: StreamEntry, said: unknown): void {
     const job = this.#jobOf(entry)
+    // What becomes a dead letter as it arrives has not run this time.
+    if (event !== 'active' && !(said instanceof StreamError && said.code === 'STREAM_POISON')) job?.endRun()
     if (event === 'failed') this.announce('failed', job, said as Error)
     else if (event === 'active' && job !== undefined) this.announce('active', job)
     else if (job !== undefined) this.announce('completed', job, said as Result)

@@ -93,7 +93,9 @@ test('attempts and back-off are the worker’s; an UnrecoverableError and a nega
     seen.push([data.to, attemptsMade])
     throw Object.assign(new Error(`no ${data.to}`), { name: data.to === 'never' ? 'UnrecoverableError' : 'Error' })
   }
-  kept(new StreamWorker<Mail>(name, handler, { connection, attempts: 9, backoff }))
+  const worker = kept(new StreamWorker<Mail>(name, handler, { connection, attempts: 9, backoff }))
+  const failed: [string | undefined, number | undefined][] = []
+  worker.on('failed', job => failed.push([job?.data.to, job?.attemptsMade]))
   await queue.add({ to: 'ada' })
   await queue.add({ to: 'never' })
   await until('both are given up', async () => (await queue.getJobCounts()).failed === 2)
@@ -102,11 +104,31 @@ test('attempts and back-off are the worker’s; an UnrecoverableError and a nega
     ['ada', 1],
   ])
   expect(seen.filter(([to]) => to === 'never')).toEqual([['never', 0]])
+  // In a listener the run that has just ended is counted, in the handler it is not: as BullMQ does.
+  expect(failed.filter(([to]) => to === 'ada').map(([, made]) => made)).toEqual([1, 2])
+  expect(failed.filter(([to]) => to === 'never').map(([, made]) => made)).toEqual([1])
   expect(pauses).toEqual([1, 2])
   const { items } = await queue.deadLetters().page()
   expect(new Map(items.map(letter => [letter.data?.to, letter.deliveries]))).toEqual(
     new Map(Object.entries({ ada: 2, never: 1 })),
   )
+})
+
+test('attemptsMade reaches attempts in the last failed event, and is 1 in the completed event of a first run', async () => {
+  const queue = new StreamQueue<Mail>(name, { connection })
+  const [failed, completed]: [number[], number[]] = [[], []]
+  const handler = ({ data }: { data: Mail }) => {
+    if (data.to === 'ada') throw new Error('no ada')
+  }
+  const options = { connection, attempts: 3, backoff: 1 }
+  const worker = kept(new StreamWorker<Mail>(name, handler, options))
+  worker.on('failed', job => failed.push(job?.attemptsMade ?? -1))
+  worker.on('completed', job => completed.push(job.attemptsMade))
+  await queue.addBulk([{ to: 'ada' }, { to: 'bob' }])
+  await until('one is given up', async () => (await queue.getJobCounts()).failed === 1)
+  // The last time it is told twice: with the handler’s error, and as a dead letter.
+  expect(failed).toEqual([1, 2, 3, 3])
+  expect(completed).toEqual([1])
 })
 
 test('a limiter in ms: no more than max begin in a window', async () => {
