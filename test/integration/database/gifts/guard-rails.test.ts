@@ -7,12 +7,12 @@ import { readProgress } from '#database/promotions/progress.ts'
 import { createPromotionRepository, type PromotionRepository } from '#database/promotions/promotions.ts'
 import { readAskFirst, setAskFirst } from '#database/switches.ts'
 import { isKeyOld } from '#money/charge.ts'
+import { newGift } from '#test/support/gift-rows.ts'
 import { createTestDatabase, type TestDatabase, uniqueId } from '#test/support/stack-env.ts'
 
 let db: TestDatabase
 let kysely: Kysely<unknown>
 let promotions: PromotionRepository
-let nextTarget = 1n
 
 beforeAll(async () => {
   db = await createTestDatabase()
@@ -27,22 +27,8 @@ async function promotion(ceilings: { maxGiftCount?: string; maxTotalAmount?: str
   return id
 }
 
-function gift(promotionId: string, amount: string, overrides: Partial<NewGift> = {}): NewGift {
-  nextTarget += 1n
-  return {
-    promotionId,
-    promotionSummaryId: promotionId,
-    targetId: String(nextTarget),
-    partitionKey: 'k',
-    memberId: '7',
-    amount,
-    message: '{}',
-    kafkaPartition: 0,
-    kafkaOffset: String(nextTarget),
-    wantsEntry: true,
-    ...overrides,
-  }
-}
+const gift = (promotionId: string, amount: string, overrides: Partial<NewGift> = {}) =>
+  newGift({ promotionId, promotionSummaryId: promotionId, amount, ...overrides })
 
 const insertAll = (gifts: readonly NewGift[], repository = createGiftResultRepository(kysely, 'VOUCHER')) =>
   Promise.all(gifts.map(each => repository.insert(each)))

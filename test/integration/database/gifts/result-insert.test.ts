@@ -1,56 +1,24 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { type Kysely, sql } from 'kysely'
-import type { NewGift } from '#database/gifts/gift.ts'
+import { sql } from 'kysely'
 import { insertGifts } from '#database/gifts/result-insert.ts'
 import { RESULT_TABLES } from '#database/gifts/result-table.ts'
-import { createGiftResultRepositories, type GiftResultRepositories } from '#database/gifts/results.ts'
-import { createPromotionRepository, type PromotionRepository } from '#database/promotions/promotions.ts'
+import { createGiftResultRepositories } from '#database/gifts/results.ts'
 import { isContentError } from '#database/sql-errors.ts'
+import { createGiftRows, type GiftRows, newGift } from '#test/support/gift-rows.ts'
 import { until } from '#test/support/redis.ts'
-import { createTestDatabase, type TestDatabase } from '#test/support/stack-env.ts'
+import { createTestDatabase } from '#test/support/stack-env.ts'
 
-let db: TestDatabase
-let kysely: Kysely<unknown>
-let results: GiftResultRepositories
-let promotions: PromotionRepository
-let nextTarget = 1n
+let rows: GiftRows
+let kysely: GiftRows['kysely']
+let results: GiftRows['results']
+let promotions: GiftRows['promotions']
+let stateOf: GiftRows['stateOf']
 
 beforeAll(async () => {
-  db = await createTestDatabase()
-  kysely = db.database.kysely
-  results = createGiftResultRepositories(kysely)
-  promotions = createPromotionRepository(kysely)
-  for (const [id, status] of Object.entries({
-    1: 'IN_PROGRESS',
-    2: 'READY',
-    3: 'PAUSED',
-    4: 'COMPLETED',
-    5: 'STOPPED',
-  })) {
-    await promotions.create({ id, name: '', type: 'VOUCHER', totalCount: 0 })
-    await sql`update campaign_promotion set status = ${status} where id = ${id}::bigint`.execute(kysely)
-  }
+  rows = await createGiftRows()
+  ;({ kysely, results, promotions, stateOf } = rows)
 })
-afterAll(() => db.drop())
-
-function gift(overrides: Partial<NewGift> = {}): NewGift {
-  nextTarget += 1n
-  return {
-    promotionId: '1',
-    promotionSummaryId: '10',
-    targetId: String(nextTarget),
-    partitionKey: 'k',
-    memberId: '7',
-    amount: '100',
-    message: '{}',
-    kafkaPartition: 0,
-    kafkaOffset: '1',
-    wantsEntry: true,
-    ...overrides,
-  }
-}
-
-const stateOf = async (targetId: string) => (await results.VOUCHER.find(targetId))?.processStatus
+afterAll(() => rows.drop())
 
 describe('insert (docs/contract.md «What becomes of a gift message»)', () => {
   test.each([
@@ -58,7 +26,7 @@ describe('insert (docs/contract.md «What becomes of a gift message»)', () => {
     ['2', 'READY', false],
     ['3', 'PAUSED', false],
   ])('promotion %s, %s: a PENDING row; meant for the stream: %s', async (promotionId, promotionStatus, enqueued) => {
-    const row = gift({ promotionId })
+    const row = newGift({ promotionId })
     expect(await results.VOUCHER.insert(row)).toEqual({ kind: 'inserted', promotionStatus, enqueued })
     expect(await stateOf(row.targetId)).toBe('PENDING')
   })
@@ -68,17 +36,17 @@ describe('insert (docs/contract.md «What becomes of a gift message»)', () => {
     ['5', 'promotion-stopped'],
     ['99', 'promotion-not-found'],
   ])('promotion %s: skipped, %s', async (promotionId, reason) => {
-    const row = gift({ promotionId })
+    const row = newGift({ promotionId })
     expect(await results.VOUCHER.insert(row)).toEqual({ kind: 'skipped', reason })
     expect(await stateOf(row.targetId)).toBeUndefined()
   })
 
   test('a promotion of the other type: skipped', async () => {
-    expect(await results.POINT.insert(gift())).toEqual({ kind: 'skipped', reason: 'promotion-type-mismatch' })
+    expect(await results.POINT.insert(newGift())).toEqual({ kind: 'skipped', reason: 'promotion-type-mismatch' })
   })
 
   test('the same target again is a duplicate with the same content, a conflict with any other', async () => {
-    const row = gift()
+    const row = newGift()
     await results.VOUCHER.insert(row)
     expect(await results.VOUCHER.insert(row)).toEqual({ kind: 'duplicate' })
     for (const other of [{ amount: '101' }, { memberId: '8' }, { promotionId: '2' }]) {
@@ -87,7 +55,7 @@ describe('insert (docs/contract.md «What becomes of a gift message»)', () => {
   })
 
   test('twice in one batch: one row, one duplicate; and a conflict is told in the same batch', async () => {
-    const row = gift()
+    const row = newGift()
     const outcomes = await Promise.all([row, row, { ...row, amount: '5' }].map(one => results.VOUCHER.insert(one)))
     expect(outcomes.map(({ kind }) => kind)).toEqual(['inserted', 'duplicate', 'target-conflict'])
   })
@@ -98,7 +66,7 @@ describe('insert (docs/contract.md «What becomes of a gift message»)', () => {
   ])(
     'one target in one batch, for promotion %s and for one that runs: %s, and the row of the other',
     async (id, reason) => {
-      const row = gift()
+      const row = newGift()
       const outcomes = await Promise.all([{ ...row, promotionId: id }, row].map(one => results.VOUCHER.insert(one)))
       expect(outcomes).toMatchObject([
         { kind: 'skipped', reason },
@@ -110,15 +78,15 @@ describe('insert (docs/contract.md «What becomes of a gift message»)', () => {
 
   test('a message delivered again after its promotion ended is a duplicate still', async () => {
     await promotions.create({ id: '20', name: '', type: 'VOUCHER', totalCount: 0 })
-    const row = gift({ promotionId: '20' })
+    const row = newGift({ promotionId: '20' })
     await results.VOUCHER.insert(row)
     await sql`update campaign_promotion set status = 'COMPLETED' where id = 20`.execute(kysely)
     expect(await results.VOUCHER.insert(row)).toEqual({ kind: 'duplicate' })
   })
 
   test('a row refused for its content fails alone, its company is saved', async () => {
-    const good = [gift(), gift(), gift()]
-    const bad = gift({ partitionKey: 'a\0b' })
+    const good = [newGift(), newGift(), newGift()]
+    const bad = newGift({ partitionKey: 'a\0b' })
     const settled = await Promise.allSettled(
       [good[0]!, bad, good[1]!, good[2]!].map(one => results.VOUCHER.insert(one)),
     )
@@ -127,7 +95,11 @@ describe('insert (docs/contract.md «What becomes of a gift message»)', () => {
   })
 
   test('ids of 64 bits are exact', async () => {
-    const row = gift({ targetId: '9223372036854775807', memberId: '9007199254740993', amount: '9223372036854775806' })
+    const row = newGift({
+      targetId: '9223372036854775807',
+      memberId: '9007199254740993',
+      amount: '9223372036854775806',
+    })
     await results.VOUCHER.insert(row)
     expect(await results.VOUCHER.find(row.targetId)).toMatchObject({ memberId: '9007199254740993', amount: row.amount })
   })
@@ -135,7 +107,7 @@ describe('insert (docs/contract.md «What becomes of a gift message»)', () => {
   test('a database error is no duplicate: it rejects, and is not blamed on the gift', async () => {
     const other = await createTestDatabase({ migrated: false })
     const [insert] = await Promise.allSettled([
-      createGiftResultRepositories(other.database.kysely).VOUCHER.insert(gift()),
+      createGiftResultRepositories(other.database.kysely).VOUCHER.insert(newGift()),
     ])
     expect(insert).toMatchObject({ status: 'rejected', reason: { code: '42P01' } })
     expect(isContentError((insert as PromiseRejectedResult).reason)).toBe(false)
@@ -153,7 +125,7 @@ describe('insert (docs/contract.md «What becomes of a gift message»)', () => {
     const isLetGo = Promise.withResolvers<void>()
     const isIn = Promise.withResolvers<void>()
     const before = kysely.transaction().execute(async transaction => {
-      const outcomes = await insertGifts(transaction, RESULT_TABLES.VOUCHER, [gift({ promotionId: '22' })])
+      const outcomes = await insertGifts(transaction, RESULT_TABLES.VOUCHER, [newGift({ promotionId: '22' })])
       isIn.resolve()
       await isLetGo.promise
       return outcomes
@@ -161,7 +133,7 @@ describe('insert (docs/contract.md «What becomes of a gift message»)', () => {
     await isIn.promise
     const stopped = promotions.move('22', ['READY'], 'STOPPED')
     await until('the change waits', () => waiting(1))
-    const after = results.VOUCHER.insert(gift({ promotionId: '22' }))
+    const after = results.VOUCHER.insert(newGift({ promotionId: '22' }))
     await until('the insert waits behind it', () => waiting(2))
     isLetGo.resolve()
     expect(await before).toMatchObject([{ kind: 'inserted' }])
@@ -171,8 +143,8 @@ describe('insert (docs/contract.md «What becomes of a gift message»)', () => {
 
   test('messages that name a thousand promotions that are not there take no locks for them', async () => {
     await kysely.transaction().execute(async transaction => {
-      const gifts = Array.from({ length: 1000 }, (_, index) => gift({ promotionId: String(1_000_000 + index) }))
-      const outcomes = await insertGifts(transaction, RESULT_TABLES.VOUCHER, [...gifts, gift()])
+      const gifts = Array.from({ length: 1000 }, (_, index) => newGift({ promotionId: String(1_000_000 + index) }))
+      const outcomes = await insertGifts(transaction, RESULT_TABLES.VOUCHER, [...gifts, newGift()])
       expect(outcomes.filter(({ kind }) => kind === 'skipped')).toHaveLength(1000)
       const { rows } = await sql<{ locks: number }>`
         select count(*)::int as locks from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()`.execute(
@@ -184,7 +156,7 @@ describe('insert (docs/contract.md «What becomes of a gift message»)', () => {
 
   test('an insert and a completion exclude each other', async () => {
     await promotions.create({ id: '21', name: '', type: 'VOUCHER', totalCount: 0 })
-    const row = gift({ promotionId: '21' })
+    const row = newGift({ promotionId: '21' })
     let inserting: ReturnType<typeof results.VOUCHER.insert> | undefined
     await kysely.transaction().execute(async transaction => {
       await sql`update campaign_promotion set status = 'COMPLETED' where id = 21`.execute(transaction)

@@ -1,52 +1,19 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { type Kysely, sql } from 'kysely'
-import type { NewGift } from '#database/gifts/gift.ts'
-import { createGiftResultRepositories, type GiftResultRepositories } from '#database/gifts/results.ts'
-import { createPromotionRepository, type PromotionRepository } from '#database/promotions/promotions.ts'
-import { createTestDatabase, type TestDatabase } from '#test/support/stack-env.ts'
+import { sql } from 'kysely'
+import { createGiftResultRepositories } from '#database/gifts/results.ts'
+import { createGiftRows, type GiftRows, newGift } from '#test/support/gift-rows.ts'
 
-let db: TestDatabase
-let kysely: Kysely<unknown>
-let results: GiftResultRepositories
-let promotions: PromotionRepository
-let nextTarget = 1n
+let rows: GiftRows
+let kysely: GiftRows['kysely']
+let results: GiftRows['results']
+let stateOf: GiftRows['stateOf']
 
 beforeAll(async () => {
-  db = await createTestDatabase()
-  kysely = db.database.kysely
-  results = createGiftResultRepositories(kysely)
-  promotions = createPromotionRepository(kysely)
-  for (const [id, status] of Object.entries({
-    1: 'IN_PROGRESS',
-    2: 'READY',
-    3: 'PAUSED',
-    4: 'COMPLETED',
-    5: 'STOPPED',
-  })) {
-    await promotions.create({ id, name: '', type: 'VOUCHER', totalCount: 0 })
-    await sql`update campaign_promotion set status = ${status} where id = ${id}::bigint`.execute(kysely)
-  }
+  rows = await createGiftRows()
+  ;({ kysely, results, stateOf } = rows)
 })
-afterAll(() => db.drop())
+afterAll(() => rows.drop())
 
-function gift(overrides: Partial<NewGift> = {}): NewGift {
-  nextTarget += 1n
-  return {
-    promotionId: '1',
-    promotionSummaryId: '10',
-    targetId: String(nextTarget),
-    partitionKey: 'k',
-    memberId: '7',
-    amount: '100',
-    message: '{}',
-    kafkaPartition: 0,
-    kafkaOffset: '1',
-    wantsEntry: true,
-    ...overrides,
-  }
-}
-
-const stateOf = async (targetId: string) => (await results.VOUCHER.find(targetId))?.processStatus
 const summaryOf = async (id: string) => {
   const { rows } = await sql<{ success_count: string; failed_count: string }>`
     select success_count, failed_count from campaign_promotion_summary where id = ${id}::bigint`.execute(kysely)
@@ -59,7 +26,7 @@ describe('move', () => {
     ({ targetId, to, errorCode: 'HTTP_500', errorMessage: 'oops', posts: 1 }) as const
 
   async function pending(summary: string) {
-    const row = gift({ promotionSummaryId: summary })
+    const row = newGift({ promotionSummaryId: summary })
     await results.VOUCHER.insert(row)
     return row.targetId
   }
@@ -131,7 +98,7 @@ describe('move', () => {
       partitionKey: 'member-123456',
       more: 'x'.repeat(90),
     })
-    const gifts = Array.from({ length: 500 }, () => gift({ promotionSummaryId: '105', message }))
+    const gifts = Array.from({ length: 500 }, () => newGift({ promotionSummaryId: '105', message }))
     await Promise.all(gifts.map(one => results.VOUCHER.insert(one)))
     const read = async () => {
       await sql`select pg_stat_force_next_flush()`.execute(kysely)
@@ -151,7 +118,7 @@ describe('move', () => {
 
 test('UNKNOWN becomes FAILED when the Money API has refused after all, and counts in the summary once', async () => {
   const { targetId } = await (async () => {
-    const row = gift({ promotionSummaryId: '4711' })
+    const row = newGift({ promotionSummaryId: '4711' })
     await results.VOUCHER.insert(row)
     return row
   })()

@@ -6,6 +6,7 @@ import { createGiftResultRepositories, type GiftResultRepositories } from '#data
 import { listUnknown } from '#database/gifts/unknown.ts'
 import { readProgress } from '#database/promotions/progress.ts'
 import { createPromotionRepository } from '#database/promotions/promotions.ts'
+import { newGift } from '#test/support/gift-rows.ts'
 import { createTestDatabase, type TestDatabase } from '#test/support/stack-env.ts'
 
 let db: TestDatabase
@@ -27,18 +28,7 @@ const insert = async (promotionId: string, count: number, memberId = '7') => {
   const targets = Array.from({ length: count }, () => String(++nextTarget))
   await Promise.all(
     targets.map(targetId =>
-      results.VOUCHER.insert({
-        promotionId,
-        promotionSummaryId: `${promotionId}0`,
-        targetId,
-        partitionKey: 'k',
-        memberId,
-        amount: '100',
-        message: '{}',
-        kafkaPartition: 0,
-        kafkaOffset: '1',
-        wantsEntry: true,
-      }),
+      results.VOUCHER.insert(newGift({ promotionId, promotionSummaryId: `${promotionId}0`, targetId, memberId })),
     ),
   )
   return targets
@@ -106,18 +96,13 @@ describe('progress without counting rows', () => {
     await Promise.all(
       others.flatMap((repository, index) =>
         Array.from({ length: 300 }, (_, gift) =>
-          repository.VOUCHER.insert({
-            promotionId: String(1 + ((gift + index) % 3)),
-            promotionSummaryId: '77',
-            targetId: String(1_000_000 + index * 1000 + gift),
-            partitionKey: 'k',
-            memberId: '1',
-            amount: '1',
-            message: '{}',
-            kafkaPartition: 0,
-            kafkaOffset: '1',
-            wantsEntry: true,
-          }),
+          repository.VOUCHER.insert(
+            newGift({
+              promotionId: String(1 + ((gift + index) % 3)),
+              promotionSummaryId: '77',
+              targetId: String(1_000_000 + index * 1000 + gift),
+            }),
+          ),
         ),
       ),
     )
