@@ -1,4 +1,4 @@
-import { type ConnectionOptions, DelayedError, type Job, UnrecoverableError, Worker } from 'bullmq'
+import { type ConnectionOptions, DelayedError, type Job, type Processor, UnrecoverableError, Worker } from 'bullmq'
 import type { RetryPolicy } from '#promotion/payment/retry-jobs.ts'
 import type { RetryOutcome } from '#promotion/payment/retry-processor.ts'
 import type { PromotionType } from '#queues/gift-types.ts'
@@ -45,6 +45,11 @@ class RetryLaterError extends Error {
   }
 }
 
+/** Before a job's next attempt, in ms. */
+function pauseAfter(attemptsMade: number, error: unknown, policy: RetryPolicy): number {
+  return Math.max(retryDelayMs(attemptsMade + 1, policy), error instanceof RetryLaterError ? error.retryAfterMs : 0)
+}
+
 export interface RetryWorker extends Service {
   /** With true no job is begun: the Money API is not to be called. */
   setBlocked(isBlocked: boolean): void
@@ -69,38 +74,42 @@ function onEachTurn(worker: object, onTurn: () => void): void {
   }
 }
 
+/** One job, whose outcome BullMQ is told as it has to be: by an error, but for what is done. */
+async function handle(
+  { processors, logger }: RetryWorkerOptions,
+  job: Job<RetryJobData>,
+  { token, signal }: { token: string | undefined; signal: AbortSignal },
+): Promise<void> {
+  const parsed = retryJobData.safeParse(job.data)
+  if (!parsed.success) throw new UnrecoverableError(short(`unreadable job: ${parsed.error.issues[0]?.message}`))
+  const { type, targetId, traceparent } = parsed.data
+  // One trace a gift; the link names the attempt that is repeated.
+  const span = { kind: 'consumer', parent: traceparent, links: [traceparent] } as const
+  const attempt = () => processors[type].process(targetId, signal)
+  const outcome = await withSpan('gift retry', span, attempt).catch(thrown => {
+    logger.warn({ err: toError(thrown), jobId: job.id }, `retry postponed: ${errorLine(thrown)}`)
+    return { kind: 'not-now', reason: errorLine(thrown) } as const
+  })
+  switch (outcome.kind) {
+    case 'done':
+    // Its row stays RETRYING: upkeep creates a job for it again when the promotion goes on.
+    case 'not-running':
+      return
+    case 'later':
+      throw new RetryLaterError(short(outcome.reason), outcome.retryAfterMs ?? 0)
+    case 'not-now':
+      // No attempt was made, none is counted.
+      await job.moveToDelayed(Date.now() + NOT_NOW_DELAY_MS * (1 + Math.random()), token)
+      throw new DelayedError(outcome.reason)
+    case 'exhausted':
+      throw new UnrecoverableError(short(outcome.reason))
+  }
+}
+
 /** The handler of `queues/retry.queue.ts`. At least once: a job that ran twice repeats a call with the same key. */
 export function createRetryWorker(options: RetryWorkerOptions): RetryWorker {
-  const { connection, prefix, policy, processors, logger } = options
+  const { connection, prefix, policy, logger } = options
   const abort = new AbortController()
-
-  const handle = async (job: Job<RetryJobData>, token?: string): Promise<void> => {
-    const parsed = retryJobData.safeParse(job.data)
-    if (!parsed.success) throw new UnrecoverableError(short(`unreadable job: ${parsed.error.issues[0]?.message}`))
-    const { type, targetId, traceparent } = parsed.data
-    // One trace a gift; the link names the attempt that is repeated.
-    const span = { kind: 'consumer', parent: traceparent, links: [traceparent] } as const
-    const attempt = () => processors[type].process(targetId, abort.signal)
-    const outcome = await withSpan('gift retry', span, attempt).catch(thrown => {
-      logger.warn({ err: toError(thrown), jobId: job.id }, `retry postponed: ${errorLine(thrown)}`)
-      return { kind: 'not-now', reason: errorLine(thrown) } as const
-    })
-    switch (outcome.kind) {
-      case 'done':
-      // Its row stays RETRYING: upkeep creates a job for it again when the promotion goes on.
-      case 'not-running':
-        return
-      case 'later':
-        throw new RetryLaterError(short(outcome.reason), outcome.retryAfterMs ?? 0)
-      case 'not-now':
-        // No attempt was made, none is counted.
-        await job.moveToDelayed(Date.now() + NOT_NOW_DELAY_MS * (1 + Math.random()), token)
-        throw new DelayedError(outcome.reason)
-      case 'exhausted':
-        throw new UnrecoverableError(short(outcome.reason))
-    }
-  }
-
   let worker: Worker<RetryJobData> | undefined
   let isBlocked = false
   let turnedAtMs = performance.now()
@@ -113,15 +122,13 @@ export function createRetryWorker(options: RetryWorkerOptions): RetryWorker {
   }
   const life = service('retry-worker', {
     start: async () => {
-      worker = new WatchedWorker(RETRY_QUEUE_NAME, handle, {
+      const run: Processor<RetryJobData> = (job, token) => handle(options, job, { token, signal: abort.signal })
+      worker = new WatchedWorker(RETRY_QUEUE_NAME, run, {
         drainDelay: BULL_BLOCK_SECONDS,
         connection,
         prefix,
         concurrency: CONCURRENCY,
-        settings: {
-          backoffStrategy: (attemptsMade, _type, error) =>
-            Math.max(retryDelayMs(attemptsMade + 1, policy), error instanceof RetryLaterError ? error.retryAfterMs : 0),
-        },
+        settings: { backoffStrategy: (attemptsMade, _type, error) => pauseAfter(attemptsMade, error, policy) },
       })
       turned()
       onEachTurn(worker, turned)

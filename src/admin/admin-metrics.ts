@@ -5,6 +5,12 @@ type View = Snapshot['promotions'][number]
 
 /** What only the admin sees: promotions over all instances, workers, Kafka's lag. Read from its latest snapshot. */
 export function registerAdminMetrics(metrics: Metrics, latest: () => Snapshot | undefined): void {
+  registerPromotions(metrics, latest)
+  registerInstallation(metrics, latest)
+  registerAudits(metrics, latest)
+}
+
+function registerPromotions(metrics: Metrics, latest: () => Snapshot | undefined): void {
   const isOpen = ({ status }: View) => status !== 'COMPLETED'
   const perPromotion = (name: string, help: string, value: (view: View) => number, isShown = isOpen) =>
     metrics.labeledGauge(name, help, ['promotion_id', 'type'], () =>
@@ -36,6 +42,9 @@ export function registerAdminMetrics(metrics: Metrics, latest: () => Snapshot | 
     view => isOpen(view) || view.gifts.UNKNOWN > 0,
   )
   perPromotion('promostream_rate', 'Gifts a second of a promotion', view => view.perSecond)
+}
+
+function registerInstallation(metrics: Metrics, latest: () => Snapshot | undefined): void {
   metrics.gauge('promostream_workers', 'Worker processes alive; -1 while Redis does not answer', () => {
     const { instances } = latest()?.around ?? {}
     return instances?.length ?? -1
@@ -52,6 +61,9 @@ export function registerAdminMetrics(metrics: Metrics, latest: () => Snapshot | 
   metrics.labeledGauge('promostream_kafka_lag', 'Gift messages that no listener has taken', ['type'], () =>
     Object.entries(latest()?.around.kafkaLag ?? {}).map(([type, value]) => ({ labels: { type }, value })),
   )
+}
+
+function registerAudits(metrics: Metrics, latest: () => Snapshot | undefined): void {
   const auditRuns = (value: (run: { ok: boolean; discrepancies: number; atSeconds: number }) => number) => () =>
     (latest()?.around.auditRuns ?? []).map(run => ({ labels: { charges: run.charges }, value: value(run) }))
   metrics.labeledGauge(

@@ -8,7 +8,8 @@ import { createErrorBudgetRepository } from '#database/promotions/error-budget.t
 import { createPromotionRepository } from '#database/promotions/promotions.ts'
 import { createEventProvider } from '#kafka/event-provider.ts'
 import { idempotencyKey } from '#money/charge.ts'
-import { type ChargeApiOptions, createMoneyCampaignChargeApi, lookupPath } from '#money/charge-api.ts'
+import { type ChargeApiOptions, createMoneyCampaignChargeApi } from '#money/charge-api.ts'
+import { lookupPath } from '#money/charge-calls.ts'
 import { MoneyGate } from '#money/gate.ts'
 import { HttpPool } from '#money/http.ts'
 import type { MoneyStatus } from '#money/status.ts'
@@ -62,15 +63,7 @@ export async function partsOf(role: RedisRole, config: CliConfig, options: Parts
   const stream = once(() => streamConnectionOf(redisConfigOf(config), logger, user))
   const redis = once(() => retryRedisOf(redisConfigOf(config), logger, { commandTimeoutMs, user }))
   const statusCache = once(() => new CampaignPromotionStatusCacheService(promotions))
-  const errorBudget = once(
-    () =>
-      new ErrorBudget({
-        repository: createErrorBudgetRepository(kysely),
-        maxShare: config.PROMOTION_MAX_FAILED_SHARE,
-        onPaused: promotionId => statusCache().forget(promotionId),
-        logger,
-      }),
-  )
+  const errorBudget = once(() => errorBudgetOf(config, kysely, statusCache(), logger))
   return {
     database,
     promotions,
@@ -85,43 +78,47 @@ export async function partsOf(role: RedisRole, config: CliConfig, options: Parts
     redis,
     statusCache,
     errorBudget,
-    producer: once(
-      () =>
-        new PromotionStreamProducer({
-          connection: stream().connection,
-          maxLen: config.REDIS_STREAM_MAX_LEN,
-          logger,
-        }),
-    ),
+    producer: once(() => {
+      const { connection } = stream()
+      return new PromotionStreamProducer({ connection, maxLen: config.REDIS_STREAM_MAX_LEN, logger })
+    }),
     retryJobs: once(() =>
       createRetryJobs({ connection: redis().client, prefix: redis().prefix, policy: retryPolicyOf(config) }),
     ),
-    resultUpdates: once(
-      () =>
-        new CampaignPromotionResultUpdateService({
-          results,
-          metrics: promotionMetrics(),
-          logger,
-          ...(options.watchesFailures === true
-            ? { onEnded: (promotionId: string, isFailed: boolean) => errorBudget().add(promotionId, isFailed) }
-            : {}),
-        }),
-    ),
-    money: once(() =>
-      moneyOf({ ...config, ...redisConfigOf(config) }, kysely, {
-        ...options,
-        ...(options.measuresCalls === true
-          ? {
-              onExchange: (method, meaning, seconds) =>
-                promotionMetrics().moneyCalls.observe({ method, meaning }, seconds),
-            }
-          : {}),
-      }),
-    ),
+    resultUpdates: once(() => {
+      const onEnded = (promotionId: string, isFailed: boolean) => errorBudget().add(promotionId, isFailed)
+      return new CampaignPromotionResultUpdateService({
+        results,
+        metrics: promotionMetrics(),
+        logger,
+        ...(options.watchesFailures === true ? { onEnded } : {}),
+      })
+    }),
+    money: once(() => {
+      const onExchange: ChargeApiOptions['onExchange'] = (method, meaning, seconds) =>
+        promotionMetrics().moneyCalls.observe({ method, meaning }, seconds)
+      const measured = options.measuresCalls === true ? { ...options, onExchange } : options
+      return moneyOf({ ...config, ...redisConfigOf(config) }, kysely, measured)
+    }),
     /** Starts after database and Redis, before anything writes to either. */
     redisOwner: (fatal: (error: Error) => void) =>
       redisOwnerOf(role, redisConfigOf(config), { database, redis: redis(), stream: stream(), logger, fatal }),
   }
+}
+
+/** Pauses a promotion of which too many gifts fail. */
+function errorBudgetOf(
+  config: CliConfig,
+  kysely: Kysely<unknown>,
+  statusCache: CampaignPromotionStatusCacheService,
+  logger: Logger,
+): ErrorBudget {
+  return new ErrorBudget({
+    repository: createErrorBudgetRepository(kysely),
+    maxShare: config.PROMOTION_MAX_FAILED_SHARE,
+    onPaused: promotionId => statusCache.forget(promotionId),
+    logger,
+  })
 }
 
 /** What an operation needs beyond the database. */

@@ -1,16 +1,6 @@
-import { isTracing, traceFields, withSpan } from '#runtime/tracing.ts'
-import {
-  type ChargeRequest,
-  classifyLookup,
-  classifyPost,
-  type HttpAnswer,
-  idempotencyKey,
-  type LookupMeaning,
-  type PostMeaning,
-  type Unsettled,
-} from './charge.ts'
-import type { Blocked, ExchangeOptions, MoneyGate } from './gate.ts'
-import type { HttpCall } from './http.ts'
+import { type ChargeRequest, idempotencyKey, type LookupMeaning, type PostMeaning, type Unsettled } from './charge.ts'
+import { type CallOptions, type ChargeCallsOptions, createChargeCalls } from './charge-calls.ts'
+import type { Blocked, MoneyGate } from './gate.ts'
 
 /**
  * How one attempt to pay ended; `posts` = POSTs sent in it.
@@ -33,8 +23,7 @@ export type ChargeOutcome = (
     })
 ) & { posts: number }
 
-export interface ChargeOptions {
-  signal?: AbortSignal
+export interface ChargeOptions extends CallOptions {
   /** Ask by GET before the POST: the row is so old that the Money API may have forgotten its key. */
   lookFirst?: boolean
   /** The Money API cannot have forgotten its key: the GET that goes first is a precaution. */
@@ -43,8 +32,6 @@ export interface ChargeOptions {
   isFirst?: boolean
   /** Its last one: what stays unsettled is asked about by GET, and told from an outage. */
   isLast?: boolean
-  /** Asked again when the call's turn has come: it may have waited for long. */
-  mayCall?(): boolean | Promise<boolean>
 }
 
 /**
@@ -58,72 +45,15 @@ export interface MoneyCampaignChargeApi {
   lookup(request: Pick<ChargeRequest, 'type' | 'targetId'>, signal?: AbortSignal): Promise<LookupMeaning>
 }
 
-export interface ChargeApiOptions {
+export interface ChargeApiOptions extends ChargeCallsOptions {
   gate: Pick<MoneyGate, 'exchange' | 'isTroubled' | 'isClearSince' | 'reportOutage'>
-  now?: () => number
-  /** Called after each exchange, for metrics. */
-  onExchange?(
-    method: 'GET' | 'POST',
-    meaning: PostMeaning['kind'] | LookupMeaning['kind'],
-    seconds: number,
-    /** What was answered instead of something usable. */
-    code?: string,
-    /** Of a POST. */
-    promotionId?: string,
-  ): void
 }
 
 const BLOCKED_CODE = 'BLOCKED'
-const CHARGES_PATH = '/v1/campaign-charges'
-
-/** The path of the GET by key. Letters, a colon and digits: a path segment as it stands (RFC 3986 §3.3). */
-export function lookupPath(key: string): string {
-  return `${CHARGES_PATH}/${key}`
-}
 
 export function createMoneyCampaignChargeApi(options: ChargeApiOptions): MoneyCampaignChargeApi {
-  const { gate, onExchange } = options
-  const now = options.now ?? Date.now
-
-  const exchange = (gift: string, call: HttpCall, how: ExchangeOptions) => {
-    if (!isTracing()) return gate.exchange(gift, call, how)
-    const attributes = { 'http.request.method': call.method, 'url.path': call.path, 'promostream.key': gift }
-    return withSpan(`${call.method} ${CHARGES_PATH}`, { kind: 'client', attributes }, async annotate => {
-      const answer = await gate.exchange(gift, { ...call, headers: { ...call.headers, ...traceFields() } }, how)
-      annotate(
-        answer.kind === 'reply'
-          ? { 'http.response.status_code': answer.status }
-          : { 'error.type': answer.kind === 'blocked' ? answer.reason : answer.error.message },
-      )
-      return answer
-    })
-  }
-
-  const send = async <Meaning extends PostMeaning | LookupMeaning>(
-    gift: string,
-    call: HttpCall,
-    classify: (answer: HttpAnswer, nowMs: number) => Meaning,
-    how: ExchangeOptions,
-    promotionId?: string,
-  ): Promise<Meaning | Blocked> => {
-    const answer = await exchange(gift, call, how)
-    if (answer.kind === 'blocked') return answer
-    if (call.method === 'POST' && answer.kind === 'no-reply' && answer.isUnsent && !call.signal?.aborted)
-      return { kind: 'blocked', reason: `the call could not be sent: ${answer.error.message}` }
-    const meaning = classify(answer, now())
-    const code = 'code' in meaning ? meaning.code : undefined
-    onExchange?.(call.method, meaning.kind, answer.seconds, code, promotionId)
-    return meaning
-  }
-  const get = (key: string, { signal, mayCall }: ChargeOptions, how: ExchangeOptions = {}) =>
-    send(key, { method: 'GET', path: lookupPath(key), signal }, classifyLookup, { ...how, mayCall })
-  const post = (key: string, request: ChargeRequest, { signal, mayCall, isFirst = false }: ChargeOptions) => {
-    const headers = { 'content-type': 'application/json', 'idempotency-key': key }
-    const { type, promotionId, targetId, memberId, amount } = request
-    const body = JSON.stringify({ type, promotionId, targetId, memberId, amount })
-    const call: HttpCall = { method: 'POST', path: CHARGES_PATH, headers, body, signal }
-    return send(key, call, classifyPost, { mayCall, isFirst }, promotionId)
-  }
+  const { gate } = options
+  const { get, post } = createChargeCalls(options)
 
   /** A refusal may answer a repeated key whose first call was applied and its reply lost: only the GET tells. */
   const ask = async (key: string, posted: Unpaid, signal: AbortSignal | undefined) => {

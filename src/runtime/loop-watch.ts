@@ -1,7 +1,7 @@
 import { CodedError, errorLine } from './errors.ts'
 import type { Logger } from './logger.ts'
 import { type Service, service } from './service.ts'
-import { createTimeLimit } from './time-limit.ts'
+import { createTimeLimit, type TimeLimit } from './time-limit.ts'
 
 /** Something that must come round again and again, and how long ago it last did, in ms. */
 export interface Loop {
@@ -51,6 +51,27 @@ interface State {
   areNeedsAnswering: boolean
 }
 
+/** Asks all that a loop needs, each over a connection of its own, whether it works. */
+async function ask(
+  state: State,
+  limits: ReadonlyMap<FreshProbe, TimeLimit>,
+  logger: LoopWatchOptions['logger'],
+): Promise<void> {
+  state.isAsking = true
+  try {
+    await Promise.all(state.watched.needs.map(need => limits.get(need)?.(() => need.probe())))
+    if (!state.areNeedsAnswering)
+      logger.warn(`${state.watched.loop.name} stands still although a new connection to what it needs works`)
+    state.areNeedsAnswering = true
+  } catch (error) {
+    if (state.areNeedsAnswering) logger.warn(`${state.watched.loop.name} stands still: ${errorLine(error)}`)
+    state.areNeedsAnswering = false
+    state.stalledMs = 0
+  } finally {
+    state.isAsking = false
+  }
+}
+
 /**
  * Ends a process whose loop stands still while a fresh connection to all that the loop needs works: for longer than the
  * bound, without a break. An outage is no reason to end – a restart would cure nothing, and count as a delivery. Nor is
@@ -70,21 +91,6 @@ export function createLoopWatch(options: LoopWatchOptions): Service {
   let timer: NodeJS.Timeout | undefined
   let tickedAtMs = now()
 
-  const ask = async (state: State): Promise<void> => {
-    state.isAsking = true
-    try {
-      await Promise.all(state.watched.needs.map(need => limits.get(need)?.(() => need.probe())))
-      if (!state.areNeedsAnswering)
-        logger.warn(`${state.watched.loop.name} stands still although a new connection to what it needs works`)
-      state.areNeedsAnswering = true
-    } catch (error) {
-      if (state.areNeedsAnswering) logger.warn(`${state.watched.loop.name} stands still: ${errorLine(error)}`)
-      state.areNeedsAnswering = false
-      state.stalledMs = 0
-    } finally {
-      state.isAsking = false
-    }
-  }
   const end = ({ watched, standstillMs }: State): void => {
     clearInterval(timer)
     const seconds = Math.round(standstillMs / 1000)
@@ -104,7 +110,7 @@ export function createLoopWatch(options: LoopWatchOptions): Service {
     if (state.stalledMs > stallTimeoutMs) end(state)
     else if (!state.isAsking && state.standstillMs > state.askAtMs) {
       state.askAtMs = state.standstillMs + stallTimeoutMs * ASK_SHARE
-      void ask(state)
+      void ask(state, limits, logger)
     }
   }
   const tick = () => {

@@ -41,6 +41,37 @@ export interface RedisWatchOptions {
   allowReplica?: boolean
 }
 
+/** For how long a server has owed an answer; time in which this process itself stood still does not count. */
+function createSilence(redis: Redis) {
+  let turnedAtMs = 0
+  /** Since when an answer is owed; undefined: none is. */
+  let owedSinceMs: number | undefined
+  let bytesRead = 0
+  return {
+    /** One that was given up on leaves its answer owed. */
+    asked: (nowMs: number) => {
+      owedSinceMs ??= nowMs
+    },
+    answered: () => {
+      owedSinceMs = undefined
+    },
+    /** Until `ready` the replies to the handshake are still to come. */
+    connected: () => {
+      owedSinceMs = turnedAtMs = performance.now()
+    },
+    /** To be called every `TURN_MS`. Returns how long, in ms. */
+    turn: (nowMs: number): number => {
+      const lateMs = Math.max(0, nowMs - turnedAtMs - TURN_MS)
+      turnedAtMs = nowMs
+      // Replies that came while this process stood still lie in the socket; bytes that come are a sign of life.
+      const isHeard = redis.status === 'ready' && redis.stream.bytesRead !== bytesRead
+      if (owedSinceMs !== undefined) owedSinceMs = isHeard ? nowMs : owedSinceMs + lateMs
+      bytesRead = redis.stream?.bytesRead ?? 0
+      return owedSinceMs === undefined ? 0 : nowMs - owedSinceMs
+    },
+  }
+}
+
 /**
  * Replaces a socket that is there and does no good: one whose server has not answered for `silenceMs` (no FIN and no RST
  * comes from a host that has vanished), and one that leads to a replica. Asks every second, so that an idle connection
@@ -52,22 +83,19 @@ export function watchRedis(
 ): void {
   const state = { isReadOnly: false }
   watches.set(redis, state)
+  const silence = createSilence(redis)
   let timer: NodeJS.Timeout | undefined
-  let turnedAtMs = 0
-  /** Since when an answer is owed; undefined: none is. */
-  let askedAtMs: number | undefined
   let lastAskedAtMs = Number.NEGATIVE_INFINITY
-  let bytesRead = 0
   let isAsking = false
   let leftReplicaAtMs = Number.NEGATIVE_INFINITY
 
   const replace = (reason: string) => {
-    askedAtMs = undefined
+    silence.answered()
     // `disconnect` would wait for the other side to hang up as well.
     redis.stream.destroy(new Error(reason))
   }
   const answered = (info: string) => {
-    askedAtMs = undefined
+    silence.answered()
     state.isReadOnly = !allowReplica && /^role:slave/m.test(info)
     const nowMs = performance.now()
     // The name may lead there for a while yet: until the next look this socket is as good as another.
@@ -79,41 +107,31 @@ export function watchRedis(
     if (isAsking || redis.status !== 'ready') return
     isAsking = true
     lastAskedAtMs = performance.now()
-    // One that was given up on leaves its answer owed.
-    askedAtMs ??= lastAskedAtMs
+    silence.asked(lastAskedAtMs)
     const question = allowReplica ? redis.ping() : redis.info('replication')
     await question.then(answered, error => {
       // A refusal (a user without the right to ask) is an answer.
-      if (error instanceof ReplyError) askedAtMs = undefined
+      if (error instanceof ReplyError) silence.answered()
     })
     isAsking = false
   }
   const turn = () => {
     const nowMs = performance.now()
-    const lateMs = Math.max(0, nowMs - turnedAtMs - TURN_MS)
-    turnedAtMs = nowMs
-    if (askedAtMs !== undefined) {
-      // Replies that came while this process stood still lie in the socket; bytes that come are a sign of life.
-      const isHeard = redis.status === 'ready' && redis.stream.bytesRead !== bytesRead
-      askedAtMs = isHeard ? nowMs : askedAtMs + lateMs
-      if (nowMs - askedAtMs >= silenceMs) return replace(`the server has been silent for ${silenceMs} ms`)
-    }
-    bytesRead = redis.stream?.bytesRead ?? 0
+    if (silence.turn(nowMs) >= silenceMs) return replace(`the server has been silent for ${silenceMs} ms`)
     // A replica may be made a master again at any time.
     if (state.isReadOnly || nowMs - lastAskedAtMs >= ASK_MS) void ask()
   }
   redis.on('connect', () => {
-    // Until `ready` the replies to the handshake are still to come.
-    askedAtMs = turnedAtMs = performance.now()
+    silence.connected()
     timer ??= setInterval(turn, TURN_MS).unref()
   })
   redis.on('ready', () => {
     state.isReadOnly = false
-    askedAtMs = undefined
+    silence.answered()
     void ask()
   })
   redis.on('close', () => {
-    askedAtMs = undefined
+    silence.answered()
     clearInterval(timer)
     timer = undefined
   })

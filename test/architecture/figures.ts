@@ -4,7 +4,7 @@ import type { SourceFile } from './source-files.ts'
 /** How big files and functions are, in lines, and folders of the domain, in files. */
 export interface Figures {
   files: { count: number; median: number; p90: number; max: number; tooLong: string[] }
-  functions: { count: number; median: number; p90: number; max: number }
+  functions: { count: number; median: number; p90: number; max: number; tooLong: string[] }
   folders: { max: number; tooFull: string[] }
 }
 
@@ -12,9 +12,15 @@ export function measure(sources: readonly SourceFile[]): Figures {
   const tooLong = sources.filter(({ lines }) => lines > SIZES.file.max).map(({ path, lines }) => `${path}: ${lines}`)
   return {
     files: { ...spread(sources.map(({ lines }) => lines)), tooLong },
-    functions: spread(sources.flatMap(({ functionLines }) => functionLines)),
+    functions: { ...spread(sources.flatMap(({ functionLines }) => functionLines)), tooLong: tooLongFunctions(sources) },
     folders: foldersOf(sources),
   }
+}
+
+function tooLongFunctions(sources: readonly SourceFile[]): string[] {
+  return sources.flatMap(({ path, functionLines }) =>
+    functionLines.filter(lines => lines > SIZES.function.max).map(lines => `${path}: a function of ${lines}`),
+  )
 }
 
 function spread(numbers: readonly number[]) {
@@ -37,7 +43,7 @@ function foldersOf(sources: readonly SourceFile[]): Figures['folders'] {
 
 /** For people, one line. */
 export function describeFigures({ files, functions, folders }: Figures, cycles: number): string {
-  const of = ({ count, median, p90, max }: Figures['functions']) =>
+  const of = ({ count, median, p90, max }: Omit<Figures['functions'], 'tooLong'>) =>
     `${count}: median ${median}, p90 ${p90}, max ${max} lines`
   return `files ${of(files)}; functions ${of(functions)}; ${SIZES.filesPerFolder.within}: at most ${folders.max} files a folder; ${cycles} cycles`
 }

@@ -99,6 +99,7 @@ describe('sizes', () => {
   })
 
   it('functions are read at a glance', () => {
+    expect(figures.functions.tooLong).toEqual([])
     expect(figures.functions.median).toBeLessThanOrEqual(SIZES.function.median)
     expect(figures.functions.p90).toBeLessThanOrEqual(SIZES.function.p90)
   })
@@ -107,16 +108,18 @@ describe('sizes', () => {
     expect(figures.folders.tooFull).toEqual([])
   })
 
-  it('a file that is too long, and a folder that is too full, are named', () => {
-    const source = (name: string, lines: number) => ({
+  it('a file or function that is too long, and a folder that is too full, are named', () => {
+    const source = (name: string, lines: number, functionLines: number[] = []) => ({
       path: `src/promotion/${name}.ts`,
       lines,
-      functionLines: [],
+      functionLines,
       imports: [],
     })
     const many = Array.from({ length: SIZES.filesPerFolder.max + 1 }, (_, index) => source(String(index), 10))
-    expect(measure([...many, source('long', SIZES.file.max + 1)])).toMatchObject({
+    const long = source('long', SIZES.file.max + 1, [SIZES.function.max, SIZES.function.max + 1])
+    expect(measure([...many, long])).toMatchObject({
       files: { tooLong: [`src/promotion/long.ts: ${SIZES.file.max + 1}`] },
+      functions: { tooLong: [`src/promotion/long.ts: a function of ${SIZES.function.max + 1}`] },
       folders: { tooFull: [`src/promotion: ${SIZES.filesPerFolder.max + 2}`] },
     })
   })

@@ -187,6 +187,6 @@ export const ROOMS: readonly Room[] = [
 /** How big things may be, in lines; a folder of the domain is seen at one glance. */
 export const SIZES = {
   file: { median: 100, max: 300 },
-  function: { median: 7, p90: 20 },
+  function: { median: 7, p90: 20, max: 60 },
   filesPerFolder: { within: 'src/promotion', max: 12 },
 }

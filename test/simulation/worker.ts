@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis'
-import { createMoneyCampaignChargeApi, lookupPath } from '#money/charge-api.ts'
+import { createMoneyCampaignChargeApi } from '#money/charge-api.ts'
+import { lookupPath } from '#money/charge-calls.ts'
 import { MoneyGate } from '#money/gate.ts'
 import type { HttpPool } from '#money/http.ts'
 import { PromotionConsumerRegistry } from '#promotion/consumers/consumer-registry.ts'

@@ -1,7 +1,6 @@
 import type { Kysely } from 'kysely'
 import { LRUCache } from 'lru-cache'
-import { refusal } from '#admin/problem.ts'
-import type { PromotionView, Sampler } from '#admin/snapshot/sampler.ts'
+import { finderOf, type PromotionView, type Sampler } from '#admin/snapshot/sampler.ts'
 import { countSkipped, sumGifts } from '#database/gifts/gift-sums.ts'
 import { errorLine, toError } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
@@ -54,8 +53,7 @@ export function createReportJobs({ kysely, sampler, audit, logger }: ReportJobsD
     start: async promotionId => {
       const known = jobs.get(promotionId)
       if (known?.state === 'running') return known
-      const view = await sampler.find(promotionId)
-      if (view === undefined) throw refusal('PROMOTION_NOT_FOUND', `promotion ${promotionId} does not exist`)
+      const view = await finderOf(sampler)(promotionId)
       const startedAt = new Date().toISOString()
       const job: ReportJob = { state: 'running', startedAt, step: 'gifts', progress: 0, error: null, report: null }
       jobs.set(promotionId, job)

@@ -20,13 +20,12 @@ import { contextOf } from '#admin/pages/layout.ts'
 import { progressPage } from '#admin/pages/progress.page.ts'
 import { promotionPage } from '#admin/pages/promotion.page.ts'
 import { runbookPage } from '#admin/pages/runbook.page.ts'
-import { refusal } from '#admin/problem.ts'
-import type { Sampler } from '#admin/snapshot/sampler.ts'
+import { finderOf, type Sampler } from '#admin/snapshot/sampler.ts'
 import type { ActivityLog } from '#database/activity-log.ts'
 import { listGifts } from '#database/gifts/gift-pages.ts'
 import { listGiftsByPlace } from '#database/gifts/gift-places.ts'
 import { countSkipped } from '#database/gifts/gift-sums.ts'
-import { promotionNames } from '#database/promotions/promotion-names.ts'
+import { promotionNames } from '#database/promotions/promotions.ts'
 import { PROMOTION_TYPES } from '#queues/gift-types.ts'
 import { toPromotionInstance } from './promotion.routes.ts'
 
@@ -52,69 +51,80 @@ const filledOf = <Schema extends z.ZodType>(schema: Schema) =>
   z.preprocess(query => Object.fromEntries(Object.entries(query as object).filter(([, value]) => value !== '')), schema)
 
 /** What people look at: rendered here, kept live by a small script. */
-export function pageRoutes({ kysely, sampler, gifts, activityLog, mask }: PageRoutesDeps): FastifyPluginAsync {
-  const found = async (promotionId: string) => {
-    const view = await sampler.find(promotionId)
-    if (view === undefined) throw refusal('PROMOTION_NOT_FOUND', `promotion ${promotionId} does not exist`)
-    return view
-  }
+export function pageRoutes(deps: PageRoutesDeps): FastifyPluginAsync {
   const routes: FastifyPluginAsyncZod = async app => {
-    app.get('/', { schema: { ...schema, querystring: filledOf(progressQuery) } }, async (request, reply) => {
-      // A key leads to its gift.
-      const [, type, targetId] = GIFT_KEY.exec(request.query.q ?? '') ?? []
-      if (type !== undefined) return reply.redirect(`/gifts/${type}/${targetId}`, 303)
-      return sendPage(reply, progressPage(await sampler.fresh(), request.query, contextOf(request, reply)))
-    })
-    app.get('/promotions/:id', { schema: { ...schema, params: promotionParams } }, async (request, reply) => {
-      const promotion = await found(request.params.id)
-      const snapshot = await sampler.fresh()
-      const query = { statuses: ['UNKNOWN', 'FAILED'], offset: 0, limit: MAX_FAILURES_SHOWN } as const
-      // With PostgreSQL away the page keeps what was read before, and says so.
-      const isAway = snapshot.around.databaseMs === undefined
-      const [rows, skipped] = isAway
-        ? []
-        : await Promise.all([listGiftsByPlace(kysely, promotion, query), countSkipped(kysely, promotion.id)])
-      const failures = rows?.map(gift => mask.gift(gift, request.identity))
-      const notTaken = skipped && Object.values(skipped).reduce((sum, count) => sum + count, 0)
-      const alive = snapshot.around.instances ?? []
-      const instances = alive.map(instance => toPromotionInstance(instance, promotion.id))
-      return sendPage(
-        reply,
-        promotionPage({ promotion, snapshot, instances, failures, skipped: notTaken }, contextOf(request, reply)),
-      )
-    })
-    app.get(
-      '/promotions/:id/gifts',
-      { schema: { ...schema, params: promotionParams, querystring: filledOf(giftQuery) } },
-      async (request, reply) => {
-        const promotion = await found(request.params.id)
-        const { cursor = '0', limit, ...filters } = request.query
-        const { gifts: rows, nextCursor } = await listGifts(kysely, promotion, { ...filters, afterId: cursor, limit })
-        const page = { gifts: rows.map(gift => mask.gift(gift, request.identity)), nextCursor }
-        return sendPage(reply, giftsPage({ promotion, page, filters }, contextOf(request, reply)))
-      },
-    )
-    app.get(
-      '/gifts',
-      { schema: { ...schema, querystring: z.object({ type: promotionType, targetId: id }) } },
-      ({ query: { type, targetId } }, reply) => reply.redirect(`/gifts/${type}/${targetId}`, 303),
-    )
-    app.get('/gifts/:type/:targetId', { schema: { ...schema, params: giftParams } }, async (request, reply) => {
-      const { type, targetId } = request.params
-      const { gift, ...look } = await gifts.look(type, targetId)
-      return sendPage(reply, giftPage({ ...look, gift: mask.gift(gift, request.identity) }, contextOf(request, reply)))
-    })
+    addPromotions(app, deps)
+    addGifts(app, deps)
+    addActivity(app, deps)
     app.get('/runbook', { schema }, (request, reply) => sendPage(reply, runbookPage(contextOf(request, reply))))
-    app.get('/audit', { schema: { ...schema, querystring: pageQuery } }, async (request, reply) => {
-      const { cursor, limit } = request.query
-      const changes = await activityLog.list({ beforeId: cursor, limit })
-      const nextCursor = changes.length === limit ? (changes.at(-1)?.id ?? null) : null
-      const names = await promotionNames(
-        kysely,
-        changes.flatMap(change => promotionIdOf(change) ?? []),
-      )
-      return sendPage(reply, auditPage({ changes, names, nextCursor }, contextOf(request, reply)))
-    })
   }
   return routes as FastifyPluginAsync
+}
+
+type App = Parameters<FastifyPluginAsyncZod>[0]
+
+function addPromotions(app: App, { kysely, sampler, mask }: PageRoutesDeps): void {
+  const found = finderOf(sampler)
+  app.get('/', { schema: { ...schema, querystring: filledOf(progressQuery) } }, async (request, reply) => {
+    // A key leads to its gift.
+    const [, type, targetId] = GIFT_KEY.exec(request.query.q ?? '') ?? []
+    if (type !== undefined) return reply.redirect(`/gifts/${type}/${targetId}`, 303)
+    return sendPage(reply, progressPage(await sampler.fresh(), request.query, contextOf(request, reply)))
+  })
+  app.get('/promotions/:id', { schema: { ...schema, params: promotionParams } }, async (request, reply) => {
+    const promotion = await found(request.params.id)
+    const snapshot = await sampler.fresh()
+    const query = { statuses: ['UNKNOWN', 'FAILED'], offset: 0, limit: MAX_FAILURES_SHOWN } as const
+    // With PostgreSQL away the page keeps what was read before, and says so.
+    const isAway = snapshot.around.databaseMs === undefined
+    const [rows, skipped] = isAway
+      ? []
+      : await Promise.all([listGiftsByPlace(kysely, promotion, query), countSkipped(kysely, promotion.id)])
+    const failures = rows?.map(gift => mask.gift(gift, request.identity))
+    const notTaken = skipped && Object.values(skipped).reduce((sum, count) => sum + count, 0)
+    const alive = snapshot.around.instances ?? []
+    const instances = alive.map(instance => toPromotionInstance(instance, promotion.id))
+    return sendPage(
+      reply,
+      promotionPage({ promotion, snapshot, instances, failures, skipped: notTaken }, contextOf(request, reply)),
+    )
+  })
+}
+
+function addGifts(app: App, { kysely, sampler, gifts, mask }: PageRoutesDeps): void {
+  const found = finderOf(sampler)
+  app.get(
+    '/promotions/:id/gifts',
+    { schema: { ...schema, params: promotionParams, querystring: filledOf(giftQuery) } },
+    async (request, reply) => {
+      const promotion = await found(request.params.id)
+      const { cursor = '0', limit, ...filters } = request.query
+      const { gifts: rows, nextCursor } = await listGifts(kysely, promotion, { ...filters, afterId: cursor, limit })
+      const page = { gifts: rows.map(gift => mask.gift(gift, request.identity)), nextCursor }
+      return sendPage(reply, giftsPage({ promotion, page, filters }, contextOf(request, reply)))
+    },
+  )
+  app.get(
+    '/gifts',
+    { schema: { ...schema, querystring: z.object({ type: promotionType, targetId: id }) } },
+    ({ query: { type, targetId } }, reply) => reply.redirect(`/gifts/${type}/${targetId}`, 303),
+  )
+  app.get('/gifts/:type/:targetId', { schema: { ...schema, params: giftParams } }, async (request, reply) => {
+    const { type, targetId } = request.params
+    const { gift, ...look } = await gifts.look(type, targetId)
+    return sendPage(reply, giftPage({ ...look, gift: mask.gift(gift, request.identity) }, contextOf(request, reply)))
+  })
+}
+
+function addActivity(app: App, { kysely, activityLog }: PageRoutesDeps): void {
+  app.get('/audit', { schema: { ...schema, querystring: pageQuery } }, async (request, reply) => {
+    const { cursor, limit } = request.query
+    const changes = await activityLog.list({ beforeId: cursor, limit })
+    const nextCursor = changes.length === limit ? (changes.at(-1)?.id ?? null) : null
+    const names = await promotionNames(
+      kysely,
+      changes.flatMap(change => promotionIdOf(change) ?? []),
+    )
+    return sendPage(reply, auditPage({ changes, names, nextCursor }, contextOf(request, reply)))
+  })
 }

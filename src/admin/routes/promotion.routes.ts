@@ -17,9 +17,8 @@ import {
 } from '#admin/api-schemas.ts'
 import type { MemberMask } from '#admin/member-mask.ts'
 import type { ApiOperations } from '#admin/operations.ts'
-import { refusal } from '#admin/problem.ts'
 import { bottleneckInWords } from '#admin/snapshot/bottleneck.ts'
-import type { PromotionView, Sampler } from '#admin/snapshot/sampler.ts'
+import { type Finder, finderOf, type PromotionView, type Sampler } from '#admin/snapshot/sampler.ts'
 import { TEXTS } from '#admin/texts/texts.ts'
 import { listGifts } from '#database/gifts/gift-pages.ts'
 import { readMinutePoints } from '#database/promotions/minute-samples.ts'
@@ -48,15 +47,10 @@ const OPERATIONS = [
 const tags = ['promotions']
 
 type App = Parameters<FastifyPluginAsyncZod>[0]
-type Finder = (promotionId: string) => Promise<PromotionView>
 
 /** `/api/promotions`: where they stand, and everything an operator can do with them. */
 export function promotionRoutes(deps: PromotionRoutesDeps): FastifyPluginAsync {
-  const found: Finder = async promotionId => {
-    const view = await deps.sampler.find(promotionId)
-    if (view === undefined) throw refusal('PROMOTION_NOT_FOUND', `promotion ${promotionId} does not exist`)
-    return view
-  }
+  const found = finderOf(deps.sampler)
   const routes: FastifyPluginAsyncZod = async app => {
     readPromotions(app, deps, found)
     readGifts(app, deps, found)

@@ -7,7 +7,7 @@ import type { InvalidMessages } from '#admin/invalid-messages.ts'
 import { contextOf } from '#admin/pages/layout.ts'
 import { rejectedPage } from '#admin/pages/rejected.page.ts'
 import { refusal } from '#admin/problem.ts'
-import type { PromotionView, Sampler } from '#admin/snapshot/sampler.ts'
+import { finderOf, type PromotionView, type Sampler } from '#admin/snapshot/sampler.ts'
 import { countSkipped } from '#database/gifts/gift-sums.ts'
 import { findSkipped, listSkipped } from '#database/gifts/skipped-pages.ts'
 import type { EventProviderService } from '#kafka/event-provider.ts'
@@ -41,78 +41,84 @@ const skippedSchema = z.object({
 })
 
 /** What became no gift of a promotion, and why; what it did not take may be published again while it takes gifts. */
-export function rejectedRoutes({ kysely, sampler, invalid, events }: RejectedRoutesDeps): FastifyPluginAsync {
-  const found = async (promotionId: string) => {
-    const view = await sampler.find(promotionId)
-    if (view === undefined) throw refusal('PROMOTION_NOT_FOUND', `promotion ${promotionId} does not exist`)
-    return view
-  }
-  const look = async (promotionId: string, page: number) => {
-    const range = { offset: (page - 1) * PAGE_SIZE, limit: PAGE_SIZE }
-    const [counts, skipped] = await Promise.all([
-      countSkipped(kysely, promotionId),
-      listSkipped(kysely, promotionId, range),
-    ])
-    return { counts, skipped }
-  }
+export function rejectedRoutes(deps: RejectedRoutesDeps): FastifyPluginAsync {
   const routes: FastifyPluginAsyncZod = async app => {
-    app.get(
-      '/promotions/:id/rejected',
-      { schema: { hide: true, params, querystring: pageQuery } },
-      async (request, reply) => {
-        const { id, name, type, status } = await found(request.params.id)
-        const { page } = request.query
-        const [{ counts, skipped }, messages] = await Promise.all([
-          look(id, page),
-          invalid.list().then(
-            all => all.filter(({ promotionId }) => promotionId === id),
-            (error: unknown) => errorLine(error),
-          ),
-        ])
-        const context = contextOf(request, reply)
-        const title = name === '' ? context.texts.promotion.promotion(id) : name
-        const nextPage = skipped.length === PAGE_SIZE && page < MAX_PAGE ? page + 1 : null
-        const canReplay = TAKES_GIFTS.has(status)
-        const view = { promotion: { id, title, type }, counts, skipped, nextPage, invalid: messages, canReplay }
-        return reply.type('text/html; charset=utf-8').serializer(String).send(rejectedPage(view, context))
-      },
-    )
-    const summary = 'messages that it did not take, the newest first, and how many by reason'
-    app.get(
-      '/api/promotions/:id/rejected',
-      { schema: { tags, summary, params, querystring: pageQuery, response: { 200: skippedSchema } } },
-      async ({ params: { id }, query: { page } }) => {
-        await found(id)
-        const { counts, skipped } = await look(id, page)
-        return { counts, messages: skipped }
-      },
-    )
-    app.post(
-      '/api/promotions/:id/rejected/replay',
-      {
-        config: { change: 'rejected.replay' },
-        schema: {
-          tags,
-          summary: 'publish again some messages that it did not take; refused while it takes none',
-          params,
-          body: replayBody,
-          response: { 202: z.object({ published: z.number() }) },
-        },
-      },
-      async ({ params: { id }, body: { messages } }, reply) => {
-        const { status, type } = await found(id)
-        if (!TAKES_GIFTS.has(status))
-          throw refusal('PROMOTION_WRONG_STATE', `promotion ${id} is ${status} and takes no gifts`)
-        const skipped = await findSkipped(kysely, id, messages)
-        await Promise.all(
-          skipped.map(({ topic, message }) => {
-            const parsed = parseGift(type, message)
-            return events.publish({ topic, key: parsed.ok ? parsed.message.partitionKey : id, value: message })
-          }),
-        )
-        return reply.code(202).send({ published: skipped.length })
-      },
-    )
+    addPage(app, deps)
+    addApi(app, deps)
   }
   return routes as FastifyPluginAsync
+}
+
+async function look({ kysely }: RejectedRoutesDeps, promotionId: string, page: number) {
+  const range = { offset: (page - 1) * PAGE_SIZE, limit: PAGE_SIZE }
+  const [counts, skipped] = await Promise.all([
+    countSkipped(kysely, promotionId),
+    listSkipped(kysely, promotionId, range),
+  ])
+  return { counts, skipped }
+}
+
+type App = Parameters<FastifyPluginAsyncZod>[0]
+
+function addPage(app: App, deps: RejectedRoutesDeps): void {
+  app.get(
+    '/promotions/:id/rejected',
+    { schema: { hide: true, params, querystring: pageQuery } },
+    async (request, reply) => {
+      const { id, name, type, status } = await finderOf(deps.sampler)(request.params.id)
+      const { page } = request.query
+      const [{ counts, skipped }, messages] = await Promise.all([
+        look(deps, id, page),
+        deps.invalid.list().then(
+          all => all.filter(({ promotionId }) => promotionId === id),
+          (error: unknown) => errorLine(error),
+        ),
+      ])
+      const context = contextOf(request, reply)
+      const title = name === '' ? context.texts.promotion.promotion(id) : name
+      const nextPage = skipped.length === PAGE_SIZE && page < MAX_PAGE ? page + 1 : null
+      const canReplay = TAKES_GIFTS.has(status)
+      const view = { promotion: { id, title, type }, counts, skipped, nextPage, invalid: messages, canReplay }
+      return reply.type('text/html; charset=utf-8').serializer(String).send(rejectedPage(view, context))
+    },
+  )
+}
+
+function addApi(app: App, deps: RejectedRoutesDeps): void {
+  const summary = 'messages that it did not take, the newest first, and how many by reason'
+  app.get(
+    '/api/promotions/:id/rejected',
+    { schema: { tags, summary, params, querystring: pageQuery, response: { 200: skippedSchema } } },
+    async ({ params: { id }, query: { page } }) => {
+      await finderOf(deps.sampler)(id)
+      const { counts, skipped } = await look(deps, id, page)
+      return { counts, messages: skipped }
+    },
+  )
+  app.post(
+    '/api/promotions/:id/rejected/replay',
+    {
+      config: { change: 'rejected.replay' },
+      schema: {
+        tags,
+        summary: 'publish again some messages that it did not take; refused while it takes none',
+        params,
+        body: replayBody,
+        response: { 202: z.object({ published: z.number() }) },
+      },
+    },
+    async ({ params: { id }, body: { messages } }, reply) => {
+      const { status, type } = await finderOf(deps.sampler)(id)
+      if (!TAKES_GIFTS.has(status))
+        throw refusal('PROMOTION_WRONG_STATE', `promotion ${id} is ${status} and takes no gifts`)
+      const skipped = await findSkipped(deps.kysely, id, messages)
+      await Promise.all(
+        skipped.map(({ topic, message }) => {
+          const parsed = parseGift(type, message)
+          return deps.events.publish({ topic, key: parsed.ok ? parsed.message.partitionKey : id, value: message })
+        }),
+      )
+      return reply.code(202).send({ published: skipped.length })
+    },
+  )
 }

@@ -7,7 +7,7 @@ import { reportPage } from '#admin/pages/report.page.ts'
 import { refusal } from '#admin/problem.ts'
 import { reportCsv } from '#admin/report/closing-report.ts'
 import type { ReportJobs } from '#admin/report/report-jobs.ts'
-import type { Sampler } from '#admin/snapshot/sampler.ts'
+import { finderOf, type Sampler } from '#admin/snapshot/sampler.ts'
 
 const tags = ['promotions']
 const params = promotionParams
@@ -28,11 +28,7 @@ export interface ReportRoutesDeps {
 
 /** A promotion's closing report: made in the background, read as a page, JSON or CSV. */
 export function reportRoutes({ sampler, reports }: ReportRoutesDeps): FastifyPluginAsync {
-  const found = async (promotionId: string) => {
-    const view = await sampler.find(promotionId)
-    if (view === undefined) throw refusal('PROMOTION_NOT_FOUND', `promotion ${promotionId} does not exist`)
-    return view
-  }
+  const found = finderOf(sampler)
   const routes: FastifyPluginAsyncZod = async app => {
     app.get('/promotions/:id/report', { schema: { hide: true, params } }, async (request, reply) => {
       const { id, name } = await found(request.params.id)

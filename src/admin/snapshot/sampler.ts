@@ -1,3 +1,4 @@
+import { refusal } from '#admin/problem.ts'
 import { type PromotionProgress, readProgress } from '#database/promotions/progress.ts'
 import { errorLine, toError } from '#runtime/errors.ts'
 import { type Service, service } from '#runtime/service.ts'
@@ -55,18 +56,14 @@ const MAX_AGE_MS = 1000
 /** While nobody looks, only rates are kept going. */
 const IDLE_INTERVAL_MS = 5000
 const WATCHED_FOR_MS = 30_000
-/** Looks at the installation once a second for everybody who watches, and remembers enough for rates and plots. */
-export function createSampler(deps: ObserverDeps): Sampler {
+
+/** Makes snapshots, and remembers enough of them for rates and plots. */
+function createSnapshots(deps: ObserverDeps) {
   const history = createPromotionHistory()
-  const listeners = new Set<(snapshot: Snapshot) => void>()
   const observe = createObserver(deps)
   const since = createSince()
   const minutes = createMinuteSamples(deps)
   let latest: Snapshot | undefined
-  let watchedAtMs = Number.NEGATIVE_INFINITY
-  let timer: NodeJS.Timeout | undefined
-  let isStopped = false
-
   const take = async (): Promise<Snapshot> => {
     const { promotions, around, counts } = await observe(latest?.promotions ?? [])
     const nowMs = Date.now()
@@ -77,10 +74,24 @@ export function createSampler(deps: ObserverDeps): Sampler {
     })
     latest = { atMs: nowMs, readAtMs, promotions: views, around }
     if (around.databaseMs !== undefined) void minutes.add(views, nowMs)
-    for (const listener of listeners) listener(latest)
     return latest
   }
-  const sample = singleFlight(take)
+  return { take, latest: () => latest, history: (promotionId: string) => history.points(promotionId) }
+}
+
+/** Looks at the installation once a second for everybody who watches. */
+export function createSampler(deps: ObserverDeps): Sampler {
+  const { take, latest, history } = createSnapshots(deps)
+  const listeners = new Set<(snapshot: Snapshot) => void>()
+  let watchedAtMs = Number.NEGATIVE_INFINITY
+  let timer: NodeJS.Timeout | undefined
+  let isStopped = false
+
+  const sample = singleFlight(async () => {
+    const snapshot = await take()
+    for (const listener of listeners) listener(snapshot)
+    return snapshot
+  })
   const tick = () => {
     const isWatched = listeners.size > 0 || performance.now() - watchedAtMs < WATCHED_FOR_MS
     void sample()
@@ -91,7 +102,8 @@ export function createSampler(deps: ObserverDeps): Sampler {
   }
   const fresh = async () => {
     watchedAtMs = performance.now()
-    return latest !== undefined && Date.now() - latest.atMs < MAX_AGE_MS ? latest : await sample()
+    const last = latest()
+    return last !== undefined && Date.now() - last.atMs < MAX_AGE_MS ? last : await sample()
   }
   /** One that is not watched: finished long ago, so nothing of it moves. */
   const readOther = async (which: { id: string } | { afterId: string; limit: number }): Promise<PromotionView[]> => {
@@ -99,6 +111,8 @@ export function createSampler(deps: ObserverDeps): Sampler {
     const read = await readProgress(deps.kysely, which)
     return read.map(progress => ({ ...viewOf(progress, around, undefined), perSecond: 0, eta: null }))
   }
+  const pick = async ({ promotions }: Snapshot, promotionId: string) =>
+    promotions.find(({ id }) => id === promotionId) ?? (await readOther({ id: promotionId }))[0]
   return {
     ...service('sampler', {
       start: async () => tick(),
@@ -109,26 +123,32 @@ export function createSampler(deps: ObserverDeps): Sampler {
       },
     }),
     fresh,
-    latest: () => latest,
-    find: async promotionId => {
-      const known = (await fresh()).promotions.find(({ id }) => id === promotionId)
-      return known ?? (await readOther({ id: promotionId }))[0]
-    },
+    latest,
+    history,
+    find: async promotionId => pick(await fresh(), promotionId),
     renewed: async promotionId => {
       await sample.inFlight()
-      return (
-        (await sample()).promotions.find(({ id }) => id === promotionId) ?? (await readOther({ id: promotionId }))[0]
-      )
+      return pick(await sample(), promotionId)
     },
     page: async (afterId, limit) => {
       const watched = new Map((await fresh()).promotions.map(promotion => [promotion.id, promotion]))
       return (await readOther({ afterId, limit })).map(promotion => watched.get(promotion.id) ?? promotion)
     },
-    history: promotionId => history.points(promotionId),
     subscribe: listener => {
       listeners.add(listener)
       return () => listeners.delete(listener)
     },
+  }
+}
+
+/** Finds the promotion of a route; refuses one that does not exist. */
+export type Finder = (promotionId: string) => Promise<PromotionView>
+
+export function finderOf(sampler: Pick<Sampler, 'find'>): Finder {
+  return async promotionId => {
+    const view = await sampler.find(promotionId)
+    if (view === undefined) throw refusal('PROMOTION_NOT_FOUND', `promotion ${promotionId} does not exist`)
+    return view
   }
 }
 

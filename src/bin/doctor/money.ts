@@ -1,6 +1,6 @@
 import { Agent, request } from 'undici'
 import { type MoneyTlsFiles, tlsOf } from '#config/tls-files.ts'
-import { lookupPath } from '#money/charge-api.ts'
+import { lookupPath } from '#money/charge-calls.ts'
 import { errorLine } from '#runtime/errors.ts'
 import { type Finding, findingsOf } from './finding.ts'
 

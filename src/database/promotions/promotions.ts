@@ -88,12 +88,7 @@ export function createPromotionRepository(kysely: Kysely<unknown>): PromotionRep
   return {
     find,
     create: promotion => createPromotion(kysely, promotion),
-    isNewerThan: async (promotionId, timeMs) => {
-      const { rows } = await sql`
-        select 1 from campaign_promotion
-        where id = ${promotionId}::bigint and created_at > to_timestamp(${timeMs / 1000}::float8)`.execute(kysely)
-      return rows.length > 0
-    },
+    isNewerThan: (promotionId, timeMs) => isNewerThan(kysely, promotionId, timeMs),
     start: async (promotionId, totalCount) => {
       const { rows } = await sql<Promotion>`
         with lock as materialized (${promotionLock(promotionId)})
@@ -141,6 +136,13 @@ export function createPromotionRepository(kysely: Kysely<unknown>): PromotionRep
   }
 }
 
+async function isNewerThan(kysely: Kysely<unknown>, promotionId: string, timeMs: number): Promise<boolean> {
+  const { rows } = await sql`
+    select 1 from campaign_promotion
+    where id = ${promotionId}::bigint and created_at > to_timestamp(${timeMs / 1000}::float8)`.execute(kysely)
+  return rows.length > 0
+}
+
 async function listResumed(kysely: Kysely<unknown>, withinMs: number): Promise<ResumedPromotion[]> {
   const { rows } = await sql<ResumedPromotion>`
     select id, type, (extract(epoch from clock_timestamp() - resumed_at) * 1000)::float8 as "resumedForMs"
@@ -182,4 +184,13 @@ async function countByStatus(
     group by t.process_status`.execute(kysely)
   for (const { status, count } of rows) counts[status] += count
   return counts
+}
+
+/** What promotions are called, by id; those without a name, or that do not exist, are missing. */
+export async function promotionNames(kysely: Kysely<unknown>, ids: readonly string[]): Promise<Map<string, string>> {
+  const known = [...new Set(ids)]
+  if (known.length === 0) return new Map()
+  const { rows } = await sql<{ id: string; name: string }>`
+    select id, name from campaign_promotion where id = any (${known}::bigint[]) and name <> ''`.execute(kysely)
+  return new Map(rows.map(({ id, name }) => [id, name]))
 }

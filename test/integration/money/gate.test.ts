@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals'
 import { type RunningMoneySimulator, startMoneySimulator } from '#local/money-api/money-simulator-server.ts'
-import { createMoneyCampaignChargeApi, lookupPath } from '#money/charge-api.ts'
+import { createMoneyCampaignChargeApi } from '#money/charge-api.ts'
+import { lookupPath } from '#money/charge-calls.ts'
 import { MoneyGate } from '#money/gate.ts'
 import { HttpPool } from '#money/http.ts'
 import { createLogger } from '#runtime/logger.ts'
