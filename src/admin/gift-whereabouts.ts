@@ -2,7 +2,7 @@ import type { Queue } from 'bullmq'
 import type { GiftRecord } from '#database/gifts/gift-pages.ts'
 import { type PromotionQueueDeps, promotionQueue } from '#promotion/promotion-queue.ts'
 import { type RetryJobData, retryJobId } from '#queues/retry.queue.ts'
-import { answerOr } from './answer-or.ts'
+import { answerOr } from '#runtime/within.ts'
 import type { GiftWhereabouts } from './gift-timeline.ts'
 
 export interface WhereaboutsDeps extends PromotionQueueDeps {

@@ -1,4 +1,4 @@
-import { openRetryQueue } from '#admin/board/retry-queue.ts'
+import { openRetryQueue } from '#admin/board/retry-queue-adapter.ts'
 import { createLateEventProvider } from '#admin/late-events.ts'
 import { createSampler } from '#admin/snapshot/sampler.ts'
 import { createStreamCounter } from '#admin/snapshot/streams.ts'

@@ -45,3 +45,15 @@ async function createMissing(admin: Admin, topics: readonly string[], partitions
     if (!errorLine(error).includes('not found in the cached metadata')) throw error
   }
 }
+
+/** How many records a topic has been given and still holds, over all partitions. */
+export async function countRecords(kafka: KafkaClient, topic: string): Promise<number> {
+  const admin = kafka.admin()
+  try {
+    await admin.connect()
+    const offsets = await admin.fetchTopicOffsets(topic)
+    return offsets.reduce((sum, { high, low }) => sum + Number(BigInt(high) - BigInt(low)), 0)
+  } finally {
+    await admin.disconnect()
+  }
+}

@@ -9,6 +9,15 @@ export interface ChargeRequest {
   amount: string
 }
 
+/** The part of a result row that a charge is built from. */
+export type ChargeableRow = Omit<ChargeRequest, 'type'>
+
+/** The planning documents' `CampaignChargeRequestMapper`: what is paid is what the row says. */
+export function toChargeRequest(type: string, row: ChargeableRow): ChargeRequest {
+  const { promotionId, targetId, memberId, amount } = row
+  return { type, promotionId, targetId, memberId, amount }
+}
+
 /** The same key on every attempt, from every path, for ever: a function of the target alone. */
 export function idempotencyKey({ type, targetId }: Pick<ChargeRequest, 'type' | 'targetId'>): string {
   return `${type}:${targetId}`

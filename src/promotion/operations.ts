@@ -11,7 +11,7 @@ import type { PromotionType } from '#queues/gift-types.ts'
 import type { PromotionStream } from '#queues/promotion-stream.ts'
 import { CodedError, errorLine, toError } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
-import { rebuildStream } from './rebuild.ts'
+import { rebuildStream } from './upkeep/orphans.ts'
 
 /** What an operation returns: the promotion as it is now, and whether it was this call that changed it. */
 export interface OperationResult {

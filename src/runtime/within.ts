@@ -9,6 +9,15 @@ export function within<T>(work: Promise<T>, timeoutMs: number, onLate: () => T):
   })
 }
 
+/** `otherwise` for an answer that fails or does not come in time: a client without a connection would wait for ever. */
+export function answerOr<T>(work: Promise<T>, otherwise: T, timeoutMs = 500): Promise<T> {
+  return within(
+    work.catch(() => otherwise),
+    timeoutMs,
+    () => otherwise,
+  )
+}
+
 /** How long is waited for work that a stop has to give up in the end; without a signal and a limit: for ever. */
 export interface Patience {
   signal?: AbortSignal | undefined

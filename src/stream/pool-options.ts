@@ -1,5 +1,4 @@
-import { assertConnection } from './assert-connection.ts'
-import type { StreamConnection } from './connection.ts'
+import { StreamConnection } from './connection.ts'
 import { assertMs, assertObject, assertPositive } from './option-checks.ts'
 
 /** What a pool is made of. */
@@ -18,4 +17,10 @@ export function assertPoolOptions(options: StreamPoolOptions): void {
   assertConnection(options.connection)
   assertPositive('maxInFlight', options.maxInFlight)
   if (options.pollIntervalMs !== undefined) assertMs('pollIntervalMs', options.pollIntervalMs)
+}
+
+/** What is no connection would be tried for ever. */
+function assertConnection(value: unknown): void {
+  if (value instanceof StreamConnection) return
+  throw new TypeError('connection must be a StreamConnection, as createStreamConnection makes one')
 }

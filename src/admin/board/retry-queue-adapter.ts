@@ -1,12 +1,21 @@
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter'
 import type { JobCounts, QueueWorker } from '@bull-board/api/dist/types.js'
-import type { Job, Queue } from 'bullmq'
-import { answerOr } from '#admin/answer-or.ts'
+import { type ConnectionOptions, type Job, Queue } from 'bullmq'
 import type { GiftService } from '#admin/gifts.ts'
 import type { Sampler } from '#admin/snapshot/sampler.ts'
-import { type RetryJobData, retryJobData } from '#queues/retry.queue.ts'
+import { RETRY_QUEUE_NAME, type RetryJobData, retryJobData } from '#queues/retry.queue.ts'
+import { type Service, service } from '#runtime/service.ts'
+import { answerOr } from '#runtime/within.ts'
 import { refused } from './refused.ts'
 import { toWorkers } from './stream-adapter.ts'
+
+/** BullMQ's retry queue as the board shows it; `life` ends it. */
+export function openRetryQueue(connection: ConnectionOptions, prefix: string) {
+  const queue = new Queue<RetryJobData>(RETRY_QUEUE_NAME, { connection, prefix })
+  queue.on('error', () => undefined)
+  const life: Service = service('retry-queue', { start: async () => undefined, stop: () => queue.close() })
+  return { queue, life }
+}
 
 /** BullMQ's retry queue on the board. A retry asks the gift's row first; nothing takes a job away. */
 export class RetryQueueAdapter extends BullMQAdapter {

@@ -1,6 +1,6 @@
 import type { Cluster, Redis } from 'ioredis'
 import { LRUCache } from 'lru-cache'
-import { answerOr } from '#admin/answer-or.ts'
+import { answerOr } from '#runtime/within.ts'
 
 /** A session's cookie outlives its logout in whoever copied it: what was logged out is remembered until it expires. */
 export interface RevokedSessions {

@@ -1,7 +1,6 @@
 import { Command } from 'commander'
 import { runArchive } from './archive-run.ts'
-import { parseId } from './arguments.ts'
-import { print } from './output.ts'
+import { parseId, print } from './command-line.ts'
 
 export const archiveCommand = new Command('archive')
   .description('move the gifts of a COMPLETED promotion out to a file; that each target was paid is kept')

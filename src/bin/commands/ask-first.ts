@@ -1,8 +1,8 @@
 import { Argument, Command } from 'commander'
 import { readAskFirst, setAskFirst } from '#database/switches.ts'
 import { withChange } from './change.ts'
+import { print } from './command-line.ts'
 import { withDatabase } from './context.ts'
-import { print } from './output.ts'
 
 export const askFirstCommand = new Command('ask-first')
   .description('ask the Money API by GET before every POST, on every instance, until it is switched off')

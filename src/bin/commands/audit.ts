@@ -1,8 +1,7 @@
 import { setFlagsFromString } from 'node:v8'
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { parseId } from './arguments.ts'
 import type { AuditOptions } from './audit-run.ts'
-import { print } from './output.ts'
+import { parseId, print } from './command-line.ts'
 
 const CONCURRENCY = 32
 const EXIT_DISCREPANCIES = 3

@@ -1,10 +1,9 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { isExactInteger } from '#queues/gift-message.ts'
 import { PROMOTION_TYPES, type PromotionType } from '#queues/gift-types.ts'
-import { parseId } from './arguments.ts'
 import { withChange } from './change.ts'
+import { parseId, print } from './command-line.ts'
 import { withDatabase } from './context.ts'
-import { print } from './output.ts'
 
 function parseTotal(text: string): number {
   if (!/^\d{1,12}$/.test(text)) throw new InvalidArgumentError('it must be a whole number, 0 or more.')

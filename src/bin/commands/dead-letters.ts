@@ -1,10 +1,9 @@
 import { Argument, Command, InvalidArgumentError, Option } from 'commander'
 import type { PromotionDeadLetter, PromotionDeadLetters, WhichDeadLetters } from '#promotion/dead-letters.ts'
 import { CodedError } from '#runtime/errors.ts'
-import { parseId } from './arguments.ts'
 import { withChange } from './change.ts'
+import { parseId, print } from './command-line.ts'
 import { withDeadLetters } from './context.ts'
-import { print } from './output.ts'
 
 interface DeadLettersOptions {
   all?: boolean

@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import { examine } from '#bin/doctor/examine.ts'
 import type { Finding } from '#bin/doctor/finding.ts'
 import { processEnvironment } from '#config/environment.ts'
-import { print } from './output.ts'
+import { print } from './command-line.ts'
 
 const SIGNS = { ok: '✓', warning: '!', failed: '✗' } as const
 

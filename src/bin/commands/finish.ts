@@ -1,7 +1,6 @@
 import { Command } from 'commander'
-import { parseId } from './arguments.ts'
+import { parseId, print } from './command-line.ts'
 import { runOperation } from './context.ts'
-import { print } from './output.ts'
 
 export const finishCommand = new Command('finish')
   .description('complete a promotion whatever its total says; refused while gifts are PENDING or RETRYING')

@@ -3,7 +3,7 @@ import { Writable } from 'node:stream'
 import { Command } from 'commander'
 import { CodedError } from '#runtime/errors.ts'
 import { hashPassword } from '#runtime/password.ts'
-import { print } from './output.ts'
+import { print } from './command-line.ts'
 
 const MAX_LENGTH = 1024
 

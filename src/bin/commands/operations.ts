@@ -3,10 +3,9 @@ import type { OperationNeed } from '#bin/parts.ts'
 import type { PromotionStatus } from '#database/promotions/promotion-status.ts'
 import type { OperationResult, Operations } from '#promotion/operations.ts'
 import { errorLine } from '#runtime/errors.ts'
-import { parseId } from './arguments.ts'
 import { withChange } from './change.ts'
+import { parseId, print } from './command-line.ts'
 import { type CommandContext, runOperation, withOperations } from './context.ts'
-import { print } from './output.ts'
 
 type StatusOperation = 'start' | 'pause' | 'resume' | 'stop'
 

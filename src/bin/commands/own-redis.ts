@@ -5,8 +5,8 @@ import { createProcessRepository } from '#database/processes.ts'
 import { type OwnedRedis, type OwnerMark, readOwner, takeOver } from '#promotion/redis-owner.ts'
 import { CodedError } from '#runtime/errors.ts'
 import { createLogger } from '#runtime/logger.ts'
+import { print } from './command-line.ts'
 import { withDatabase } from './context.ts'
-import { print } from './output.ts'
 
 interface OwnRedisOptions {
   takeOver?: boolean

@@ -1,7 +1,6 @@
 import { Command, Option } from 'commander'
 import { GIFT_TYPES, PROMOTION_TYPES } from '#queues/gift-types.ts'
-import { parseId } from './arguments.ts'
-import { print } from './output.ts'
+import { parseId, print } from './command-line.ts'
 import type { PublishOptions, PublishReport } from './publish-run.ts'
 
 const TARGET_FIELDS = PROMOTION_TYPES.map(type => GIFT_TYPES[type].targetField).join(' or ')

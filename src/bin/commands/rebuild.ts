@@ -1,7 +1,6 @@
 import { Command } from 'commander'
-import { parseId } from './arguments.ts'
+import { parseId, print } from './command-line.ts'
 import { runOperation } from './context.ts'
-import { print } from './output.ts'
 
 export const rebuildCommand = new Command('rebuild')
   .description('put everything on the stream that should be there and is not, now (after Redis was lost)')

@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander'
 import { receiptOf } from '#promotion/seal/seal.ts'
 import { PROMOTION_TYPES } from '#queues/gift-types.ts'
-import { parseId } from './arguments.ts'
+import { parseId } from './command-line.ts'
 import { withDatabase } from './context.ts'
 
 export const receiptCommand = new Command('receipt')

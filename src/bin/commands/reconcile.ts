@@ -1,8 +1,7 @@
 import { Command } from 'commander'
 import { startProgress } from '#runtime/progress-bar.ts'
-import { parseId } from './arguments.ts'
+import { parseId, print } from './command-line.ts'
 import { runOperation } from './context.ts'
-import { print } from './output.ts'
 
 export const reconcileCommand = new Command('reconcile')
   .description('ask the Money API whether UNKNOWN gifts were paid; those that were become SUCCESS')

@@ -12,8 +12,8 @@ import { createLogger } from '#runtime/logger.ts'
 import { connectRedis, createRedisClient, REDIS_START_MS } from '#runtime/redis.ts'
 import { describeRefusal } from '#runtime/redis-refusal.ts'
 import { withChange } from './change.ts'
+import { print } from './command-line.ts'
 import { withDatabase } from './context.ts'
-import { print } from './output.ts'
 
 export const resumeCallsCommand = new Command('resume-calls')
   .description('call the Money API again after it refused our credentials: every instance, within two seconds')

@@ -1,9 +1,8 @@
 import { Command } from 'commander'
 import { GIFT_TYPES, PROMOTION_TYPES } from '#queues/gift-types.ts'
 import { startProgress } from '#runtime/progress-bar.ts'
-import { parseId } from './arguments.ts'
+import { parseId, print } from './command-line.ts'
 import { runOperation } from './context.ts'
-import { print } from './output.ts'
 
 export const retryCommand = new Command('retry')
   .description('try UNKNOWN gifts once more, with the same keys: all of a promotion, or the targets that are named')

@@ -3,7 +3,7 @@ import { processEnvironment } from '#config/environment.ts'
 import { loadConfig } from '#config/load.ts'
 import { rightsSchema } from '#config/schemas.ts'
 import { rightsOf } from '#database/rights.ts'
-import { print } from './output.ts'
+import { print } from './command-line.ts'
 import { redisRules } from './redis-user.ts'
 
 export const rightsCommand = new Command('rights')

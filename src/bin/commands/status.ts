@@ -2,9 +2,8 @@ import { Command } from 'commander'
 import { PROCESS_STATUSES, type ProcessStatus } from '#database/gifts/process-status.ts'
 import type { Promotion } from '#database/promotions/promotions.ts'
 import { CodedError } from '#runtime/errors.ts'
-import { parseId } from './arguments.ts'
+import { parseId, print } from './command-line.ts'
 import { type CommandContext, withDatabase } from './context.ts'
-import { print } from './output.ts'
 
 const MAX_LISTED = 100
 

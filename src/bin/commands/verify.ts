@@ -4,8 +4,7 @@ import { verifyReceipt } from '#promotion/seal/receipt.ts'
 import type { SealCheck } from '#promotion/seal/seal.ts'
 import { fingerprintOf, publicKeyOfPem } from '#promotion/seal/statement.ts'
 import { CodedError, errorLine } from '#runtime/errors.ts'
-import { parseId } from './arguments.ts'
-import { print } from './output.ts'
+import { parseId, print } from './command-line.ts'
 
 interface VerifyOptions {
   promotion?: string

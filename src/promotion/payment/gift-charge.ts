@@ -1,7 +1,6 @@
 import type { GiftRow } from '#database/gifts/gift.ts'
-import { isKeyOld } from '#money/charge.ts'
+import { isKeyOld, toChargeRequest } from '#money/charge.ts'
 import type { ChargeOutcome, MoneyCampaignChargeApi } from '#money/charge-api.ts'
-import { toChargeRequest } from '#money/charge-request-mapper.ts'
 import type { PromotionType } from '#queues/gift-types.ts'
 import { annotateSpan, isTracing } from '#runtime/tracing.ts'
 

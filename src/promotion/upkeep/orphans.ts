@@ -4,6 +4,7 @@ import type { Promotion } from '#database/promotions/promotions.ts'
 import { targetIdOf } from '#promotion/intake/gift-message.ts'
 import type { PromotionStreamProducer } from '#promotion/intake/stream-producer.ts'
 import type { PromotionStream } from '#queues/promotion-stream.ts'
+import { refill } from './refill.ts'
 
 export interface OrphanDeps {
   kysely: Kysely<unknown>
@@ -56,4 +57,17 @@ async function targetsOnStream({ id, type }: Promotion, { producer, stream }: Or
     if (targetId !== undefined) targets.add(targetId)
   }
   return targets
+}
+
+/**
+ * Everything that should be on the promotion's stream and is not, at once: rows whose entry was lost, however young, then
+ * rows that never had one. Within the 80 % window; upkeep puts the rest there as the stream drains.
+ */
+export async function rebuildStream(
+  promotion: Promotion,
+  deps: Omit<OrphanDeps, 'ageMs'>,
+): Promise<{ requeued: number; refilled: number }> {
+  const requeued = await requeueOrphans(promotion, { ...deps, ageMs: 0 })
+  const { moved } = await refill(promotion, deps.stream, deps, { maxRows: Number.POSITIVE_INFINITY })
+  return { requeued, refilled: moved }
 }

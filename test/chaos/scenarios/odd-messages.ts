@@ -1,4 +1,4 @@
-import { countRecords } from '#kafka/offsets.ts'
+import { countRecords } from '#kafka/topics.ts'
 import { topicOf } from '../../support/chaos.ts'
 import type { Scenario } from '../scenario.ts'
 
