@@ -1,5 +1,5 @@
 import type { Text, Texts } from '#admin/texts/texts.ts'
-import type { GiftRecord } from '#database/gifts/gift-pages.ts'
+import type { GiftRecord } from '#database/gifts/gift.ts'
 
 /** One step on the way of a gift. */
 export interface TimelineStep {

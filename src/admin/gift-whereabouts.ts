@@ -1,5 +1,5 @@
 import type { Queue } from 'bullmq'
-import type { GiftRecord } from '#database/gifts/gift-pages.ts'
+import type { GiftRecord } from '#database/gifts/gift.ts'
 import { type PromotionQueueDeps, promotionQueue } from '#promotion/promotion-queue.ts'
 import { type RetryJobData, retryJobId } from '#queues/retry.queue.ts'
 import { answerOr } from '#runtime/within.ts'

@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely'
 import { type AttemptRecord, listAttempts } from '#database/gifts/attempts.ts'
-import { findGift, type GiftRecord } from '#database/gifts/gift-pages.ts'
+import type { GiftRecord } from '#database/gifts/gift.ts'
+import { findGift } from '#database/gifts/gift-pages.ts'
 import type { Operations } from '#promotion/operations.ts'
 import type { PromotionType } from '#queues/gift-types.ts'
 import { CodedError } from '#runtime/errors.ts'

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsync } from 'fastify'
-import type { GiftRecord } from '#database/gifts/gift-pages.ts'
+import type { GiftRecord } from '#database/gifts/gift.ts'
 import { refusal } from './problem.ts'
 import type { Identity } from './security/users.ts'
 

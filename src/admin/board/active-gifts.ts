@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely'
-import type { GiftRecord } from '#database/gifts/gift-pages.ts'
+import type { GiftRecord } from '#database/gifts/gift.ts'
 import { listGiftsOf } from '#database/gifts/gift-places.ts'
 import type { Promotion } from '#database/promotions/promotions.ts'
 import { targetIdOf } from '#promotion/intake/gift-message.ts'

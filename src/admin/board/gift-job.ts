@@ -1,5 +1,5 @@
 import type { QueueJob, QueueJobJson } from '@bull-board/api/dist/types.js'
-import type { GiftRecord } from '#database/gifts/gift-pages.ts'
+import type { GiftRecord } from '#database/gifts/gift.ts'
 import type { ProcessStatus } from '#database/gifts/process-status.ts'
 import { refused } from './refused.ts'
 

@@ -1,6 +1,6 @@
 import { html } from 'ghtml'
 import type { Texts } from '#admin/texts/texts.ts'
-import type { GiftRecord } from '#database/gifts/gift-pages.ts'
+import type { GiftRecord } from '#database/gifts/gift.ts'
 import type { ProcessStatus } from '#database/gifts/process-status.ts'
 import { dataTable } from './data-table.ts'
 import { timeTag } from './time-tag.ts'

@@ -1,7 +1,7 @@
 import { html } from 'ghtml'
 import type { PromotionView, Snapshot } from '#admin/snapshot/sampler.ts'
 import type { Texts } from '#admin/texts/texts.ts'
-import type { GiftRecord } from '#database/gifts/gift-pages.ts'
+import type { GiftRecord } from '#database/gifts/gift.ts'
 import { dataTable } from './data-table.ts'
 import { toFields } from './fields.ts'
 import { giftTable } from './gift-table.ts'

@@ -3,8 +3,9 @@ import { type Kysely, sql } from 'kysely'
 import { inRowOrder, ofPromotion } from '#database/promotions/promotion-rows.ts'
 import type { Promotion } from '#database/promotions/promotions.ts'
 import { CodedError } from '#runtime/errors.ts'
-import { isArchived } from './archived-gifts.ts'
-import { type GiftRecord, giftColumns } from './gift-pages.ts'
+import { isArchived, KEPT_COLUMNS } from './archived-gifts.ts'
+import type { GiftRecord } from './gift.ts'
+import { recordColumns } from './gift-pages.ts'
 import { RESULT_TABLES } from './result-table.ts'
 
 type Archived = Pick<Promotion, 'id' | 'type'>
@@ -25,7 +26,7 @@ export async function* giftRecordPages(
 ): AsyncGenerator<readonly GiftRecord[]> {
   for (let afterId = '0'; ; ) {
     const { rows } = await sql<GiftRecord>`
-      select ${giftColumns(type)} from ${sql.table(RESULT_TABLES[type].name)} r
+      select ${recordColumns(type)} from ${sql.table(RESULT_TABLES[type].name)} r
       where ${ofPromotion(id, 'r.promotion_id')} and r.id > ${afterId}::bigint
       order by ${inRowOrder('asc', 'r.id', 'r.promotion_id')} limit ${PAGE_SIZE}`.execute(kysely)
     if (rows.length > 0) yield rows
@@ -77,10 +78,8 @@ async function noteTargets(
       select * from ${sql.table(name)} where ${ofPromotion(id)} and id > ${afterId}::bigint
       order by ${inRowOrder()} limit ${PAGE_SIZE}
     ), noted as (
-      insert into campaign_promotion_archived_gift (type, target_id, gift_id, promotion_id, promotion_summary_id, member_id, amount,
-        process_status, money_key, attempts, kafka_partition, kafka_offset)
-      select ${type}, ${sql.ref(targetColumn)}, id, promotion_id, promotion_summary_id, member_id, amount,
-        process_status, money_key, attempts, kafka_partition, kafka_offset from page
+      insert into campaign_promotion_archived_gift (type, target_id, gift_id, ${sql.raw(KEPT_COLUMNS)})
+      select ${type}, ${sql.ref(targetColumn)}, id, ${sql.raw(KEPT_COLUMNS)} from page
       on conflict (type, target_id) do nothing
     )
     select max(id)::text as "lastId" from page`.execute(kysely)

@@ -2,26 +2,29 @@ import { type Kysely, type RawBuilder, sql } from 'kysely'
 import { inRowOrder, ofPromotion } from '#database/promotions/promotion-rows.ts'
 import type { PromotionStatus } from '#database/promotions/promotion-status.ts'
 import type { PromotionType } from '#queues/gift-types.ts'
-import { archivedOf } from './archived-gifts.ts'
-import type { ProcessStatus } from './process-status.ts'
+import { archivedColumns, archivedOf } from './archived-gifts.ts'
+import type { GiftRecord } from './gift.ts'
+import { giftColumns } from './gift-columns.ts'
 import { RESULT_TABLES, type ResultTable } from './result-table.ts'
 
 /** Everything here only reads: an audit may run against a replica. An empty list of promotions means all of them. */
 
+const COMPARED = [
+  'targetId',
+  'promotionId',
+  'memberId',
+  'amount',
+  'processStatus',
+  'moneyKey',
+  'attempts',
+  'kafkaPartition',
+  'kafkaOffset',
+] as const
+
 /** A result row as the audit compares it. */
-export interface AuditRow {
-  targetId: string
-  promotionId: string
-  memberId: string
-  amount: string
-  processStatus: ProcessStatus
-  moneyKey: string | null
-  attempts: number
-  enqueued: boolean
+export interface AuditRow extends Pick<GiftRecord, (typeof COMPARED)[number] | 'enqueued'> {
   /** PENDING for longer than asked for: since it was put on the stream, or else since it came. */
   isOld: boolean
-  kafkaPartition: number | null
-  kafkaOffset: string | null
 }
 
 export interface WrongSummary {
@@ -91,9 +94,7 @@ async function selectArchived<Extra = object>(
   extra = sql``,
 ): Promise<(AuditRow & Extra)[]> {
   const { rows } = await sql<AuditRow & Extra>`
-    select ${extra}t.target_id as "targetId", t.promotion_id as "promotionId", t.member_id as "memberId", t.amount,
-      t.process_status as "processStatus", t.money_key as "moneyKey", t.attempts, false as enqueued, false as "isOld",
-      t.kafka_partition as "kafkaPartition", t.kafka_offset as "kafkaOffset"
+    select ${extra}${sql.raw(archivedColumns(COMPARED))}, false as enqueued, false as "isOld"
     from ${archivedOf(type)} and ${where}`.execute(kysely)
   return rows
 }
@@ -136,14 +137,11 @@ async function selectRows<Row>(
   ageMs: number,
   { extra, where }: { extra: RawBuilder<unknown>; where: RawBuilder<unknown> },
 ): Promise<Row[]> {
-  const { name, targetColumn } = RESULT_TABLES[type]
   const { rows } = await sql<Row>`
-    select ${extra}${sql.ref(targetColumn)} as "targetId", promotion_id as "promotionId", member_id as "memberId", amount,
-      process_status as "processStatus", money_key as "moneyKey", attempts, enqueued,
+    select ${extra}${sql.raw(giftColumns(type, [...COMPARED, 'enqueued']))},
       process_status = 'PENDING' and case when enqueued then updated_at else created_at end
-        < now() - ${ageMs}::float8 * interval '1 millisecond' as "isOld",
-      kafka_partition as "kafkaPartition", kafka_offset as "kafkaOffset"
-    from ${sql.table(name)} where ${where}`.execute(kysely)
+        < now() - ${ageMs}::float8 * interval '1 millisecond' as "isOld"
+    from ${sql.table(RESULT_TABLES[type].name)} where ${where}`.execute(kysely)
   return rows
 }
 

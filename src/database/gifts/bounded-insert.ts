@@ -3,6 +3,7 @@ import { sharedPromotionLocks } from '#database/locks.ts'
 import { ACCEPTING_STATUSES } from '#database/promotions/promotion-status.ts'
 import { isArchived } from './archived-gifts.ts'
 import type { NewGift } from './gift.ts'
+import { INPUT, insertOf } from './gift-columns.ts'
 import type { InsertAnswer, InsertLimits } from './insert-answer.ts'
 import type { ResultTable } from './result-table.ts'
 
@@ -15,8 +16,7 @@ function inputOf(gifts: readonly NewGift[]): RawBuilder<unknown> {
       ${column('message')}::text[], ${column('kafkaPartition')}::int[], ${column('kafkaOffset')}::bigint[],
       ${gifts.map(({ kafkaTimeMs = null }) => kafkaTimeMs)}::float8[],
       ${gifts.map(({ asksFirst = false }) => asksFirst)}::boolean[], ${column('wantsEntry')}::boolean[]
-    ) with ordinality as i (promotion_id, promotion_summary_id, target_id, partition_key, member_id, amount,
-      message, kafka_partition, kafka_offset, kafka_time_ms, asks_first, wants_entry, ordinal)`
+    ) with ordinality as ${sql.raw(INPUT)}`
 }
 
 /**
@@ -54,6 +54,7 @@ export async function insertBounded(
   { maxAmount }: InsertLimits,
 ): Promise<InsertAnswer[]> {
   const target = sql.ref(table.targetColumn)
+  const { columns, values } = insertOf(table.type, 'a', 'a.status')
   const promotionIds = [...new Set(gifts.map(({ promotionId }) => promotionId))]
   const isOverLimit = sql`(${String(maxAmount)}::bigint > 0 and i.amount > ${String(maxAmount)}::bigint)`
   const { rows } = await sql<InsertAnswer>`
@@ -67,11 +68,7 @@ export async function insertBounded(
       where p.type = ${table.type} and p.status = any (${[...ACCEPTING_STATUSES]}::text[]) and not ${isOverLimit}
         and not ${sql.raw(isArchived(table.type, 'i.target_id'))}
     ), ${ceilingsOf(table)}, inserted as (
-      insert into ${sql.table(table.name)} (promotion_id, promotion_summary_id, ${target}, partition_key, member_id,
-        amount, message, kafka_partition, kafka_offset, kafka_time, ask_first, enqueued)
-      select a.promotion_id, a.promotion_summary_id, a.target_id, a.partition_key, a.member_id,
-        a.amount, a.message, a.kafka_partition, a.kafka_offset, to_timestamp(a.kafka_time_ms / 1000), a.asks_first,
-        a.wants_entry and a.status = 'IN_PROGRESS'
+      insert into ${sql.table(table.name)} (${sql.raw(columns)}) select ${sql.raw(values)}
       from accepted a left join fitting f on f.target_id = a.target_id
       where f.fits is not false
       order by a.target_id, a.ordinal

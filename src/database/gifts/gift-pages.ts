@@ -3,31 +3,10 @@ import { isoTime } from '#database/iso-time.ts'
 import { inRowOrder, ofPromotion } from '#database/promotions/promotion-rows.ts'
 import type { Promotion } from '#database/promotions/promotions.ts'
 import type { PromotionType } from '#queues/gift-types.ts'
+import type { GiftRecord } from './gift.ts'
+import { type GiftField, giftColumns } from './gift-columns.ts'
 import type { ProcessStatus } from './process-status.ts'
 import { RESULT_TABLES } from './result-table.ts'
-
-/** A gift as people look at it: everything that is recorded. Times are ISO 8601, UTC. */
-export interface GiftRecord {
-  id: string
-  type: PromotionType
-  promotionId: string
-  promotionSummaryId: string
-  targetId: string
-  partitionKey: string
-  memberId: string
-  amount: string
-  processStatus: ProcessStatus
-  moneyKey: string | null
-  attempts: number
-  errorCode: string | null
-  errorMessage: string | null
-  message: string
-  enqueued: boolean
-  kafkaPartition: number | null
-  kafkaOffset: string | null
-  createdAt: string
-  updatedAt: string
-}
 
 export interface GiftPage {
   gifts: GiftRecord[]
@@ -88,7 +67,7 @@ async function lookAt(
 ): Promise<GiftPage> {
   const { rows } = await sql<LookedAt>`
     select * from (
-      select ${giftColumns(type)}, ${filter(query)} as "isWanted", (row_number() over (order by r.id))::int as place,
+      select ${recordColumns(type)}, ${filter(query)} as "isWanted", (row_number() over (order by r.id))::int as place,
         count(*) filter (where ${filter(query)}) over (order by r.id) as rank
       from (${source(id, type, query)} limit ${lookedAt}) r
     ) looked
@@ -129,13 +108,28 @@ function record({ isWanted: _isWanted, place: _place, rank: _rank, ...gift }: Lo
   return gift
 }
 
-export function giftColumns(type: PromotionType): RawBuilder<unknown> {
-  const { targetColumn } = RESULT_TABLES[type]
-  return sql`r.id::text as id, ${sql.lit(type)} as type, r.promotion_id as "promotionId",
-    r.promotion_summary_id as "promotionSummaryId", ${sql.ref(`r.${targetColumn}`)} as "targetId",
-    r.partition_key as "partitionKey", r.member_id as "memberId", r.amount, r.process_status as "processStatus",
-    r.money_key as "moneyKey", r.attempts, r.error_code as "errorCode", r.error_message as "errorMessage", r.message,
-    r.enqueued, r.kafka_partition as "kafkaPartition", r.kafka_offset as "kafkaOffset",
+const RECORDED = [
+  'id',
+  'promotionId',
+  'promotionSummaryId',
+  'targetId',
+  'partitionKey',
+  'memberId',
+  'amount',
+  'processStatus',
+  'moneyKey',
+  'attempts',
+  'errorCode',
+  'errorMessage',
+  'message',
+  'enqueued',
+  'kafkaPartition',
+  'kafkaOffset',
+] as const satisfies readonly GiftField[]
+
+/** All that a {@link GiftRecord} has, of a row `r`. */
+export function recordColumns(type: PromotionType): RawBuilder<unknown> {
+  return sql`${sql.lit(type)} as type, ${sql.raw(giftColumns(type, RECORDED, 'r'))},
     ${isoTime('r.created_at')} as "createdAt", ${isoTime('r.updated_at')} as "updatedAt"`
 }
 
@@ -147,7 +141,7 @@ export async function findGift(
 ): Promise<GiftRecord | undefined> {
   const { name, targetColumn } = RESULT_TABLES[type]
   const { rows } = await sql<GiftRecord>`
-    select ${giftColumns(type)} from ${sql.table(name)} r
+    select ${recordColumns(type)} from ${sql.table(name)} r
     where ${sql.ref(`r.${targetColumn}`)} = ${targetId}::bigint`.execute(kysely)
   return rows[0]
 }

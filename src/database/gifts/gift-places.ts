@@ -1,7 +1,8 @@
 import { type Kysely, sql } from 'kysely'
 import { inRowOrder, ofPromotion } from '#database/promotions/promotion-rows.ts'
 import type { Promotion } from '#database/promotions/promotions.ts'
-import { type GiftRecord, giftColumns } from './gift-pages.ts'
+import type { GiftRecord } from './gift.ts'
+import { recordColumns } from './gift-pages.ts'
 import type { ProcessStatus } from './process-status.ts'
 import { RESULT_TABLES } from './result-table.ts'
 
@@ -46,7 +47,7 @@ export async function listGiftsByPlace(
           order by ${order} limit ${offset * 2 + limit + MAX_LOOKED_AT}) looked
         where process_status = any (${wanted})
         order by ${order} limit ${limit} offset ${offset}`
-  const { rows } = await sql<GiftRecord>`select ${giftColumns(type)} from (${source}) r order by r.place`.execute(
+  const { rows } = await sql<GiftRecord>`select ${recordColumns(type)} from (${source}) r order by r.place`.execute(
     kysely,
   )
   return rows
@@ -60,7 +61,7 @@ export async function listGiftsOf(
 ): Promise<GiftRecord[]> {
   const { name, targetColumn } = RESULT_TABLES[type]
   const { rows } = await sql<GiftRecord>`
-    select ${giftColumns(type)} from ${sql.table(name)} r
+    select ${recordColumns(type)} from ${sql.table(name)} r
     where ${sql.ref(`r.${targetColumn}`)} = any (${[...targetIds]}::bigint[]) order by r.id`.execute(kysely)
   return rows
 }

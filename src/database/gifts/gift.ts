@@ -1,4 +1,5 @@
 import type { PromotionStatus } from '#database/promotions/promotion-status.ts'
+import type { PromotionType } from '#queues/gift-types.ts'
 import type { ProcessStatus } from './process-status.ts'
 
 /** A gift as it came, ready to be a row. Ids, amount and offset are exact strings of digits. */
@@ -20,8 +21,10 @@ export interface NewGift {
   wantsEntry: boolean
 }
 
-/** A result row, as far as paying it needs. What is paid is what stands here. */
-export interface GiftRow {
+/** A gift as people look at it: everything that is recorded. Times are ISO 8601, UTC. */
+export interface GiftRecord {
+  id: string
+  type: PromotionType
   promotionId: string
   promotionSummaryId: string
   targetId: string
@@ -31,11 +34,35 @@ export interface GiftRow {
   processStatus: ProcessStatus
   moneyKey: string | null
   attempts: number
+  errorCode: string | null
+  errorMessage: string | null
+  message: string
+  enqueued: boolean
+  kafkaPartition: number | null
+  kafkaOffset: string | null
+  createdAt: string
+  updatedAt: string
+}
+
+/** A result row, as far as paying it needs. What is paid is what stands here. */
+export interface GiftRow extends Pick<GiftRecord, (typeof PAID_FIELDS)[number]> {
   /** How old its key may be, in ms since the epoch: the older of the row and its Kafka record. */
   createdAtMs: number
   /** The Money API is to be asked before each POST, however young the row is. */
   askFirst: boolean
 }
+
+export const PAID_FIELDS = [
+  'promotionId',
+  'promotionSummaryId',
+  'targetId',
+  'partitionKey',
+  'memberId',
+  'amount',
+  'processStatus',
+  'moneyKey',
+  'attempts',
+] as const
 
 export type SkipReason =
   | 'promotion-not-found'

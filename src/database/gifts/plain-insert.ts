@@ -6,6 +6,7 @@ import { ACCEPTING_STATUSES, type PromotionStatus } from '#database/promotions/p
 import { byGiftType, type PromotionType } from '#queues/gift-types.ts'
 import { isArchived } from './archived-gifts.ts'
 import type { NewGift } from './gift.ts'
+import { INPUT, insertOf } from './gift-columns.ts'
 import type { InsertAnswer, InsertLimits } from './insert-answer.ts'
 import { RESULT_TABLES, type ResultTable } from './result-table.ts'
 
@@ -74,21 +75,17 @@ function parametersOf(gifts: readonly NewGift[], maxAmount: bigint): unknown[] {
 /** The array is joined with the promotions alone, and all of these were asked for: a plan for any number of rows. */
 const INSERT = byGiftType(type => {
   const { name, targetColumn } = RESULT_TABLES[type]
+  const { columns, values } = insertOf(type, 'i', 'p.status')
   return new PreparedStatement<PlainAnswer>(`
     with locks as materialized (${sharedPromotionLocks('$1')}), promotion as materialized (
       select id, status, type, max_gift_count > 0 or max_total_amount > 0 as is_bounded from campaign_promotion
       where id = any ($1::bigint[]) and (select count(*) from locks) > 0
       order by id for share
     ), inserted as (
-      insert into ${name} (promotion_id, promotion_summary_id, ${targetColumn}, partition_key, member_id,
-        amount, message, kafka_partition, kafka_offset, kafka_time, ask_first, enqueued)
-      select i.promotion_id, i.promotion_summary_id, i.target_id, coalesce(i.partition_key, ''), i.member_id,
-        i.amount, coalesce(i.message, ''), i.kafka_partition, i.kafka_offset, to_timestamp(i.kafka_time_ms / 1000),
-        i.asks_first, i.wants_entry and p.status = 'IN_PROGRESS'
+      insert into ${name} (${columns}) select ${values}
       from unnest($3::bigint[], $4::bigint[], $5::bigint[], string_to_array($6, $7), $8::bigint[], $9::bigint[],
           string_to_array($10, $11), $12::int[], $13::bigint[], $14::float8[], $15::boolean[], $16::boolean[])
-        with ordinality as i (promotion_id, promotion_summary_id, target_id, partition_key, member_id, amount,
-          message, kafka_partition, kafka_offset, kafka_time_ms, asks_first, wants_entry, ordinal)
+        with ordinality as ${INPUT}
         join promotion p on p.id = i.promotion_id
       where p.type = '${type}' and p.status in (${ACCEPTING_STATUSES.map(status => `'${status}'`).join(', ')})
         and ($2::bigint = 0 or i.amount <= $2::bigint) and not exists (select from promotion where is_bounded)

@@ -1,7 +1,9 @@
 import { type Kysely, sql } from 'kysely'
 import type { PromotionStatus } from '#database/promotions/promotion-status.ts'
+import { archivedColumns } from './archived-gifts.ts'
 import { insertBounded } from './bounded-insert.ts'
 import type { InsertOutcome, NewGift, SkipReason } from './gift.ts'
+import { giftColumns } from './gift-columns.ts'
 import { type InsertAnswer, type InsertLimits, NO_LIMITS } from './insert-answer.ts'
 import { insertPlain } from './plain-insert.ts'
 import type { ResultTable } from './result-table.ts'
@@ -42,6 +44,10 @@ export async function insertGifts(
   return outcomes
 }
 
+/** By what a gift is the same as the one that has its target. */
+const IDENTITY = ['targetId', 'promotionId', 'memberId', 'amount'] as const
+type Holder = Pick<NewGift, (typeof IDENTITY)[number]>
+
 interface Unresolved {
   answers: readonly InsertAnswer[]
   unresolved: readonly number[]
@@ -58,11 +64,11 @@ async function resolveOthers(
   if (unresolved.length === 0) return
   const target = sql.ref(table.targetColumn)
   const targetIds = unresolved.map(index => (gifts[index] as NewGift).targetId)
-  const { rows } = await sql<Pick<NewGift, 'targetId' | 'promotionId' | 'memberId' | 'amount'>>`
-    select ${target} as "targetId", promotion_id as "promotionId", member_id as "memberId", amount
+  const { rows } = await sql<Holder>`
+    select ${sql.raw(giftColumns(table.type, IDENTITY))}
     from ${sql.table(table.name)} where ${target} = any (${targetIds}::bigint[])
     union all
-    select t.target_id, t.promotion_id, t.member_id, t.amount from campaign_promotion_archived_gift t
+    select ${sql.raw(archivedColumns(IDENTITY))} from campaign_promotion_archived_gift t
     where t.type = ${table.type} and t.target_id = any (${targetIds}::bigint[])`.execute(kysely)
   const holders = new Map(rows.map(row => [row.targetId, row]))
   for (const index of unresolved) {
@@ -73,11 +79,7 @@ async function resolveOthers(
 }
 
 /** A message delivered again is a duplicate even when its promotion has ended since: its row is its account. */
-function judge(
-  gift: NewGift,
-  holder: Pick<NewGift, 'promotionId' | 'memberId' | 'amount'> | undefined,
-  reason: SkipReason | undefined,
-): InsertOutcome {
+function judge(gift: NewGift, holder: Holder | undefined, reason: SkipReason | undefined): InsertOutcome {
   const isSame =
     holder?.promotionId === gift.promotionId && holder.memberId === gift.memberId && holder.amount === gift.amount
   if (isSame) return { kind: 'duplicate' }

@@ -2,8 +2,8 @@ import type { Kysely } from 'kysely'
 import { digitsArray, textArray } from '#database/array-literal.ts'
 import { PreparedStatement } from '#database/prepared.ts'
 import { byGiftType } from '#queues/gift-types.ts'
-import type { Transition, TransitionOutcome } from './gift.ts'
-import type { ProcessStatus } from './process-status.ts'
+import type { GiftRecord, Transition, TransitionOutcome } from './gift.ts'
+import { giftColumns } from './gift-columns.ts'
 import { RESULT_TABLES, type ResultTable } from './result-table.ts'
 
 const CHANGED: TransitionOutcome = { changed: true }
@@ -116,16 +116,12 @@ const MOVE = byGiftType(type => {
       case when count(*) < cardinality($1::bigint[]) then array_agg(target_id::text) end as "targetIds" from changed`)
 })
 
-interface State {
-  targetId: string
-  processStatus: ProcessStatus
-  moneyKey: string | null
-}
+type State = Pick<GiftRecord, 'targetId' | 'processStatus' | 'moneyKey'>
 
 /** What did not move is final, UNKNOWN, or not there: what the row says now is what it said then. */
 const STATES = byGiftType(type => {
   const { name, targetColumn } = RESULT_TABLES[type]
   return new PreparedStatement<State>(`
-    select ${targetColumn} as "targetId", process_status as "processStatus", money_key as "moneyKey"
+    select ${giftColumns(type, ['targetId', 'processStatus', 'moneyKey'])}
     from ${name} where ${targetColumn} = any ($1::bigint[])`)
 })

@@ -5,7 +5,15 @@ import { isContentError } from '#database/sql-errors.ts'
 import { IS_ASK_FIRST } from '#database/switches.ts'
 import { byGiftType, PROMOTION_TYPES, type PromotionType } from '#queues/gift-types.ts'
 import { Batcher } from '#runtime/batcher.ts'
-import type { GiftRow, InsertOutcome, NewGift, Transition, TransitionOutcome } from './gift.ts'
+import {
+  type GiftRow,
+  type InsertOutcome,
+  type NewGift,
+  PAID_FIELDS,
+  type Transition,
+  type TransitionOutcome,
+} from './gift.ts'
+import { giftColumns } from './gift-columns.ts'
 import { type InsertLimits, NO_LIMITS } from './insert-answer.ts'
 import { insertGifts } from './result-insert.ts'
 import { RESULT_TABLES, type ResultTable } from './result-table.ts'
@@ -89,9 +97,7 @@ async function findGifts(
 const FIND = byGiftType(type => {
   const { name, targetColumn } = RESULT_TABLES[type]
   return new PreparedStatement<GiftRow>(`
-    select promotion_id as "promotionId", promotion_summary_id as "promotionSummaryId", ${targetColumn} as "targetId",
-      partition_key as "partitionKey", member_id as "memberId", amount, process_status as "processStatus",
-      money_key as "moneyKey", attempts, ask_first or ${IS_ASK_FIRST} as "askFirst",
+    select ${giftColumns(type, PAID_FIELDS)}, ask_first or ${IS_ASK_FIRST} as "askFirst",
       date_part('epoch', least(created_at, kafka_time)) * 1000 as "createdAtMs"
     from ${name} where ${targetColumn} = any ($1::bigint[])`)
 })

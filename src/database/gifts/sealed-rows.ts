@@ -1,34 +1,29 @@
 import { type Kysely, sql } from 'kysely'
 import { inRowOrder, ofPromotion } from '#database/promotions/promotion-rows.ts'
 import { PROMOTION_TYPES, type PromotionType } from '#queues/gift-types.ts'
-import { archivedOf } from './archived-gifts.ts'
-import type { ProcessStatus } from './process-status.ts'
+import { archivedColumns, archivedOf } from './archived-gifts.ts'
+import type { GiftRecord } from './gift.ts'
+import { giftColumns } from './gift-columns.ts'
 import { RESULT_TABLES } from './result-table.ts'
 
+const SEALED = [
+  'id',
+  'targetId',
+  'memberId',
+  'amount',
+  'processStatus',
+  'moneyKey',
+  'kafkaPartition',
+  'kafkaOffset',
+] as const
+
 /** A result row as far as a seal covers it; ids and amounts are exact digits. */
-export interface SealedRow {
-  id: string
-  targetId: string
-  memberId: string
-  amount: string
-  processStatus: ProcessStatus
-  moneyKey: string | null
-  kafkaPartition: number | null
-  kafkaOffset: string | null
-}
+export type SealedRow = Pick<GiftRecord, (typeof SEALED)[number]>
 
 interface OfPromotion {
   id: string
   type: PromotionType
 }
-
-const columnsOf = (type: PromotionType) => sql`id, ${sql.ref(RESULT_TABLES[type].targetColumn)} as "targetId",
-  member_id as "memberId", amount, process_status as "processStatus", money_key as "moneyKey",
-  kafka_partition as "kafkaPartition", kafka_offset as "kafkaOffset"`
-
-const ARCHIVED_COLUMNS = sql`t.gift_id as id, t.target_id as "targetId", t.member_id as "memberId", t.amount,
-  t.process_status as "processStatus", t.money_key as "moneyKey", t.kafka_partition as "kafkaPartition",
-  t.kafka_offset as "kafkaOffset"`
 
 /** All rows of a promotion, archived ones too, in the order of their ids, a page at a time. */
 export async function* sealedRowPages(
@@ -61,10 +56,10 @@ async function selectRows(
   const upTo = (column: string) => (lastId === undefined ? sql`true` : sql`${sql.ref(column)} <= ${lastId}::bigint`)
   const atMost = limit === undefined ? sql`` : sql`limit ${limit}`
   const { rows } = await sql<SealedRow>`
-    (select ${columnsOf(type)} from ${sql.table(RESULT_TABLES[type].name)}
+    (select ${sql.raw(giftColumns(type, SEALED))} from ${sql.table(RESULT_TABLES[type].name)}
     where ${ofPromotion(id)} and id > ${afterId}::bigint and ${upTo('id')} order by ${inRowOrder()} ${atMost})
     union all
-    (select ${ARCHIVED_COLUMNS} from ${archivedOf(type)} and ${ofPromotion(id, 't.promotion_id')}
+    (select ${sql.raw(archivedColumns(SEALED))} from ${archivedOf(type)} and ${ofPromotion(id, 't.promotion_id')}
       and t.gift_id > ${afterId}::bigint and ${upTo('t.gift_id')}
     order by ${inRowOrder('asc', 't.gift_id', 't.promotion_id')} ${atMost})
     order by id ${atMost}`.execute(kysely)

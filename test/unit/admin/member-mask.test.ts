@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { createMemberMask } from '#admin/member-mask.ts'
-import type { GiftRecord } from '#database/gifts/gift-pages.ts'
+import type { GiftRecord } from '#database/gifts/gift.ts'
 
 const MEMBER = '9007199254740993'
 const gift = {
