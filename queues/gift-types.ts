@@ -1,5 +1,6 @@
 import type { z } from 'zod'
-import { exactInteger, giftFields } from './gift-message.ts'
+import { exactInteger } from './exact-integer.ts'
+import { giftFields } from './gift-message.ts'
 
 /** A topic of one gift type, the setting that names it, and the listener's consumer group: `{KAFKA_GROUP_ID}-{groupSuffix}`. */
 interface GiftTopic {

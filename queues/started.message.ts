@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { exactInteger, sourceOf } from './gift-message.ts'
+import { exactInteger, sourceOf } from './exact-integer.ts'
 import { PROMOTION_TYPES } from './gift-types.ts'
 
 /** Spec, phase 5: `PromotionStartedMessage`. `totalCount` is a count, ≥ 0; the row's own wins where it is set. */

@@ -1,20 +1,15 @@
 import { z } from 'zod'
 import { PROCESS_STATUSES } from '#database/gifts/process-status.ts'
 import { PROMOTION_STATUSES } from '#database/promotions/promotion-status.ts'
-import { isExactInteger, sourceOf } from '#queues/gift-message.ts'
+import { isExactId, isExactInteger, sourceOf } from '#queues/exact-integer.ts'
 import { PROMOTION_TYPES } from '#queues/gift-types.ts'
 import { BOTTLENECK_CODES } from './snapshot/cause.ts'
-
-/** Asked also of what the pattern has refused already, which may be anything. */
-function fits64Bits(digits: string): boolean {
-  return !/^\d{19}$/.test(digits) || isExactInteger(digits)
-}
 
 /** 64-bit ids stand as strings in all JSON: a JavaScript number would round them. */
 export const id = z
   .string()
-  .regex(/^[1-9]\d{0,18}$/, 'must be an integer from 1 to 2^63-1, as a string of digits')
-  .refine(fits64Bits, 'must be an integer from 1 to 2^63-1')
+  .regex(/^[1-9]\d{0,18}$/, { error: 'must be an integer from 1 to 2^63-1, as a string of digits', abort: true })
+  .refine(isExactId, 'must be an integer from 1 to 2^63-1')
 
 export const promotionType = z.enum(PROMOTION_TYPES)
 const count = z.number()
@@ -33,8 +28,8 @@ export const giftParams = z.object({ type: promotionType, targetId: id })
 export const pageQuery = z.object({
   cursor: z
     .string()
-    .regex(/^\d{1,19}$/, 'must be a nextCursor')
-    .refine(fits64Bits, 'must be a nextCursor')
+    .regex(/^\d{1,19}$/, { error: 'must be a nextCursor', abort: true })
+    .refine(isExactInteger, 'must be a nextCursor')
     .optional(),
   limit: z.coerce.number().int().min(1).max(500).default(50),
 })

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { fetchRanges, readRanges } from '#kafka/topic-reader.ts'
-import { exactInteger } from '#queues/gift-message.ts'
+import { exactInteger } from '#queues/exact-integer.ts'
 import { CodedError } from '#runtime/errors.ts'
 import { parseExact } from '#runtime/exact-json.ts'
 import { within } from '#runtime/within.ts'

@@ -1,6 +1,7 @@
 import { createPrivateKey } from 'node:crypto'
 import { isIP } from 'node:net'
 import { z } from 'zod'
+import { LARGEST_INTEGER } from '#queues/exact-integer.ts'
 import { parseDatabaseUrl } from './database-url.ts'
 
 /** Building blocks of the schemas: each turns the text of one variable into a value, or says what is wrong with it. */
@@ -19,14 +20,13 @@ export function integer(minimum: number, maximum: number) {
 }
 
 export const countOrNone = integer(0, 1_000_000_000)
-const MAX_AMOUNT = 2n ** 63n - 1n
 
 /** In minor units, exact; 0 = none. */
 export const amountOrNone = z
   .string()
   .regex(/^\d{1,19}$/, 'must be a whole number from 0 to 2^63-1')
   .transform(BigInt)
-  .refine(amount => amount <= MAX_AMOUNT, 'must be a whole number from 0 to 2^63-1')
+  .refine(amount => amount <= LARGEST_INTEGER, 'must be a whole number from 0 to 2^63-1')
 
 /** More than 0, at most 1. */
 export const share = z

@@ -90,7 +90,7 @@ function createQueueList(board: ReturnType<typeof createBullBoard>, deps: BoardD
     follow: async (queueName: string | undefined) => {
       const { promotions } = await deps.sampler.fresh()
       for (const promotion of promotions) add(promotion)
-      const asked = /campaign-promotion-([1-9]\d{0,18}):[a-z-]+:stream$/.exec(queueName ?? '')?.[1]
+      const asked = /campaign-promotion-(\d+):[a-z-]+:stream$/.exec(queueName ?? '')?.[1]
       const watched = new Set(promotions.map(promotion => promotion.id))
       for (const [promotionId, { adapter }] of known) {
         if (watched.has(promotionId) || promotionId === asked) continue

@@ -1,7 +1,7 @@
 import { html } from 'ghtml'
 import type { Texts } from '#admin/texts/texts.ts'
 import type { ActivityRecord } from '#database/activity-log.ts'
-import { isExactInteger } from '#queues/gift-message.ts'
+import { isExactId } from '#queues/exact-integer.ts'
 import { dataTable } from './data-table.ts'
 import { layout, type PageContext } from './layout.ts'
 import { timeTag } from './time-tag.ts'
@@ -16,10 +16,10 @@ export interface ActivityView {
 /** The promotion that a change was done to, by the paths of the API and the board, and by the ids of the command line. */
 export function promotionIdOf({ target, detail }: Pick<ActivityRecord, 'target' | 'detail'>): string | undefined {
   const text = target ?? ''
-  const found = /(?:^|\/promotions\/|campaign-promotion-)([1-9]\d{0,18})(?=$|[/:])/.exec(text)?.[1]
+  const found = /(?:^|\/promotions\/|campaign-promotion-)(\d+)(?=$|[/:])/.exec(text)?.[1]
   const { id } = (detail ?? {}) as { id?: unknown }
   const promotionId = found ?? (text === '/api/promotions' && typeof id === 'string' ? id : undefined)
-  return promotionId !== undefined && isExactInteger(promotionId) ? promotionId : undefined
+  return promotionId !== undefined && isExactId(promotionId) ? promotionId : undefined
 }
 
 export function auditPage({ changes, names, nextCursor }: ActivityView, context: PageContext): string {

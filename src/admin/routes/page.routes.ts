@@ -26,6 +26,7 @@ import { listGifts } from '#database/gifts/gift-pages.ts'
 import { listGiftsByPlace } from '#database/gifts/gift-places.ts'
 import { countSkipped } from '#database/gifts/gift-sums.ts'
 import { promotionNames } from '#database/promotions/promotions.ts'
+import { isExactId } from '#queues/exact-integer.ts'
 import { PROMOTION_TYPES } from '#queues/gift-types.ts'
 import { toPromotionInstance } from './promotion.routes.ts'
 
@@ -44,7 +45,7 @@ const sendPage = (reply: FastifyReply, page: string) =>
   reply.type('text/html; charset=utf-8').serializer(String).send(page)
 
 /** A key as the Money API knows it. */
-const GIFT_KEY = new RegExp(`^(${PROMOTION_TYPES.join('|')}):([1-9][0-9]{0,18})$`)
+const GIFT_KEY = new RegExp(`^(${PROMOTION_TYPES.join('|')}):(\\d+)$`)
 
 /** A form sends empty fields too. */
 const filledOf = <Schema extends z.ZodType>(schema: Schema) =>
@@ -67,8 +68,8 @@ function addPromotions(app: App, { kysely, sampler, mask }: PageRoutesDeps): voi
   const found = finderOf(sampler)
   app.get('/', { schema: { ...schema, querystring: filledOf(progressQuery) } }, async (request, reply) => {
     // A key leads to its gift.
-    const [, type, targetId] = GIFT_KEY.exec(request.query.q ?? '') ?? []
-    if (type !== undefined) return reply.redirect(`/gifts/${type}/${targetId}`, 303)
+    const [, type, targetId = ''] = GIFT_KEY.exec(request.query.q ?? '') ?? []
+    if (isExactId(targetId)) return reply.redirect(`/gifts/${type}/${targetId}`, 303)
     return sendPage(reply, progressPage(await sampler.fresh(), request.query, contextOf(request, reply)))
   })
   app.get('/promotions/:id', { schema: { ...schema, params: promotionParams } }, async (request, reply) => {

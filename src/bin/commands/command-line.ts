@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from 'commander'
-import { exactInteger } from '#queues/gift-message.ts'
+import { exactInteger } from '#queues/exact-integer.ts'
 
 /** An id as it stands in a command line: exact, never a JavaScript number. */
 export function parseId(text: string): string {

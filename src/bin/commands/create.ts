@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { isExactInteger } from '#queues/gift-message.ts'
+import { isExactInteger } from '#queues/exact-integer.ts'
 import { PROMOTION_TYPES, type PromotionType } from '#queues/gift-types.ts'
 import { withChange } from './change.ts'
 import { parseId, print } from './command-line.ts'

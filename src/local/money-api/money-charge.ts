@@ -1,3 +1,4 @@
+import { isExactId } from '#queues/exact-integer.ts'
 import { PROMOTION_TYPES } from '#queues/gift-types.ts'
 
 /** Body of a charge: all strings, in the order they are written. */
@@ -10,7 +11,6 @@ export interface Charge {
 }
 
 const NUMBERS = ['promotionId', 'targetId', 'memberId', 'amount'] as const
-const LARGEST = '9223372036854775807'
 
 /** The charge in a request body, or what is wrong with it. */
 export function parseCharge(body: string): Charge | string {
@@ -25,13 +25,9 @@ export function parseCharge(body: string): Charge | string {
   if (!PROMOTION_TYPES.some(type => type === fields.type))
     return `type must be ${PROMOTION_TYPES.map(type => `"${type}"`).join(' or ')}`
   for (const name of NUMBERS)
-    if (!isPositiveInteger(fields[name])) return `${name} must be a string of digits, 1 … 2^63-1`
+    if (typeof fields[name] !== 'string' || !isExactId(fields[name]))
+      return `${name} must be a string of digits, 1 … 2^63-1`
   return fields as unknown as Charge
-}
-
-function isPositiveInteger(value: unknown): boolean {
-  if (typeof value !== 'string' || value.length > LARGEST.length || !/^[1-9]\d*$/.test(value)) return false
-  return value.length < LARGEST.length || value <= LARGEST
 }
 
 /** The key that the contract wants for a target. */

@@ -1,5 +1,5 @@
 import { idempotencyKey } from '#money/charge.ts'
-import { exactInteger } from '#queues/gift-message.ts'
+import { exactInteger } from '#queues/exact-integer.ts'
 import { findGiftType, type PromotionType } from '#queues/gift-types.ts'
 import type { Discrepancies, Discrepancy } from './discrepancies.ts'
 import { MARK, type RowTable } from './row-table.ts'

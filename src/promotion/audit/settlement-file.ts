@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs'
 import type { Readable } from 'node:stream'
 import { z } from 'zod'
 import { parseMessage } from '#promotion/intake/gift-message.ts'
-import { exactInteger } from '#queues/gift-message.ts'
+import { exactInteger } from '#queues/exact-integer.ts'
 import { CodedError, errorLine } from '#runtime/errors.ts'
 
 /** One charge of the Money API's settlement. */

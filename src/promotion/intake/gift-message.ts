@@ -1,5 +1,6 @@
 import type { z } from 'zod'
-import { giftFields, isExactInteger, isStorable } from '#queues/gift-message.ts'
+import { isExactId } from '#queues/exact-integer.ts'
+import { giftFields, isStorable } from '#queues/gift-message.ts'
 import { byGiftType, GIFT_TYPES, type PromotionType } from '#queues/gift-types.ts'
 import { errorLine } from '#runtime/errors.ts'
 import { parseExact, rawNumber } from '#runtime/exact-json.ts'
@@ -66,7 +67,7 @@ function plainGift(value: unknown, targetField: string): GiftMessage | undefined
 }
 
 function isId(value: unknown): value is string {
-  return typeof value === 'string' && value !== '0' && isExactInteger(value)
+  return typeof value === 'string' && isExactId(value)
 }
 
 /** What identifies a gift in log lines. */

@@ -3,6 +3,7 @@ import { findSealedRows, readSealedRows, type SealedRow } from '#database/gifts/
 import { withRoundLock } from '#database/locks.ts'
 import type { Promotion } from '#database/promotions/promotions.ts'
 import { findSeal, listToSeal, type StoredSeal, saveSeal } from '#database/promotions/seals.ts'
+import { LARGEST_INTEGER } from '#queues/exact-integer.ts'
 import { CodedError } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
 import { chunkOf, leafOf, readAccount, sealedGift } from './account.ts'
@@ -157,9 +158,7 @@ export async function checkSeal(kysely: Kysely<unknown>, promotion: Sealed): Pro
     changed.push({ afterRow: seal.chunkLastIds[chunk - 1] ?? '0', lastRow: seal.chunkLastIds[chunk] ?? '0' })
   }
   const afterId = seal.chunkLastIds.at(-1) ?? '0'
-  const later = (await readSealedRows(kysely, promotion, { afterId, lastId: MAX_ID })).length
+  const later = (await readSealedRows(kysely, promotion, { afterId, lastId: String(LARGEST_INTEGER) })).length
   const { sequence, gifts, root } = statement
   return { sequence, root, publicKey: seal.publicKey.toString('base64'), gifts: Number(gifts), changed, later }
 }
-
-const MAX_ID = '9223372036854775807'

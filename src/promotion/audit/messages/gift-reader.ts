@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { GiftFields } from '#promotion/audit/row-table.ts'
 import { parseGift, parseMessage } from '#promotion/intake/gift-message.ts'
-import { exactInteger } from '#queues/gift-message.ts'
+import { exactInteger } from '#queues/exact-integer.ts'
 import type { PromotionType } from '#queues/gift-types.ts'
 import { decodeUtf8 } from '#runtime/utf8.ts'
 
