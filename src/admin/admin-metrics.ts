@@ -27,7 +27,7 @@ function registerPromotions(metrics: Metrics, latest: () => Snapshot | undefined
     ({ status, pauseReason }) => Number(status === 'PAUSED' && Boolean(pauseReason)),
   )
   perPromotion('promostream_backlog', 'PENDING gifts of a promotion that no worker has leased', view => view.waiting)
-  perPromotion('promostream_pending', 'PENDING gifts of a promotion in workers’ hands', view => view.active)
+  perPromotion('promostream_pending', 'PENDING gifts of a promotion that a worker has leased', view => view.active)
   perPromotion(
     'promostream_oldest_in_flight_seconds',
     'Since this admin first saw the oldest leased entry there',

@@ -41,8 +41,8 @@ const COUNT_RETRY_MS = 500
 
 /**
  * Takes an entry through its life in a slot: runs the handler and does what its outcome says, matched exhaustively.
- * Whatever happens, the entry ends as acknowledged or delayed, never forgotten. What is said of an entry that is gone
- * from our hands meanwhile changes nothing.
+ * Whatever happens, the entry ends as acknowledged or delayed, never forgotten. What is said of an entry whose
+ * lease was lost meanwhile changes nothing.
  */
 export class EntryRunner<Fields extends Record<string, string>> {
   readonly #o: EntryRunnerOptions<Fields>

@@ -26,7 +26,7 @@ export interface Lease<Fields extends Record<string, string>> {
   /** Its `deliveries` are those that ended badly, and the one that runs or comes next. */
   entry: StreamEntry<Fields>
   state: LeaseState
-  /** When the server last saw it alive in our hands, by the monotonic clock, in ms. */
+  /** When the server last saw our lease alive, by the monotonic clock, in ms. */
   aliveAtMs: number
   /** Went past min-idle, or was taken: it may belong to another consumer by now and is not renewed any more. */
   isLost: boolean

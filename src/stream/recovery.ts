@@ -149,7 +149,7 @@ export class Recovery<Fields extends Record<string, string>> {
   }
 
   /**
-   * One that went past min-idle in our hands (we were frozen, or the server was away) may be another's by now: it is
+   * One that went past min-idle while leased (we were frozen, or the server was away) may be another's by now: it is
    * not renewed any more. The server checks the owner as well.
    */
   async #keepAlive(nowMs: number): Promise<void> {

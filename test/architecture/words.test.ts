@@ -12,6 +12,8 @@ describe('a word that is left out is seen', () => {
     ['a constant', 'const RECONCILIATION_LOCK = 4', 'check unknown'],
     ['a type', 'export interface AdminAuditRepository {', 'activity log'],
     ['a comment', '  /** What is in hand stays in hand. */', 'in flight'],
+    ['the same with whose', '/** Gifts in a worker’s hands. */', 'in flight'],
+    ['what slows', '// What holds up all of them.', 'bottleneck'],
     ['what a function returns', '  // Deletes the oldest; answers how many.', 'returns'],
     ['the same at the beginning', '/** Answers whether it was. */', 'returns'],
     ['what a function creates', '/** Makes the group at id 0. */', 'creates'],

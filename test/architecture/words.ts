@@ -14,13 +14,13 @@ const STARTS = /(?:^\W*|[.;:] )/.source
 
 export const CHOICES: readonly Choice[] = [
   { say: 'leased, blocked or paused', not: /\bheld\b/, unless: /\bheld (to|by `test|against)\b/ },
-  { say: 'in flight', not: /\b(in hands?|at work)\b/ },
+  { say: 'in flight', not: /\b(in ([\w'’]+ ){0,2}hands|in hand|at work)\b/ },
   { say: 'renew', not: /\b(beat|last touched|touche?[sd]? (an |the |its )?(entry|entries|lease))\b/ },
   { say: 'backlog, or who waits', not: /\bwhat waits\b/ },
   { say: 'orphaned', not: /\bleft behind\b/ },
   { say: 'dead letter', not: /\bbur(y|ied|ies)\b/ },
   { say: 'own pending entries to scan, stale entries', not: /\b(owing|is losing|loses? track)\b/ },
-  { say: 'bottleneck', not: /\bhold ups?\b/ },
+  { say: 'bottleneck, or slows down', not: /\b(hold|holds|held|holding) ups?\b/ },
   { say: 'operations', not: /\bsteer(s|ed|ing)?\b/ },
   {
     say: 'follow status, or check unknown',

@@ -21,7 +21,7 @@ export let connection: StreamConnection
 /** The stream of the test that runs. */
 export let name = ''
 export let workers: StreamWorker<Job>[] = []
-/** Consumers that were closed with entries in their hands: they stay in the group until they are swept. */
+/** Consumers that were closed with leased entries: they stay in the group until they are swept. */
 export const abandoned = new Set<string>()
 let pools: StreamPool[] = []
 let counter = 0

@@ -34,7 +34,7 @@ function showBottlenecks(root, bottlenecks) {
   list.replaceChildren(...told.map(bottleneckItem))
 }
 
-/** On the list, what holds up all of them is said once, above. */
+/** On the list, what slows all of them down is said once, above. */
 function showCauses(root, bottlenecks) {
   const seeAbove = root.querySelector('[data-shared]')
   if (seeAbove === null) return showBottlenecks(root, bottlenecks)

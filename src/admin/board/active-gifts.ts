@@ -5,7 +5,7 @@ import type { Promotion } from '#database/promotions/promotions.ts'
 import { targetIdOf } from '#promotion/intake/gift-message.ts'
 import { type PromotionQueueDeps, promotionQueue } from '#promotion/promotion-queue.ts'
 
-/** Gifts in workers' hands: what the stream's group has pending, the oldest first. Two commands. */
+/** Gifts whose entries are leased: what the stream's group has pending, the oldest first. Two commands. */
 export async function listActiveGifts(
   promotion: Pick<Promotion, 'id' | 'type'>,
   limit: number,

@@ -30,7 +30,7 @@ export interface StreamAdapterDeps extends PromotionQueueDeps {
   mask: MemberMask
   /** Every UNKNOWN gift of a promotion once more; returns how many. */
   retryUnknown(promotionId: string): Promise<number>
-  /** Gifts that a worker has in its hands, some of them. */
+  /** Some of the gifts whose entries are leased. */
   listActive(promotion: Pick<Promotion, 'id' | 'type'>, limit: number): Promise<GiftRecord[]>
 }
 

@@ -67,7 +67,7 @@ export function bottleneckList(bottlenecks: readonly BottleneckInWords[], texts:
   </div>`
 }
 
-/** On a list: what holds up all of them is said once, above. */
+/** On a list: what slows all of them down is said once, above. */
 export function ownBottleneckList(bottlenecks: readonly BottleneckInWords[], texts: Texts): string {
   const isShared = bottlenecks.some(({ isShared }) => isShared)
   return html`!${bottleneckList(
@@ -77,7 +77,7 @@ export function ownBottleneckList(bottlenecks: readonly BottleneckInWords[], tex
     <p class="shared-cause" data-shared !${isShared ? '' : 'hidden'}><a href="#installation">${texts.bottleneck.seeAbove}</a></p>`
 }
 
-/** What holds up whatever runs, once each, since it was first seen of any. */
+/** What slows down all that run, once each, since it was first seen of any. */
 export function sharedBottlenecks(promotions: readonly Pick<PromotionView, 'bottlenecks'>[], texts: Texts) {
   const found = new Map<string, Bottleneck>()
   for (const bottleneck of promotions.flatMap(({ bottlenecks }) => bottlenecks)) {

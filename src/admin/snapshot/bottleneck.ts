@@ -6,7 +6,7 @@ import type { PromotionType } from '#queues/gift-types.ts'
 import { BOTTLENECK_CODES, type Bottleneck, type BottleneckCode, bad, good, wait } from './cause.ts'
 import { moneyCauses } from './money-causes.ts'
 
-/** What holds up whatever runs: said once for all of them. */
+/** What slows down all that run: said once for them. */
 const OF_THE_INSTALLATION = new Set<BottleneckCode>([
   'database-away',
   'redis-away',
@@ -160,7 +160,7 @@ export function slotsOf(promotionId: string, instances: readonly InstanceRecord[
 export interface BottleneckInWords extends Omit<Bottleneck, 'text'> {
   levelText: string
   text: string
-  /** It holds up whatever runs: a list of promotions says it once. */
+  /** It slows down all that run: a list of promotions says it once. */
   isShared: boolean
   /** What a person can do about it; missing where there is nothing to do. */
   remedy?: string

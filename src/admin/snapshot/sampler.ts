@@ -18,7 +18,7 @@ export interface PromotionView extends PromotionProgress, Estimate {
   done: number
   /** What `done` runs up to. */
   expected: number
-  /** PENDING gifts in a worker's hands, and those still waiting. */
+  /** PENDING gifts whose entries are leased, and those of the backlog. */
   active: number
   waiting: number
   /** For how long at least the oldest entry in flight has been there, in seconds; 0 when none is. */

@@ -14,7 +14,7 @@ export interface InstanceRecord extends MoneyStatus, ProcessReport {
   /** `WORKER_MAX_IN_FLIGHT`. */
   slotsMax: number
   promotions: InstancePromotion[]
-  /** The started events that it has answered, by promotion: the last 1,000. */
+  /** The started events that it has acted on, by promotion: the last 1,000. */
   startedEvents: Record<string, string>
 }
 
@@ -40,7 +40,7 @@ export async function listInstances(redis: Redis | Cluster): Promise<InstanceRec
 
 export interface InstanceReporter extends Service {
   readonly instance: string
-  /** This process has answered the promotion's started event. */
+  /** This process has acted on the promotion's started event. */
   startedEvent(promotionId: string): void
 }
 

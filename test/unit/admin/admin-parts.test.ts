@@ -137,7 +137,7 @@ describe('a gift’s way', () => {
     ])
   })
 
-  test('in a worker’s hands: its entry’s id tells when it was added, the group how often it was delivered', () => {
+  test('leased by a worker: its entry’s id tells when it was added, the group how often it was delivered', () => {
     const entry = { id: '1795255200500-0', consumer: 'c', idleMs: 2000, deliveries: 2 }
     const way = giftTimeline(gift(), { entry, searched: 'part' })
     expect(way[2]).toMatchObject({ state: 'done', at: new Date(1795255200500).toISOString() })

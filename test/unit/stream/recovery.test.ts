@@ -69,7 +69,7 @@ test('where a read and a claim lost their replies together, a single delivery pr
   expect(accepted.at(-1)).toEqual({ id: '5-0', evidence: 'none' })
 })
 
-test('the delivery of an entry that went past min-idle in our hands is forgiven: the process lives', async () => {
+test('the delivery of an entry that went past min-idle while leased is forgiven: the process lives', async () => {
   const { recovery, leased, forgiven } = recoveryOf(() => Promise.reject(new Error('not asked')))
   const entry = { id: '7-0', stream: 's', fields: {}, deliveries: 1 } as never
   const one = leased.add(entry, performance.now() - 2 * MIN_IDLE_MS, 'active')

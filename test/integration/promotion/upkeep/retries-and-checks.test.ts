@@ -24,7 +24,7 @@ afterAll(() => rig.stop())
 
 const always = () => true
 
-describe('a Redis that hangs holds up no round of all instances', () => {
+describe('a Redis that hangs delays no round of all instances', () => {
   test('reviving retry jobs fails after 5 s, then at once, and works again when Redis does', async () => {
     const job: RetryRequest = { data: { type: 'VOUCHER', promotionId: '1', targetId: '1' }, attempts: 1 }
     expect(await retryJobs.revive([job])).toBe(1)
