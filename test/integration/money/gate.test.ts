@@ -89,6 +89,34 @@ test('when it goes down whoever waits for a permit hears it at once, and its ret
   expect(performance.now() - downAt).toBeLessThan(5000)
 })
 
+test('until the POSTs are answered again no gift is given up: not while it is down, and not by the first calls after it', async () => {
+  const { gate, charge, control } = await open(0)
+  expect(gate.isTroubled).toBe(false)
+  await control({ down: true })
+  await Promise.all(Array.from({ length: 20 }, (_, gift) => charge(gift + 1)))
+  await until('the breaker to open', () => gate.isBlocked)
+  expect(gate.isTroubled).toBe(true)
+  await control({ down: false })
+  await until('calls to go on', () => !gate.isBlocked, 8000)
+  expect([gate.isTroubled, gate.status.breaker]).toEqual([true, 'half-open'])
+  await Promise.all(Array.from({ length: 3 }, (_, gift) => charge(gift + 100)))
+  expect([gate.isTroubled, gate.status.breaker]).toEqual([false, 'closed'])
+})
+
+test('an outage says by what, and since when', async () => {
+  const { gate, charge, control } = await open(0)
+  const before = new Date().toISOString()
+  await control({ instead: 'status-405' })
+  await Promise.all(Array.from({ length: 20 }, (_, gift) => charge(gift + 1)))
+  await until('the breaker to open', () => gate.isBlocked)
+  expect(gate.status).toMatchObject({ breaker: 'open', breakerReason: 'HTTP_405' })
+  expect(gate.status.breakerSince >= before).toBe(true)
+  expect(await charge(30)).toEqual({
+    ...{ kind: 'blocked', posts: 0 },
+    reason: 'the Money API gives no usable answer (HTTP_405)',
+  })
+})
+
 test('refused credentials are said to whoever waits for a permit', async () => {
   const { gate, charge, control } = await open(10)
   await control({ refuseCredentials: true })

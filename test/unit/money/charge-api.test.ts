@@ -63,6 +63,7 @@ test.each<[name: string, answers: (HttpAnswer | Blocked)[], lookFirst: boolean, 
     [POST, GET],
     { kind: 'unsettled', code: 'BLOCKED', posts: 1 },
   ],
+  ['nobody says, and it is not the last', [reply(503)], false, [POST], { kind: 'unsettled', posts: 1 }],
   ['blocked', [BLOCKED], false, [POST], { ...BLOCKED, posts: 0 }],
   ['old and blocked', [BLOCKED], true, [GET], { ...BLOCKED, posts: 0 }],
   ['old, blocked after the GET', [reply(404), BLOCKED], true, [GET, POST], { ...BLOCKED, posts: 0 }],
@@ -107,6 +108,24 @@ test.each<[name: string, answers: HttpAnswer[], outcome: object, reported: strin
   expect(calls).toEqual([POST, GET])
   expect(reported).toEqual(expected)
 })
+
+test.each([404, 500])(
+  'the last attempt while others are in trouble, its GET answered %d: not given up',
+  async found => {
+    const reported: string[] = []
+    const answers = [reply(503), reply(found)]
+    const api = createMoneyCampaignChargeApi({
+      gate: {
+        ...QUIET,
+        isTroubled: true,
+        reportOutage: async code => void reported.push(code),
+        exchange: async () => ({ ...(answers.shift() as HttpAnswer), seconds: 0 }),
+      },
+    })
+    expect(await api.charge(REQUEST, { isLast: true })).toMatchObject({ code: 'HTTP_503', posts: 1, isOutage: true })
+    expect(reported).toEqual([])
+  },
+)
 
 test('mayCall is asked before the first GET and the POST; what was sent is asked about whatever it says', async () => {
   const asked: string[] = []

@@ -47,3 +47,16 @@ test.each([401, 403])(
     expect(refusals).toHaveLength(1)
   },
 )
+
+test.each([
+  ['a paid key is found', PAID, false],
+  ['a paid key is not found either', reply(404), true],
+  ['the GET of a paid key is not answered', reply(503), true],
+])('a GET that is answered 404, and %s: is it doubted?', async (_name, paid, isDoubted) => {
+  const call = { method: 'GET', path: '/' } as const
+  for (const surety of ['heard', 'since'] as const) {
+    const answer = await hearing(reply(404), paid).heard.exchange('VOUCHER:2', call, { surety })
+    expect(answer).toMatchObject({ isDoubted })
+    expect(sampleOf('GET', answer)).toBe(isDoubted ? 'unusable' : 'usable')
+  }
+})

@@ -120,6 +120,14 @@ describe.each(['VOUCHER', 'POINT'] as const)('processStreamMessage of %s (planni
     expect(harness.events).toEqual([])
   })
 
+  test('the last allowed POST in an outage makes no UNKNOWN: it is tried again, and counted', async () => {
+    const harness = withRow({ attempts: 7 })
+    harness.answer.charge = { kind: 'unsettled', code: 'HTTP_302', message: '', posts: 1, isOutage: true }
+    await harness.processor.processStreamMessage(harness.json())
+    expect(harness.rows.get('100')).toMatchObject({ processStatus: 'RETRYING', attempts: 8 })
+    expect(harness.events).toHaveLength(1)
+  })
+
   test.each(['unauthorized', 'aborted'] as const)('%s changes no row and comes again', async kind => {
     const harness = withRow()
     harness.answer.charge = { kind, code: 'HTTP_401', message: '', posts: 1 } as never

@@ -53,6 +53,19 @@ test('a gift without a row: the job is a person’s, without a call', async () =
 })
 
 test.each([
+  ['the last of its attempts', 7, false, { kind: 'exhausted', reason: 'HTTP_302' }, 'UNKNOWN'],
+  // Its job would end with its own count: what is no attempt keeps it.
+  ['the last of its attempts, in an outage', 7, true, { kind: 'not-now', reason: 'HTTP_302' }, 'RETRYING'],
+  ['not the last, in an outage', 1, true, { kind: 'later', reason: 'HTTP_302' }, 'RETRYING'],
+] as const)('no usable answer to %s', async (_name, attempts, isOutage, outcome, processStatus) => {
+  const { harness, processor } = create()
+  harness.rows.set('100', pendingRow({ processStatus: 'RETRYING', attempts }))
+  harness.answer.charge = { kind: 'unsettled', code: 'HTTP_302', message: '', posts: 1, isOutage }
+  expect(await processor.process('100')).toMatchObject(outcome)
+  expect(harness.rows.get('100')).toMatchObject({ processStatus, attempts: attempts + 1 })
+})
+
+test.each([
   ['younger than 90 % of what the Money API remembers', 0.89, false, { lookFirst: false, isYoung: true }],
   ['older than that: it is asked first', 0.91, false, { lookFirst: true, isYoung: false }],
   ['young, but everybody is to be asked about first', 0.1, true, { lookFirst: true, isYoung: true }],
