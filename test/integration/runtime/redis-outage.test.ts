@@ -64,3 +64,19 @@ test.each(['REDIS_URL', 'REDIS_STREAM_URL'])(
   },
   40_000,
 )
+
+test('a Redis that keeps no append-only file is warned of, once; one that does is not', async () => {
+  const warnings = async () => {
+    const { logger, told } = logBook()
+    const connection = createStreamConnection({ url, setting: 'REDIS_STREAM_URL', logger })
+    stack.defer(() => connection.close())
+    await connection.ready()
+    return told().map(({ msg }) => msg)
+  }
+  await redis.probe.config('SET', 'appendonly', 'yes')
+  expect(await warnings()).toEqual([])
+  await redis.probe.config('SET', 'appendonly', 'no')
+  expect(await warnings()).toEqual([
+    'Redis (REDIS_STREAM_URL) keeps no append-only file: a restart loses what is on its streams',
+  ])
+})
