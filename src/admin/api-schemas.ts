@@ -96,6 +96,9 @@ export const promotionSchema = z.object({
   maxGiftCount: z.string().optional(),
   maxTotalAmount: z.string().optional(),
   deadlineAt: time.optional(),
+  /** First gifts that are confirmed before the others are paid, and how many are; null = none. */
+  canaryGifts: count.nullish(),
+  canaryConfirmed: count.optional(),
   rows: count,
   gifts: z.record(z.enum(PROCESS_STATUSES), count),
   done: count,

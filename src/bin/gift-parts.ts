@@ -37,6 +37,7 @@ export async function giftPartsOf(name: 'listener' | 'worker', config: GiftConfi
     streamProducer: parts.producer(),
     streams: parts.streams,
     moneyCampaignChargeApi: money.chargeApi,
+    canary: parts.canaryOf(money.chargeApi),
     invalidMessages: new InvalidMessageReporter(parts.events(), config.KAFKA_TOPIC_INVALID),
     metrics: parts.promotionMetrics(),
     logger,

@@ -4,11 +4,12 @@ import type { CliConfig, RedisConfig } from '#config/schemas.ts'
 import { tlsOf } from '#config/tls-files.ts'
 import { findPaidGift, hasPaidGifts } from '#database/gifts/paid-gift.ts'
 import { createGiftResultRepositories } from '#database/gifts/results.ts'
+import { createCanaryRepository } from '#database/promotions/canary.ts'
 import { createErrorBudgetRepository } from '#database/promotions/error-budget.ts'
 import { createPromotionRepository } from '#database/promotions/promotions.ts'
 import { createEventProvider } from '#kafka/event-provider.ts'
 import { idempotencyKey } from '#money/charge.ts'
-import { type ChargeApiOptions, createMoneyCampaignChargeApi } from '#money/charge-api.ts'
+import { type ChargeApiOptions, createMoneyCampaignChargeApi, type MoneyCampaignChargeApi } from '#money/charge-api.ts'
 import { lookupPath } from '#money/charge-calls.ts'
 import { MoneyGate } from '#money/gate.ts'
 import { HttpPool } from '#money/http.ts'
@@ -18,6 +19,7 @@ import { PromotionCalls } from '#promotion/consumers/promotion-calls.ts'
 import { PromotionStreamProducer } from '#promotion/intake/stream-producer.ts'
 import { createPromotionMetrics } from '#promotion/metrics.ts'
 import type { OperationsDeps } from '#promotion/operations.ts'
+import { Canary } from '#promotion/payment/canary.ts'
 import { ErrorBudget } from '#promotion/payment/error-budget.ts'
 import { CampaignPromotionResultUpdateService } from '#promotion/payment/result-update.ts'
 import { createRetryJobs } from '#promotion/payment/retry-jobs.ts'
@@ -64,6 +66,8 @@ export async function partsOf(role: RedisRole, config: CliConfig, options: Parts
   const redis = once(() => retryRedisOf(redisConfigOf(config), logger, { commandTimeoutMs, user }))
   const statusCache = once(() => new CampaignPromotionStatusCacheService(promotions))
   const errorBudget = once(() => errorBudgetOf(config, kysely, statusCache(), logger))
+  const canaryOf = (api: MoneyCampaignChargeApi) =>
+    newCanary(config, api, { kysely, statusCache: statusCache(), logger })
   return {
     database,
     promotions,
@@ -78,6 +82,7 @@ export async function partsOf(role: RedisRole, config: CliConfig, options: Parts
     redis,
     statusCache,
     errorBudget,
+    canaryOf,
     producer: once(() => {
       const { connection } = stream()
       return new PromotionStreamProducer({ connection, maxLen: config.REDIS_STREAM_MAX_LEN, logger })
@@ -119,6 +124,22 @@ function errorBudgetOf(
     onPaused: promotionId => statusCache.forget(promotionId),
     logger,
   })
+}
+
+/** Undefined: no gifts are confirmed before the others. */
+function newCanary(
+  { PROMOTION_CANARY_GIFTS: gifts }: CliConfig,
+  moneyCampaignChargeApi: MoneyCampaignChargeApi,
+  deps: { kysely: Kysely<unknown>; statusCache: CampaignPromotionStatusCacheService; logger: Logger },
+): Canary | undefined {
+  if (gifts === 0) return undefined
+  const { kysely, statusCache, logger } = deps
+  const promotions = createErrorBudgetRepository(kysely)
+  const pause = async (promotionId: string, reason: string) => {
+    await promotions.pause(promotionId, reason)
+    statusCache.forget(promotionId)
+  }
+  return new Canary({ repository: createCanaryRepository(kysely), moneyCampaignChargeApi, gifts, pause, logger })
 }
 
 /** What an operation needs beyond the database. */

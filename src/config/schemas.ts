@@ -106,6 +106,7 @@ const recovery = z.object({
 const guards = z.object({
   GIFT_MAX_AMOUNT: amountOrNone.prefault('0'),
   PROMOTION_MAX_FAILED_SHARE: share.prefault('0.5'),
+  PROMOTION_CANARY_GIFTS: integer(0, 10_000).prefault('0'),
 })
 
 const life = z.object({

@@ -16,6 +16,7 @@ const RIGHTS: Readonly<Record<string, string>> = {
   campaign_promotion_attempt: 'select, insert, update',
   campaign_promotion_minute: 'select, insert, update, delete',
   campaign_promotion_seal: 'select, insert',
+  campaign_promotion_canary: 'select, insert, update',
   campaign_promotion_switch: 'select, insert, update',
   campaign_promotion_schema: 'select',
   promostream_process: 'select, insert, update, delete',

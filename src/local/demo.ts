@@ -21,6 +21,7 @@ interface DemoOptions {
   json?: boolean
   keep?: boolean
   seal?: boolean
+  canary?: number
 }
 
 function wholeNumber(minimum: number, maximum: number) {
@@ -39,6 +40,11 @@ const program = new Command('demo')
   .option('--money-latency <ms>', 'how long a Money API call takes', wholeNumber(0, 60_000), 50)
   .option('--faults <percent>', 'share of Money API calls that go wrong', wholeNumber(0, 90), 0)
   .option('--seal', 'seal the completed promotions with a key of this run, and prove a gift of each')
+  .option(
+    '--canary <n>',
+    'confirm the first gifts of each promotion before the others are paid',
+    wholeNumber(1, 10_000),
+  )
   .option('--json', 'print one JSON object as the last line of stdout')
   .option('--keep', 'leave everything running and print the addresses')
 
@@ -57,6 +63,7 @@ async function demo({
   json,
   keep = false,
   seal = false,
+  canary = 0,
 }: DemoOptions): Promise<boolean> {
   const inherited = Object.fromEntries(Object.entries(processEnvironment()).filter(([, value]) => value !== undefined))
   const stack = await startStack({
@@ -71,7 +78,8 @@ async function demo({
   process.on('SIGTERM', stop)
   try {
     const sealing = seal ? { SEAL_PRIVATE_KEY: newSealKey() } : {}
-    const env = demoEnvironment({ ...inherited, ...stack.env, ...sealing } as Record<string, string>, inherited)
+    const optIn = { ...sealing, ...(canary === 0 ? {} : { PROMOTION_CANARY_GIFTS: String(canary) }) }
+    const env = demoEnvironment({ ...inherited, ...stack.env, ...optIn } as Record<string, string>, inherited)
     const result = await runOn(env, messages, { keep, isMock: stack.kafka === 'mock', isSealed: seal })
     report(result, stack.kafka === 'mock' ? 'mock' : 'apache', json === true)
     if (keep) return describeKept(env, result, stack.howToStop)
@@ -154,14 +162,14 @@ async function runOn(
   }
 }
 
-function report({ account, seconds, seals }: DemoResult, kafka: string, json: boolean): void {
+function report({ account, seconds, notes }: DemoResult, kafka: string, json: boolean): void {
   const perSecond = Math.round(account.messages / seconds)
   const { SUCCESS: success, FAILED: failed, UNKNOWN: unknown, PENDING: pending, RETRYING: retrying } = account.states
   const lines = [
     '',
     `${account.messages.toLocaleString('en')} gifts in ${seconds.toFixed(1)} s = ${perSecond.toLocaleString('en')}/s`,
     ...describeAccount(account),
-    ...seals,
+    ...notes,
     ...(isBalanced(account) ? ['the account balances'] : [...account.findings, 'THE ACCOUNT DOES NOT BALANCE']),
   ]
   if (kafka === 'mock') lines.push('NOTE: on librdkafka’s mock cluster, not on Apache Kafka')

@@ -1,3 +1,5 @@
+import { parseExact } from '#runtime/exact-json.ts'
+
 /** What the Money API is asked and what its answers mean. All pure. */
 
 /** Body of a charge, all strings, built from the row. */
@@ -65,9 +67,9 @@ export interface Unsettled {
   retryAfterMs?: number
 }
 
-/** What a GET by key meant. */
+/** What a GET by key meant; `amount` = digits, where the Money API tells what it charged. */
 export type LookupMeaning =
-  | { kind: 'charged'; transactionKey: string }
+  | { kind: 'charged'; transactionKey: string; amount?: string }
   | { kind: 'no-charge' }
   | { kind: 'unauthorized'; code: string; message: string }
   | Unsettled
@@ -155,7 +157,7 @@ export function classifyLookup(answer: HttpAnswer, nowMs: number): LookupMeaning
   if (answer.kind === 'no-reply') return silence(answer.error)
   switch (answer.status) {
     case 200:
-      return charged(answer.body)
+      return found(answer.body)
     case 404:
       return answer.isDoubted ? unsettled(answer, nowMs) : { kind: 'no-charge' }
     case 401:
@@ -170,6 +172,19 @@ function charged(body: string): { kind: 'charged'; transactionKey: string } | Un
   const transactionKey = transactionKeyOf(body)
   if (transactionKey !== undefined) return { kind: 'charged', transactionKey }
   return { kind: 'unsettled', code: 'UNREADABLE_REPLY', message: `200 without a transactionKey: ${shorten(body)}` }
+}
+
+function found(body: string): LookupMeaning {
+  const meaning = charged(body)
+  const amount = meaning.kind === 'charged' ? amountOf(body) : undefined
+  return meaning.kind === 'charged' && amount !== undefined ? { ...meaning, amount } : meaning
+}
+
+/** Exact, whether it stands there as a number or as text; undefined for what is no whole number. */
+function amountOf(body: string): string | undefined {
+  const { amount } = parseExact(body) as { amount?: string | { rawJSON?: string } | null }
+  const digits = typeof amount === 'string' ? amount : amount?.rawJSON
+  return digits !== undefined && /^\d+$/.test(digits) ? digits : undefined
 }
 
 function transactionKeyOf(body: string): string | undefined {

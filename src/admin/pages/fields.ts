@@ -71,10 +71,16 @@ function flawsOf({ gifts, rows, totalCount }: PromotionView, { promotion }: Text
   ]
 }
 
+/** While the first gifts are confirmed, the others wait. */
+function canaryOf({ canaryGifts, canaryConfirmed = 0 }: PromotionView, { promotion }: Texts): string[] {
+  const isUnderWay = canaryGifts != null && canaryConfirmed < canaryGifts
+  return isUnderWay ? [promotion.canary(canaryConfirmed, canaryGifts)] : []
+}
+
 function statusText(view: PromotionView, texts: Texts): string {
   const { promotion } = texts
   const status = promotion.statuses[view.status]
-  const flaws = view.status === 'COMPLETED' ? flawsOf(view, texts) : []
+  const flaws = view.status === 'COMPLETED' ? flawsOf(view, texts) : canaryOf(view, texts)
   return flaws.length === 0 ? status : promotion.endedWith(status, flaws.join(', '))
 }
 

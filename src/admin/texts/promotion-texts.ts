@@ -26,6 +26,8 @@ const english = {
   etaRange: (soonest: string, latest: string) => `by the rates of the last minute: ${soonest} to ${latest}`,
   lateBy: (time: string) => `${time} too late`,
   endedWith: (status: string, what: string) => `${status}: ${what}`,
+  canary: (confirmed: number, gifts: number) =>
+    `canary, ${en.number(confirmed)} of the first ${en.number(gifts)} gifts confirmed`,
   withFailed: (gifts: number) => `${en.number(gifts)} failed`,
   withUnknown: (gifts: number) => `${en.number(gifts)} unknown`,
   withMissing: (gifts: number) => `${en.number(gifts)} never came`,
@@ -136,6 +138,7 @@ const korean: typeof english = {
   etaRange: (soonest, latest) => `최근 1분의 속도 기준: ${soonest}~${latest}`,
   lateBy: time => `${time} 초과`,
   endedWith: (status, what) => `${status}: ${what}`,
+  canary: (confirmed, gifts) => `카나리아, 처음 ${ko.number(gifts)}건 중 ${ko.number(confirmed)}건 확인됨`,
   withFailed: gifts => `실패 ${ko.number(gifts)}건`,
   withUnknown: gifts => `결과 미확인 ${ko.number(gifts)}건`,
   withMissing: gifts => `들어오지 않은 ${ko.number(gifts)}건`,

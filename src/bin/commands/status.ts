@@ -34,9 +34,11 @@ async function report(id: string | undefined, { promotions }: CommandContext): P
   return reports
 }
 
-function toLine({ id, name, type, status, totalCount, rows, gifts, pauseReason }: PromotionReport): string {
+function toLine(report: PromotionReport): string {
+  const { id, name, type, status, totalCount, rows, gifts, pauseReason, canaryGifts, canaryConfirmed } = report
   const states = PROCESS_STATUSES.filter(state => gifts[state] > 0).map(state => `${state} ${gifts[state]}`)
   const total = totalCount > 0 ? ` of ${totalCount}` : ''
   const why = pauseReason ? `\n  paused by itself: ${pauseReason}` : ''
-  return `${id}  ${type}  ${status}  ${rows}${total} gifts  ${states.join('  ')}  ${name}`.trimEnd() + why
+  const canary = canaryGifts == null ? '' : `\n  canary: ${canaryConfirmed} of the first ${canaryGifts} gifts confirmed`
+  return `${id}  ${type}  ${status}  ${rows}${total} gifts  ${states.join('  ')}  ${name}`.trimEnd() + why + canary
 }

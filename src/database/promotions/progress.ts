@@ -36,7 +36,7 @@ export async function readProgress(
     select p.id, p.name, p.type, p.status, coalesce(p.total_count, 0)::float8 as "totalCount",
       ${isoTime('p.started_at')} as "startedAt", ${isoTime('p.finished_at')} as "finishedAt",
       p.consumers_per_instance as "consumersPerInstance", p.max_gift_count as "maxGiftCount",
-      p.max_total_amount as "maxTotalAmount", ${isoTime('p.deadline_at')} as "deadlineAt", case when p.status = 'PAUSED' then p.pause_reason end as "pauseReason",
+      p.max_total_amount as "maxTotalAmount", ${isoTime('p.deadline_at')} as "deadlineAt", p.canary_gifts as "canaryGifts", p.canary_confirmed as "canaryConfirmed", case when p.status = 'PAUSED' then p.pause_reason end as "pauseReason",
       coalesce(t.inserted, 0)::float8 as rows, coalesce(t.removed_final, 0)::float8 as "removedFinal",
       coalesce(s.success, 0)::float8 as success, coalesce(s.failed, 0)::float8 as failed, e.retrying::float8 as retrying, e.unknown::float8 as unknown
     from (${selection(which)}) p

@@ -25,6 +25,9 @@ export interface Promotion {
   /** Most gifts, and most of their sum in minor units, that it takes; `0` or missing = no ceiling. Exact digits. */
   maxGiftCount?: string
   maxTotalAmount?: string
+  /** Of the first gifts that are confirmed before the others are paid: how many, and how many are; null = there are none. */
+  canaryGifts?: number | null
+  canaryConfirmed?: number
   /** By when it should be done; ISO 8601. Nothing ends by it: pages tell who is late. */
   deadlineAt?: string | null
 }
@@ -76,7 +79,7 @@ export interface PromotionRepository {
 const COLUMNS = sql`id, name, type, status, coalesce(total_count, 0)::float8 as "totalCount",
   ${isoTime('started_at')} as "startedAt", ${isoTime('finished_at')} as "finishedAt",
   consumers_per_instance as "consumersPerInstance", max_gift_count as "maxGiftCount",
-  max_total_amount as "maxTotalAmount", case when status = 'PAUSED' then pause_reason end as "pauseReason"`
+  max_total_amount as "maxTotalAmount", canary_gifts as "canaryGifts", canary_confirmed as "canaryConfirmed", case when status = 'PAUSED' then pause_reason end as "pauseReason"`
 
 export function createPromotionRepository(kysely: Kysely<unknown>): PromotionRepository {
   const select = async (where: ReturnType<typeof sql>, order = sql`id`, limit = 10_000) => {

@@ -1,7 +1,7 @@
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createPromotionRepository } from '#database/promotions/promotions.ts'
+import { createPromotionRepository, type PromotionRepository } from '#database/promotions/promotions.ts'
 import { PROMOTION_TYPES } from '#queues/gift-types.ts'
 import { startProgress } from '#runtime/progress-bar.ts'
 import { type Account, takeAccount } from './account.ts'
@@ -19,8 +19,8 @@ export interface DemoResult {
   children: Child[]
   /** Of a demo that is kept. */
   admin: DemoAdmin | undefined
-  /** What a demo that seals has to tell of it. */
-  seals: string[]
+  /** What a demo that seals, or begins with a canary, has to tell of it. */
+  notes: string[]
 }
 
 /** As many gifts of each type; ids that no other run has used. */
@@ -73,12 +73,24 @@ export async function runDemo(messages: number, parts: DemoParts): Promise<DemoR
     }
     const paid = await payAll(messages, promotions, parts)
     const seals = parts.isSealed ? await sealsOf(promotions, parts) : []
+    const notes = [...(await canariesOf(promotions, repository)), ...seals]
     if (parts.keep) await leaveRunning(parts)
-    return { ...paid, children, admin, seals }
+    return { ...paid, children, admin, notes }
   } catch (error) {
     await stopChildren(children)
     throw error
   }
+}
+
+async function canariesOf(promotions: readonly DemoPromotion[], repository: PromotionRepository): Promise<string[]> {
+  const found = await Promise.all(promotions.map(({ id }) => repository.find(id)))
+  return found.flatMap(promotion =>
+    promotion?.canaryGifts == null
+      ? []
+      : [
+          `canary: ${promotion.type} ${promotion.id}, ${promotion.canaryConfirmed} of the first ${promotion.canaryGifts} gifts confirmed before the others were paid`,
+        ],
+  )
 }
 
 async function sealsOf(promotions: readonly DemoPromotion[], { kysely, say }: DemoParts): Promise<string[]> {
@@ -91,7 +103,7 @@ async function payAll(
   messages: number,
   promotions: readonly DemoPromotion[],
   parts: DemoParts,
-): Promise<Omit<DemoResult, 'children' | 'admin' | 'seals'>> {
+): Promise<Omit<DemoResult, 'children' | 'admin' | 'notes'>> {
   const { kysely, events, topics, moneyUrl, say } = parts
   for (const { id, type, gifts } of promotions) {
     const value = JSON.stringify({ promotionId: id, totalCount: gifts, type })

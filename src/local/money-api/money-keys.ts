@@ -2,7 +2,7 @@
 export const KEY_STATE = { unknown: 0, inProgress: 1, charged: 2, refused: 3 } as const
 
 /**
- * What is known of each idempotency key, in columns: a million keys cost one map entry and 19 bytes each. `row` gives
+ * What is known of each idempotency key, in columns: a million keys cost one map entry and 27 bytes each. `row` gives
  * the row of a key (made where it is missing); the columns are read and written by row.
  */
 export class KeyTable {
@@ -15,6 +15,8 @@ export class KeyTable {
   /** HTTP status of a refusal. */
   status = new Uint16Array(1024)
   fingerprint = new Float64Array(1024)
+  /** Of the first charge. */
+  amount = new BigInt64Array(1024)
 
   row(key: string): number {
     const known = this.#rows.get(key)
@@ -38,6 +40,9 @@ export class KeyTable {
       to.set(from)
       return to
     }
+    const amounts = new BigInt64Array(size)
+    amounts.set(this.amount)
+    this.amount = amounts
     this.state = enlarge(this.state, new Uint8Array(size))
     this.attempts = enlarge(this.attempts, new Uint32Array(size))
     this.charges = enlarge(this.charges, new Uint16Array(size))

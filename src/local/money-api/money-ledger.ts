@@ -138,7 +138,10 @@ export class MoneyLedger {
     if (ordinal === 1) this.#distinctKeys++
     this.keys.charges[row] = ordinal
     this.keys.state[row] = KEY_STATE.charged
-    if (ordinal === 1) this.keys.fingerprint[row] = fingerprint(charge)
+    if (ordinal === 1) {
+      this.keys.fingerprint[row] = fingerprint(charge)
+      this.keys.amount[row] = BigInt(charge.amount)
+    }
     this.#chargeCount++
     this.#amountSum += BigInt(charge.amount)
     return ordinal

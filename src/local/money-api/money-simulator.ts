@@ -114,7 +114,7 @@ export class MoneySimulator {
     return this.#call(0, this.#lookupFault(key), () => {
       const row = this.ledger.keys.find(key)
       if (row === undefined || this.ledger.keys.charges[row] === 0) return NO_CHARGE
-      return { status: 200, body: chargedBody(key, 1), outcome: 'lookup-found' }
+      return { status: 200, body: foundBody(key, this.ledger.keys.amount[row] ?? 0n), outcome: 'lookup-found' }
     })
   }
 
@@ -190,6 +190,11 @@ function atOnce(answer: Answer): Call {
 
 function chargedBody(key: string, ordinal: number): string {
   return `{"transactionKey":${JSON.stringify(transactionKeyOf(key, ordinal))}}`
+}
+
+/** The amount is more than the contract wants: with it a canary sees what was charged. */
+function foundBody(key: string, amount: bigint): string {
+  return `{"transactionKey":${JSON.stringify(transactionKeyOf(key, 1))},"amount":"${amount}"}`
 }
 
 function refused(status: number): Answer {

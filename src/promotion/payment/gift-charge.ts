@@ -3,9 +3,12 @@ import { isKeyOld, toChargeRequest } from '#money/charge.ts'
 import type { ChargeOutcome, MoneyCampaignChargeApi } from '#money/charge-api.ts'
 import type { PromotionType } from '#queues/gift-types.ts'
 import { annotateSpan, isTracing } from '#runtime/tracing.ts'
+import type { Canary } from './canary.ts'
 
 export interface GiftChargeDeps {
   moneyCampaignChargeApi: Pick<MoneyCampaignChargeApi, 'charge'>
+  /** Where the first gifts of a promotion are confirmed before the others are paid. */
+  canary?: Canary | undefined
   settings: AttemptSettings
 }
 
@@ -20,19 +23,21 @@ export interface AttemptSettings {
 export function chargeGift(
   type: PromotionType,
   row: GiftRow,
-  { moneyCampaignChargeApi, settings }: GiftChargeDeps,
+  { moneyCampaignChargeApi, canary, settings }: GiftChargeDeps,
   { signal, mayCall }: { signal: AbortSignal | undefined; mayCall(): boolean | Promise<boolean> },
 ): Promise<ChargeOutcome> {
   const isOld = isKeyOld(row, settings.keyTtlMs)
   if (isTracing()) annotateSpan(giftAttributes(type, row))
-  return moneyCampaignChargeApi.charge(toChargeRequest(type, row), {
-    ...(signal === undefined ? {} : { signal }),
-    lookFirst: row.askFirst || isOld,
-    isYoung: !isOld,
-    isFirst: row.attempts === 0,
-    isLast: row.attempts + 1 >= settings.maxAttempts,
-    mayCall,
-  })
+  const charge = () =>
+    moneyCampaignChargeApi.charge(toChargeRequest(type, row), {
+      ...(signal === undefined ? {} : { signal }),
+      lookFirst: row.askFirst || isOld,
+      isYoung: !isOld,
+      isFirst: row.attempts === 0,
+      isLast: row.attempts + 1 >= settings.maxAttempts,
+      mayCall,
+    })
+  return canary === undefined || canary.hasPassed(row.promotionId) ? charge() : canary.around(type, row, charge)
 }
 
 /** Has the attempt that ended so used up what a gift may have? While the Money API is down nobody's are. */

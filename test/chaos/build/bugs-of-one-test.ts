@@ -2,6 +2,37 @@ import { edit, type PlantedBug } from './planted-bug.ts'
 
 /** What is neither simulated nor met by faults to processes: one test notices it. */
 export const BUGS_OF_ONE_TEST: Readonly<Record<string, PlantedBug>> = {
+  // A canary stops both where they get so far: test/process/promotion/payment/canary.slow.test.ts.
+  'new-key-per-attempt': {
+    caughtBy: {
+      project: 'unit',
+      path: 'test/unit/money/charge-api.test.ts',
+      title: 'every attempt sends the key of the target',
+    },
+    edits: [
+      edit(
+        'src/money/charge-api.ts',
+        '    const key = idempotencyKey(request)\n    const sentAtMs',
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: source text.
+        '    const key = `${idempotencyKey(request)}:${performance.now()}`\n    const sentAtMs',
+      ),
+    ],
+  },
+  'amount-times-100': {
+    caughtBy: {
+      project: 'unit',
+      path: 'test/unit/money/charge-api.test.ts',
+      title: 'every attempt sends the key of the target',
+    },
+    edits: [
+      edit(
+        'src/money/charge.ts',
+        'return { type, promotionId, targetId, memberId, amount }',
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: source text.
+        'return { type, promotionId, targetId, memberId, amount: `${amount}00` }',
+      ),
+    ],
+  },
   'lost-claim-reply': {
     caughtBy: {
       project: 'unit',

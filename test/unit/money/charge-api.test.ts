@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { type ChargeRequest, type HttpAnswer, isKeyOld } from '#money/charge.ts'
+import { type ChargeRequest, type HttpAnswer, isKeyOld, toChargeRequest } from '#money/charge.ts'
 import { createMoneyCampaignChargeApi } from '#money/charge-api.ts'
 import type { Blocked } from '#money/gate.ts'
 
@@ -126,6 +126,37 @@ test.each([404, 500])(
     expect(reported).toEqual([])
   },
 )
+
+test('every attempt sends the key of the target, and the amount of the row', async () => {
+  const sent: { key: string | undefined; body: unknown }[] = []
+  const api = createMoneyCampaignChargeApi({
+    gate: {
+      ...QUIET,
+      exchange: async (_gift, { headers, body }) => {
+        sent.push({ key: headers?.['idempotency-key'], body: JSON.parse(body ?? 'null') })
+        return { ...reply(200), seconds: 0 }
+      },
+    },
+  })
+  const { type, ...row } = REQUEST
+  for (let attempt = 0; attempt < 2; attempt++) await api.charge(toChargeRequest(type, row))
+  expect(sent).toEqual(Array.from({ length: 2 }, () => ({ key: 'VOUCHER:7', body: REQUEST })))
+})
+
+test('a lookup tells the amount where the Money API does, exactly', async () => {
+  const big = '9223372036854775807'
+  for (const [amount, told] of [
+    [`"${big}"`, big],
+    [big, big],
+    ['"12.50"', undefined],
+    ['null', undefined],
+    ['[5]', undefined],
+  ] as const) {
+    const { api } = create(reply(200, `{"transactionKey":"tx-7","amount":${amount}}`))
+    const found = { kind: 'charged', transactionKey: 'tx-7', ...(told === undefined ? {} : { amount: told }) }
+    expect(await api.lookup(REQUEST)).toEqual(found)
+  }
+})
 
 test('mayCall is asked before the first GET and the POST; what was sent is asked about whatever it says', async () => {
   const asked: string[] = []

@@ -12,6 +12,7 @@ import { Seals } from './migration-20261210-seals.ts'
 import { RoomForUpdates } from './migration-20261211-room-for-updates.ts'
 import { Screen } from './migration-20261212-screen.ts'
 import { ArchivedGifts } from './migration-20261213-archived-gifts.ts'
+import { CanaryGifts } from './migration-20261214-canary.ts'
 
 /** In the order of their names, in which they run. The name of the last one is the version of the schema. */
 export const MIGRATIONS = [
@@ -29,4 +30,5 @@ export const MIGRATIONS = [
   { name: '20261211-room-for-updates', class: RoomForUpdates },
   { name: '20261212-screen', class: Screen },
   { name: '20261213-archived-gifts', class: ArchivedGifts },
+  { name: '20261214-canary', class: CanaryGifts },
 ] as const
