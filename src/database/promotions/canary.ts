@@ -82,7 +82,7 @@ function settle(kysely: Kysely<unknown>, gift: CanaryGift, state: 'confirmed' | 
   })
 }
 
-/** What was found out otherwise (by reconciliation, which asks by GET, or by a person) is confirmed too. */
+/** What was found out otherwise (by the rounds that check UNKNOWN gifts, or by a person) is confirmed too. */
 async function confirmSettled(kysely: Kysely<unknown>, { type, promotionId }: CanaryGift): Promise<void> {
   const { name, targetColumn } = RESULT_TABLES[type]
   const { rows } = await sql`

@@ -60,7 +60,7 @@ test('a paused promotion gives no turns; a mismatch frees its own, and comes aga
   expect((await promotions.find(promotionId))?.canaryConfirmed).toBe(0)
 })
 
-test('what reconciliation has settled meanwhile is confirmed, and makes room', async () => {
+test('what the check of UNKNOWN gifts has settled meanwhile is confirmed, and makes room', async () => {
   const { promotionId, gift, take } = await running()
   for (const target of [1, 2, 3]) await take(target)
   await sql`insert into campaign_promotion_voucher_result (promotion_id, promotion_summary_id, voucher_target_id, partition_key,
