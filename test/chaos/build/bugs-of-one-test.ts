@@ -13,7 +13,6 @@ export const BUGS_OF_ONE_TEST: Readonly<Record<string, PlantedBug>> = {
       edit(
         'src/money/charge-api.ts',
         '    const key = idempotencyKey(request)\n    const sentAtMs',
-        // biome-ignore lint/suspicious/noTemplateCurlyInString: source text.
         '    const key = `${idempotencyKey(request)}:${performance.now()}`\n    const sentAtMs',
       ),
     ],
@@ -28,7 +27,6 @@ export const BUGS_OF_ONE_TEST: Readonly<Record<string, PlantedBug>> = {
       edit(
         'src/money/charge.ts',
         'return { type, promotionId, targetId, memberId, amount }',
-        // biome-ignore lint/suspicious/noTemplateCurlyInString: source text.
         'return { type, promotionId, targetId, memberId, amount: `${amount}00` }',
       ),
     ],
