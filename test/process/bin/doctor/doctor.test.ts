@@ -2,6 +2,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import kafkajs from 'kafkajs'
+import pg from 'pg'
 import { examine } from '#bin/doctor/examine.ts'
 import type { Finding } from '#bin/doctor/finding.ts'
 import { ensureTopics } from '#kafka/topics.ts'
@@ -125,6 +126,26 @@ withKafka('promostream doctor', () => {
     expectFault(found, 'database', 'connection', /ECONNREFUSED/, /start PostgreSQL/)
     const plain = await faults({ DATABASE_URL: `${system.env.DATABASE_URL}?sslmode=require` })
     expectFault(plain, 'database', 'connection', /does not support SSL/, /DATABASE_URL/)
+  })
+
+  test('a PostgreSQL that forgets commits in a crash, and one whose failover can lose the last of them', async () => {
+    const asked = `${system.env.DATABASE_URL}?options=${encodeURIComponent('-c synchronous_commit=off')}`
+    const todo = /a row that was committed must outlive a crash/
+    expectFault(await faults({ DATABASE_URL: asked }), 'database', 'durability', /^synchronous_commit is off$/, todo)
+    // To the server every connection that may replicate is a replica.
+    const replica = new pg.Client({ connectionString: system.env.DATABASE_URL, replication: 'true' } as pg.ClientConfig)
+    await replica.connect()
+    try {
+      expect(await faults({})).toEqual([
+        expect.objectContaining({
+          ...{ area: 'database', check: 'replicas', status: 'warning' },
+          detail: '1, none synchronous: a failover can lose the last commits',
+          todo: expect.stringMatching(/synchronous_standby_names.*promostream audit/),
+        }),
+      ])
+    } finally {
+      await replica.end()
+    }
   })
 
   const withBouncer = bouncer === undefined ? test.skip : test
