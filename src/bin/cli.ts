@@ -2,7 +2,7 @@
 import '#runtime/node-version.cjs'
 import { createRequire } from 'node:module'
 import { Command, CommanderError } from 'commander'
-import { errorLine } from '#runtime/errors.ts'
+import { CodedError, errorLine } from '#runtime/errors.ts'
 import { COMMANDS, listedCommand } from './command-list.ts'
 
 // A reader that has seen enough (`| head`) is no error.
@@ -28,6 +28,6 @@ try {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2
   else {
     process.stderr.write(`promostream: ${errorLine(error)}\n`)
-    process.exitCode = 1
+    process.exitCode = error instanceof CodedError && error.code === 'USAGE' ? 2 : 1
   }
 }

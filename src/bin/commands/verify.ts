@@ -66,7 +66,7 @@ function trusted(publicKey: string, { publicKey: file }: VerifyOptions): string 
   try {
     expected = publicKeyOfPem(readFileSync(file, 'utf8'))
   } catch (error) {
-    throw new CodedError('USAGE', `--public-key ${file} cannot be read: ${errorLine(error)}`)
+    throw new CodedError('PUBLIC_KEY', `--public-key ${file} cannot be read: ${errorLine(error)}`)
   }
   if (expected === publicKey) return fingerprintOf(publicKey)
   throw new CodedError(

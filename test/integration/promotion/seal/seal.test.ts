@@ -211,7 +211,7 @@ describe('sealed account', () => {
       code: 1,
       stdout: expect.stringContaining('is NOT what was sealed') as unknown as string,
     })
-    expect((await runCli(offline, 'verify')).code).toBe(1)
+    expect((await runCli(offline, 'verify', receipt, '--public-key', join(folder, 'none.pub'))).code).toBe(1)
   }, 120_000)
 })
 
