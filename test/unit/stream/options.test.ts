@@ -47,7 +47,7 @@ function refuses(option: string, make: (value: unknown) => unknown, values: read
 }
 
 describe('a name', () => {
-  const bad = [...NO_TEXT, 'x:paused', 'x:limiter', ':paused']
+  const bad = [...NO_TEXT, 'x:paused', 'x:limiter', ':paused', 'x:delay:17-0', 'x:replay:17-0']
 
   test('is a text that is no key of another queue', () => {
     refuses('name', name => queue(name, {}), bad)
@@ -59,7 +59,18 @@ describe('a name', () => {
   })
 
   test('may be anything else', () => {
-    for (const name of ['x', 'paused', 'x:paused:y', '{a}:b', 'with space', 'line\n', '\0', '이름']) {
+    for (const name of [
+      'x',
+      'paused',
+      'x:paused:y',
+      'x:delay',
+      'x:delay:17',
+      '{a}:b',
+      'with space',
+      'line\n',
+      '\0',
+      '이름',
+    ]) {
       expect(queue(name, {}).name).toBe(name)
       expect(worker(name, {}).name).toBe(name)
     }
@@ -107,6 +118,13 @@ test('concurrency is checked as it is set, and stays what it was', () => {
   const each = worker('x', { concurrency: 3 })
   refuses('concurrency', value => Object.assign(each, { concurrency: value }), [...NO_COUNT, undefined])
   expect(each.concurrency).toBe(3)
+})
+
+test('a connection’s part that would not be obeyed is refused by name, and its value not said', () => {
+  const parts = { host: '127.0.0.1', port: 1, keyPrefix: 'secret:', maxRetriesPerRequest: null }
+  const why = /^connection\.keyPrefix is nothing that this connection obeys: (?!.*secret)/
+  expect(() => queue('x', { connection: parts })).toThrow(why)
+  expect(() => worker('x', { connection: parts })).toThrow(why)
 })
 
 test('an option that is undefined was not given', () => {
