@@ -1,5 +1,6 @@
 import { jest } from '@jest/globals'
 import { ConsumerWork } from '#stream/consumer-work.ts'
+import { isNoGroup } from '#stream/errors.ts'
 import { ConsumerGroup } from '#stream/group.ts'
 import { deadLetter, type Outcome as HandlerOutcome, retryLater, type StreamConnection } from '#stream/index.ts'
 import type { MemoryLink } from '#stream/memory/memory-client.ts'
@@ -29,8 +30,11 @@ export class WorkModel {
   #copy: ReturnType<MemoryServer['keys']['snapshot']>
   #losses = 0
   #added = 0
+  #group!: ConsumerGroup
   isClosed = false
   work!: ConsumerWork<Record<string, string>>
+  /** How often the server handed out what runs here. */
+  handedOutAgain = 0
 
   private constructor() {
     this.#server = new MemoryServer({ clock: () => this.#nowMs })
@@ -43,6 +47,7 @@ export class WorkModel {
     await connection.ready()
     const group = new ConsumerGroup(connection, { stream: STREAM, group: GROUP, consumer: 'me' })
     await group.ensure()
+    model.#group = group
     model.work = model.#workOf(connection, group, concurrency)
     model.work.open()
     return model
@@ -82,7 +87,7 @@ export class WorkModel {
         isNamed: false,
         onPoison: nothing,
       },
-      group,
+      group: this.#watched(group),
       limiter: undefined,
       delays: new StoredDelays(connection, STREAM, nothing),
       lane: new SuspectLane(),
@@ -95,6 +100,18 @@ export class WorkModel {
       onReadFailed: () => group.ensure().catch(nothing),
       onOtherGroup: nothing,
       onError: nothing,
+    })
+  }
+
+  #watched(group: ConsumerGroup): ConsumerGroup {
+    const read = group.read.bind(group)
+    return Object.assign(group, {
+      read: async (count: number) => {
+        const entries = await read(count)
+        const isRunning = (id: string) => this.#running.some(running => running.id === id)
+        this.handedOutAgain += entries.filter(([id]) => isRunning(id)).length
+        return entries
+      },
     })
   }
 
@@ -146,7 +163,9 @@ export class WorkModel {
 
   maintain(laterMs: number): void {
     this.#nowMs += laterMs
-    void this.work.maintain(performance.now() + laterMs, false).catch(() => undefined)
+    // As the consumer does it: a group that is gone is made again.
+    const round = this.work.maintain(performance.now() + laterMs, false)
+    round.catch(error => (isNoGroup(error) ? this.#group.ensure() : undefined)).catch(() => undefined)
   }
 
   wait(ms: number): void {

@@ -15,6 +15,7 @@ const RUNS = isThorough ? 540 : 54
 /** Most runs are long; about 200 steps each. */
 const STEPS = RUNS * 150
 let steps = 0
+let handedOutAgain = 0
 
 class Step implements fc.AsyncCommand<object, WorkModel> {
   readonly #name: string
@@ -88,6 +89,7 @@ test('in flight is never below 0 nor above the concurrency, no entry runs twice 
     fc.asyncProperty(commands, fc.boolean(), async (drawn, isInMiddle) => {
       const model = await WorkModel.start(CONCURRENCY)
       await fc.asyncModelRun(() => ({ model: {}, real: model }), drawn)
+      handedOutAgain += model.handedOutAgain
       if (!isInMiddle) await model.endAll()
       await model.close()
       expect(model.broken(CONCURRENCY)).toEqual([])
@@ -99,4 +101,5 @@ test('in flight is never below 0 nor above the concurrency, no entry runs twice 
     { numRuns: RUNS },
   )
   expect(steps).toBeGreaterThan(STEPS)
+  expect(handedOutAgain).toBeGreaterThan(RUNS)
 }, 240_000)
