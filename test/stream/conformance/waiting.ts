@@ -266,6 +266,7 @@ describe('a second consumer group', () => {
     )
     for (const worker of [first, second])
       worker.on('error', error => codes.add((error as { code?: string }).code ?? ''))
+    await until('it is told at the start', () => codes.has('STREAM_OTHER_GROUP'))
     await queue.addBulk(jobs(200))
     await until('an empty stream', isEmptied)
     expect([seen[0].size, seen[1].size, [...codes]]).toEqual([200, 200, ['STREAM_OTHER_GROUP']])

@@ -55,9 +55,16 @@ const readTwice = step('read, and read again meanwhile', model => {
 })
 const end = fc.tuple(which, outcome).map(([at, how]) => new Step(`${how} ${at}`, model => model.end(at, how)))
 
+/** Slots become free, and some handlers go on: else nothing would be read while something runs. */
+const several = fc.tuple(count, which).map(([many, at]) => {
+  return new Step(`${many} done from ${at} on`, model => {
+    for (let left = many; left > 0; left--) model.end(at, 'done')
+  })
+})
+
 const commands = fc.commands(
   [
-    ...[add, add, read, read, readTwice, end, end, end, end],
+    ...[add, add, read, read, readTwice, end, end, end, end, several, several],
     step('claim and renew', model => model.maintain(0)),
     step('claim and renew after standing still', model => model.maintain(60_000)),
     step('time passes', model => model.wait(1000)),
@@ -101,5 +108,5 @@ test('in flight is never below 0 nor above the concurrency, no entry runs twice 
     { numRuns: RUNS },
   )
   expect(steps).toBeGreaterThan(STEPS)
-  expect(handedOutAgain).toBeGreaterThan(RUNS)
+  expect(handedOutAgain).toBeGreaterThan(RUNS / 2)
 }, 240_000)
