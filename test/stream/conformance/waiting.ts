@@ -168,9 +168,9 @@ describe('an entry that is claimed while its worker stops', () => {
     const { id } = await queueOf().add({ n: '1' })
     await redis.probe.xreadgroup('GROUP', GROUP, 'dead', 'COUNT', 1, 'STREAMS', name, '>')
     let [first, second] = [0, 0]
-    // Two streams: they are looked at, and no read under way has the slots that a claim needs.
+    // Two streams are looked at, and a read asks for one entry: none under way has the slots that a claim needs.
     const pool = new StreamPool({ connection: own, maxInFlight: 20 })
-    const options = { claimMinIdleMs: MIN_IDLE_MS, connection: own, pool }
+    const options = { claimMinIdleMs: MIN_IDLE_MS, connection: own, pool, readCount: 1 }
     const worker = work(() => void first++, options)
     const neighbour = work(() => undefined, options, `${name}-neighbour`)
     abandoned.add(worker.consumer)

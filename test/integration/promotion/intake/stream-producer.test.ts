@@ -106,3 +106,18 @@ test('of a batch that was taken in part only the rest is refused, and refill mar
   expect(added).toBeLessThan(40)
   expect(await length('partly')).toBe(added)
 })
+
+test('of a batch that was taken in part only the rest is told so: tried again, each entry is there once', async () => {
+  const entries = Array.from({ length: 40 }, (_, index) => ({ key: String(index), message: 'x'.repeat(500_000) }))
+  const used = Number(/^used_memory:(\d+)/m.exec(await redis.probe.info('memory'))?.[1])
+  await redis.probe.config('SET', 'maxmemory', String(used + 10_000_000))
+  const outcomes = await producerOf().enqueueEach('in-part', entries)
+  await redis.probe.config('SET', 'maxmemory', '0')
+  const left = entries.filter((_, index) => outcomes[index] !== true)
+  expect(left.length).toBeGreaterThan(0)
+  expect(left.length).toBeLessThan(40)
+  expect(await length('in-part')).toBe(40 - left.length)
+  expect(await producerOf().enqueueEach('in-part', left)).toEqual(left.map(() => true))
+  const found = (await redis.probe.xrange('in-part', '-', '+')) as [string, string[]][]
+  expect(found.map(([, fields]) => fields[1])).toEqual(entries.map(({ key }) => key))
+})
