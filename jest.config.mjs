@@ -29,6 +29,9 @@ const projects = [
 export const all = {
   projects,
   maxWorkers: 2,
+  // Modules of earlier files stay in a worker's memory. One that has grown to a gigabyte takes longer to end than the half
+  // second that Jest waits before it calls that a leak.
+  workerIdleMemoryLimit: '700MB',
   testTimeout: 30_000,
   coverageProvider: 'v8',
 }

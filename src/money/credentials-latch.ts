@@ -55,6 +55,10 @@ export interface CredentialsLatchOptions {
   onChange(refusal: CredentialsRefusal | undefined): void
   /** Asks the Money API something harmless: are our credentials taken? Undefined: it did not say. */
   probe(): Promise<boolean | undefined>
+  /** How often is looked at what others say; default a second. */
+  tickMs?: number
+  /** How often is asked whether it is over, longer after a relapse; default five seconds. */
+  probeIntervalMs?: number
 }
 
 /**
@@ -69,11 +73,14 @@ export class CredentialsLatch {
   #isTicking = false
   #timer: NodeJS.Timeout | undefined
   #probeDueAtMs = 0
-  #probeIntervalMs = PROBE_INTERVAL_MS
+  readonly #shortestIntervalMs: number
+  #probeIntervalMs: number
   #releasedAtMs = Number.NEGATIVE_INFINITY
 
   constructor(options: CredentialsLatchOptions) {
     this.#options = options
+    this.#shortestIntervalMs = options.probeIntervalMs ?? PROBE_INTERVAL_MS
+    this.#probeIntervalMs = this.#shortestIntervalMs
   }
 
   get refusal(): CredentialsRefusal | undefined {
@@ -82,7 +89,7 @@ export class CredentialsLatch {
 
   async start(): Promise<void> {
     await this.#tick()
-    this.#timer = setInterval(() => void this.#tick(), TICK_MS)
+    this.#timer = setInterval(() => void this.#tick(), this.#options.tickMs ?? TICK_MS)
   }
 
   stop(): void {
@@ -93,7 +100,8 @@ export class CredentialsLatch {
   refused(code: string): void {
     if (this.#refusal !== undefined) return
     const isRelapse = performance.now() - this.#releasedAtMs < RELAPSE_MS
-    this.#probeIntervalMs = isRelapse ? Math.min(2 * this.#probeIntervalMs, MAX_PROBE_INTERVAL_MS) : PROBE_INTERVAL_MS
+    const relapsedMs = Math.min(2 * this.#probeIntervalMs, MAX_PROBE_INTERVAL_MS)
+    this.#probeIntervalMs = isRelapse ? relapsedMs : this.#shortestIntervalMs
     this.#isUntold = true
     this.#latch({ since: new Date().toISOString(), code })
     void this.#tick()

@@ -15,13 +15,17 @@ const ASKED_OR_SLOW = '\\.slow\\.test\\.ts$|/redis-memory\\.|/redis-installed\\.
 /** Tests of how the project is laid out, which a copy of a part of it breaks. */
 const LAYOUT = '/architecture/'
 
+const STREAM = ['--selectProjects', 'stream']
+const MEMORY_SUITE = 'test/stream/redis-memory.slow.test.ts'
+
 /** Jest's own choice of tests that import the file, cheapest first; the last ones run the whole product. */
 function stagesOf(file: string, hasRest: boolean): string[][] {
   const stages = [['--selectProjects', 'unit', '--findRelatedTests', file, '--testPathIgnorePatterns', LAYOUT]]
   if (file.startsWith('src/stream/')) {
-    stages.push(['--selectProjects', 'stream', '--runTestsByPath', 'test/stream/redis-memory.test.ts'])
-    stages.push(['--selectProjects', 'stream', '--runTestsByPath', 'test/stream/redis-installed.test.ts'])
-    stages.push(['--selectProjects', 'stream', '--findRelatedTests', file, '--testPathIgnorePatterns', ASKED_OR_SLOW])
+    // Patterns of the command line stand for those that leave out slow tests.
+    stages.push([...STREAM, '--testPathIgnorePatterns', LAYOUT, '--runTestsByPath', MEMORY_SUITE])
+    stages.push([...STREAM, '--runTestsByPath', 'test/stream/redis-installed.test.ts'])
+    stages.push([...STREAM, '--findRelatedTests', file, '--testPathIgnorePatterns', ASKED_OR_SLOW])
   }
   stages.push([
     '--selectProjects',

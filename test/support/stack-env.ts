@@ -1,4 +1,4 @@
-import { sql } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import { type Database, migrate, openDatabase } from '#database/database.ts'
 
 /** What the run's embedded stack is reached by; the Jest project's globalSetup started it. */
@@ -33,26 +33,51 @@ export interface TestDatabase {
   drop(): Promise<void>
 }
 
+/** A database that is migrated once a run: those of the tests are copies of it. Nobody may stay connected to it. */
+export async function createTemplate(): Promise<string> {
+  const name = uniqueName('template')
+  await asRoot(stackEnv().DATABASE_URL!, root => sql`create database ${sql.id(name)}`.execute(root))
+  await migrate({ url: urlOf(stackEnv().DATABASE_URL!, name), poolMax: 5, timeoutMs: 10_000 })
+  return name
+}
+
 /** A migrated database of its own. */
 export async function createTestDatabase(
   options: { migrated?: boolean; timeoutMs?: number; serverUrl?: string } = {},
 ): Promise<TestDatabase> {
-  const DATABASE_URL = options.serverUrl ?? stackEnv().DATABASE_URL
+  const { migrated = true, timeoutMs = 5000, serverUrl = stackEnv().DATABASE_URL! } = options
+  const template = options.serverUrl === undefined ? process.env.PROMOSTREAM_TEST_TEMPLATE : undefined
   const name = uniqueName('test')
-  const root = await openDatabase({ url: DATABASE_URL!, poolMax: 1, timeoutMs: 10_000 })
-  await sql`create database ${sql.id(name)}`.execute(root.kysely)
-  const url = new URL(DATABASE_URL!)
-  url.pathname = `/${name}`
-  const databaseOptions = { url: url.href, poolMax: 5, timeoutMs: options.timeoutMs ?? 5000 }
-  if (options.migrated !== false) await migrate(databaseOptions)
+  const copied = migrated && template !== undefined ? sql`template ${sql.id(template)}` : sql``
+  await asRoot(serverUrl, root => sql`create database ${sql.id(name)} ${copied}`.execute(root))
+  const databaseOptions = { url: urlOf(serverUrl, name), poolMax: 5, timeoutMs }
+  if (migrated && template === undefined) await migrate(databaseOptions)
   const database = await openDatabase(databaseOptions)
   return {
-    url: url.href,
+    url: databaseOptions.url,
     database,
     drop: async () => {
       await database.orm.close(true)
-      await sql`drop database ${sql.id(name)} with (force)`.execute(root.kysely)
-      await root.orm.close(true)
+      await dropDatabase(name, serverUrl)
     },
+  }
+}
+
+export async function dropDatabase(name: string, serverUrl = stackEnv().DATABASE_URL!): Promise<void> {
+  await asRoot(serverUrl, root => sql`drop database ${sql.id(name)} with (force)`.execute(root))
+}
+
+function urlOf(serverUrl: string, name: string): string {
+  const url = new URL(serverUrl)
+  url.pathname = `/${name}`
+  return url.href
+}
+
+async function asRoot(serverUrl: string, work: (root: Kysely<unknown>) => Promise<unknown>): Promise<void> {
+  const root = await openDatabase({ url: serverUrl, poolMax: 1, timeoutMs: 10_000 })
+  try {
+    await work(root.kysely)
+  } finally {
+    await root.orm.close(true)
   }
 }

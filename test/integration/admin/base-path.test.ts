@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer, request as httpRequest, type Server } from 'node:http'
-import { type AddressInfo, connect } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import type { Child } from '#local/demo/children.ts'
 import { AdminClient, adminUsers, PASSWORDS } from '#test/support/admin-client.ts'
@@ -90,19 +90,11 @@ withKafka('an admin below a path of a proxy', () => {
     },
   )
 
-  test('a password in the place of the name is not written down; a slow body ends its connection', async () => {
+  test('a password in the place of the name is not written down', async () => {
     const client = new AdminClient(child)
     const body = { user: 'my-secret-Password-1', password: 'x' }
     expect((await client.ask('/login', { method: 'POST', body })).status).toBe(401)
     await system.until('the log line', async () => readFileSync(child.logFile, 'utf8').includes('"user":"unknown"'))
     expect(readFileSync(child.logFile, 'utf8')).not.toContain('my-secret')
-
-    const socket = connect(Number(new URL(child.url).port), '127.0.0.1')
-    const closed = new Promise(resolve => socket.once('close', resolve))
-    socket.on('error', () => undefined)
-    socket.write('POST /login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{')
-    const drip = setInterval(() => socket.writable && socket.write(' '), 500)
-    await closed
-    clearInterval(drip)
-  }, 40_000)
+  })
 })

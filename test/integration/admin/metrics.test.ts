@@ -18,6 +18,8 @@ withKafka('the admin’s metrics', () => {
 
   /** A sample's value; undefined where there is none. */
   const sampleOf = async (name: string, promotionId: string) => {
+    // While somebody looks there is a snapshot each second, not each fifth.
+    await viewer('/api/promotions')
     const { text } = await viewer('/metrics')
     const value = new RegExp(`^${name}\\{promotion_id="${promotionId}".*\\} (\\S+)$`, 'm').exec(text)?.[1]
     return value === undefined ? undefined : Number(value)

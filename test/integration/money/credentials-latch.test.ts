@@ -27,6 +27,8 @@ async function open(answer: { isTaken: boolean | undefined }) {
     redis: client,
     logger,
     onChange: () => undefined,
+    tickMs: 200,
+    probeIntervalMs: 1000,
     probe: async () => {
       instance.probes += 1
       return answer.isTaken

@@ -71,6 +71,8 @@ withKafka('dashboard and alert rules', () => {
     await recordAuditRun(system.kysely, { ...AUDIT_RUN, discrepancies: 2, ok: false })
     const viewer = new AdminClient(admin).as('vera')
     await system.until('the admin has seen it', async () => {
+      // While somebody looks there is a snapshot each second, not each fifth.
+      await viewer('/api/promotions')
       const { text } = await viewer('/metrics')
       const isCounted = /promostream_kafka_lag\{/.test(text) && /^promostream_audit_discrepancies\{/m.test(text)
       return text.includes(`promostream_rate{promotion_id="${id}"`) && isCounted

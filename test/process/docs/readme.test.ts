@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { COMPILE_CACHE } from '#local/demo/children.ts'
 import { runCli } from '../../support/cli.ts'
 import { kafkaMissing } from '../../support/stack-env.ts'
 import { TestSystem } from '../../support/system.ts'
@@ -28,7 +29,7 @@ withKafka('the README’s first promotion', () => {
   let system: TestSystem
 
   beforeAll(async () => {
-    system = await TestSystem.create()
+    system = await TestSystem.create({ COMPLETION_QUIET_MS: '500' })
     await Promise.all([system.start('listener'), system.start('worker')])
   }, 60_000)
   afterAll(() => system.stop())
@@ -37,7 +38,7 @@ withKafka('the README’s first promotion', () => {
     const block = blockOf('The first promotion')
     const shell = spawn('bash', ['-euc', `${NPM}\n${block}`], {
       cwd: mkdtempSync(join(tmpdir(), 'promostream-readme-')),
-      env: { ...system.env, PATH: process.env.PATH, NODE: process.execPath, CLI: resolve('src/bin/cli.ts') },
+      env: { NODE_COMPILE_CACHE: COMPILE_CACHE, ...system.env, NODE: process.execPath, CLI: resolve('src/bin/cli.ts') },
     })
     let said = ''
     for (const stream of [shell.stdout, shell.stderr])
