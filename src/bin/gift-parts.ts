@@ -43,7 +43,9 @@ export async function giftPartsOf(name: 'listener' | 'worker', config: GiftConfi
     logger,
     settings: processorSettingsOf(config),
   }
-  if (pays) exposeMoneyStatus(parts.metrics(), () => money.gate.status)
+  const { gate } = money
+  const callLimit = config.MONEY_API_ADAPTIVE ? () => gate.callLimit ?? 0 : undefined
+  if (pays) exposeMoneyStatus(parts.metrics(), () => gate.status, callLimit)
   const payment: Service[] = pays ? [...money.services, parts.errorBudget().service] : []
   return { ...parts, processorDeps, payment }
 }

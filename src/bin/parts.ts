@@ -203,6 +203,7 @@ export function moneyOf(
     rateLimit: config.MONEY_API_RATE_LIMIT,
     probePath: lookupPath,
     maxInFlight: moneyConnections,
+    isAdaptive: config.MONEY_API_ADAPTIVE,
     // A paid gift, whose GET tells the Money API from a gateway.
     findPaid: () => findPaidKey(kysely),
     hasPaid: () => hasPaidGifts(kysely),

@@ -90,6 +90,7 @@ const money = z.object({
   MONEY_API_KEY_FILE: text.optional(),
   MONEY_API_TIMEOUT_MS: durationMs.prefault('3000'),
   MONEY_API_RATE_LIMIT: countOrNone.prefault('0'),
+  MONEY_API_ADAPTIVE: flag.prefault('false'),
   MONEY_API_KEY_TTL_MS: integer(1, Number.MAX_SAFE_INTEGER).prefault('86400000'),
 })
 

@@ -70,7 +70,7 @@ async function demo({
     env: inherited,
     allowMockKafka: true,
     keep,
-    money: { latencyMs: moneyLatency, faultPercent: faults, seed: 1 },
+    money: { latencyMs: moneyLatency, faultPercent: faults, seed: 1, tellsAmount: canary > 0 },
     onProgress: say,
   })
   const stop = () => void stack.close().finally(() => process.exit(1))

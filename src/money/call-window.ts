@@ -16,7 +16,7 @@ interface Waiting {
  * found out by a handful of calls.
  */
 export class CallWindow {
-  readonly #max: number
+  #max: number
   readonly #startedAtMs = performance.now()
   readonly #waiting: Waiting[] = []
   #size = FIRST
@@ -51,6 +51,17 @@ export class CallWindow {
     this.#serve()
   }
 
+  get underWay(): number {
+    return this.#underWay
+  }
+
+  /** Another maximum; what is under way has its end. */
+  set max(max: number) {
+    this.#max = max
+    this.#size = Math.min(this.#size, max)
+    this.#serve()
+  }
+
   /** Whoever waits now gets no turn. */
   dismiss(): void {
     for (const { resolve } of this.#waiting.splice(0)) resolve(false)
@@ -69,7 +80,7 @@ export class CallWindow {
 
   get #limit(): number {
     const ramp = FIRST * 2 ** Math.min(30, (performance.now() - this.#startedAtMs) / DOUBLING_MS)
-    return Math.min(this.#size, ramp)
+    return Math.min(this.#size, this.#max, ramp)
   }
 
   #begin(): void {

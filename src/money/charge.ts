@@ -135,6 +135,12 @@ export function isRefusedCredentials(answer: HttpAnswer): boolean {
   return answer.kind === 'reply' && (answer.status === 401 || answer.status === 403)
 }
 
+/** Undefined: the answer to a GET says nothing about our credentials. */
+export function areTaken(answer: HttpAnswer | undefined): boolean | undefined {
+  if (answer === undefined || sampleOf('GET', answer) === 'unusable') return undefined
+  return !isRefusedCredentials(answer)
+}
+
 export function classifyPost(answer: HttpAnswer, nowMs: number): PostMeaning {
   if (answer.kind === 'no-reply') return silence(answer.error)
   switch (answer.status) {

@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto'
-import type { Cluster, Redis } from 'ioredis'
-import type { Logger } from '#runtime/logger.ts'
 import { type Service, service } from '#runtime/service.ts'
 import { Belief } from './belief.ts'
 import { type BreakerState, MoneyBreaker } from './breaker.ts'
+import { CallLimit } from './call-limit.ts'
 import { CallWindow } from './call-window.ts'
-import { codeOf, type HttpAnswer, isRefusedCredentials, sampleOf } from './charge.ts'
+import { areTaken, codeOf, type HttpAnswer, sampleOf } from './charge.ts'
 import { CredentialsLatch, type CredentialsRefusal } from './credentials-latch.ts'
+import type { MoneyGateOptions } from './gate-options.ts'
 import { Hearing, type HearingOptions } from './hearing.ts'
-import type { HttpCall, HttpPool } from './http.ts'
+import type { HttpCall } from './http.ts'
 import { OutageProbe, PROBE_INTERVAL_MS } from './outage-probe.ts'
 import { Permits } from './permits.ts'
 import type { MoneyStatus } from './status.ts'
@@ -17,25 +17,6 @@ import type { MoneyStatus } from './status.ts'
 export interface Blocked {
   kind: 'blocked'
   reason: string
-}
-
-export interface MoneyGateOptions {
-  http: HttpPool
-  /** For what all instances share; fails at once, or within a second, when it is away. */
-  redis: Redis | Cluster
-  /** `MONEY_API_RATE_LIMIT`; 0 = none. */
-  rateLimit: number
-  /** Calls at once in this process. */
-  maxInFlight?: number
-  /** GET of a key: a call that changes nothing. */
-  probePath(gift: string): string
-  /** A key that is known as SUCCESS; asked for when this process has paid nothing itself yet. */
-  findPaid?(): Promise<string | undefined>
-  /** Has any gift ever been paid? Rejects when that cannot be said. */
-  hasPaid?(): Promise<boolean>
-  /** False: a refusal of our credentials is our own affair (a shell's wrong token must not stop the workers). */
-  tellsRefusals?: boolean
-  logger: Logger
 }
 
 export interface ExchangeOptions extends HearingOptions {
@@ -60,6 +41,7 @@ export class MoneyGate {
   readonly #latch: CredentialsLatch
   readonly #permits: Permits | undefined
   readonly #window: CallWindow
+  readonly #limit: CallLimit | undefined
   readonly #belief: Belief
   readonly #hearing: Hearing
   readonly #outage: OutageProbe
@@ -76,7 +58,9 @@ export class MoneyGate {
   constructor(options: MoneyGateOptions) {
     const { redis, logger, rateLimit } = options
     this.#options = options
-    this.#window = new CallWindow(options.maxInFlight ?? DEFAULT_MAX_IN_FLIGHT)
+    const most = options.maxInFlight ?? DEFAULT_MAX_IN_FLIGHT
+    this.#window = new CallWindow(most)
+    this.#limit = options.isAdaptive === true ? new CallLimit(this.#window, most) : undefined
     this.#belief = new Belief({
       ask: key => this.#askFreely(this.#getOf(key)),
       findPaid: options.findPaid,
@@ -134,6 +118,11 @@ export class MoneyGate {
     }
   }
 
+  /** Calls that may be under way at once, where it follows what the Money API bears; else undefined. */
+  get callLimit(): number | undefined {
+    return this.#limit?.limit
+  }
+
   /** Called with true when nothing more should be fed to it, with false when calls may go on; at once when it is blocked. */
   onBlocked(listener: (isBlocked: boolean) => void): void {
     this.#listeners.push(listener)
@@ -173,6 +162,7 @@ export class MoneyGate {
     try {
       const answer = await this.#exchangeInTurn(gift, call, options)
       isAnswered = answer.kind === 'reply' && sampleOf(call.method, answer) !== 'unusable'
+      if (answer.kind !== 'blocked') this.#limit?.add(answer.seconds, isAnswered)
       return answer
     } finally {
       this.#window.leave(isAnswered)
@@ -289,9 +279,3 @@ export class MoneyGate {
 }
 
 const always = () => true
-
-/** Undefined: the answer says nothing about our credentials. */
-function areTaken(answer: HttpAnswer | undefined): boolean | undefined {
-  if (answer === undefined || sampleOf('GET', answer) === 'unusable') return undefined
-  return !isRefusedCredentials(answer)
-}

@@ -7,7 +7,13 @@ const LATENCY_BUCKETS_SECONDS = [0.01, 0.025, 0.05, 0.075, 0.1, 0.2, 0.5, 1, 2, 
 const BREAKER_LEVELS = { closed: 0, 'half-open': 1, open: 2 } as const
 
 /** Whether the Money API may be called, as this process sees it. */
-export function exposeMoneyStatus(metrics: Metrics, status: () => MoneyStatus): void {
+export function exposeMoneyStatus(metrics: Metrics, status: () => MoneyStatus, callLimit?: () => number): void {
+  if (callLimit !== undefined)
+    metrics.gauge(
+      'promostream_money_call_limit',
+      'Calls at once that the Money API bears, as far as this process has found out (MONEY_API_ADAPTIVE)',
+      callLimit,
+    )
   metrics.gauge(
     'promostream_money_breaker_state',
     'Circuit breaker of the Money API: 0 closed, 1 half-open, 2 open',

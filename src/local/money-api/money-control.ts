@@ -15,6 +15,8 @@ const CHECKS: { [Name in keyof MoneyControl]: (value: unknown) => boolean } = {
   refuseCredentials: isBoolean,
   instead: value => value === null || isInsteadKind(value),
   forbid: value => value === null || isSelection(value),
+  tellsAmount: isBoolean,
+  knee: value => isNumberWithin(value, 0, 1_000_000),
   dedup: isBoolean,
   recordRequests: isBoolean,
   refuse: value => value === null || isRefusal(value),

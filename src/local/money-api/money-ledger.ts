@@ -15,6 +15,7 @@ export type Outcome =
   | 'forbidden'
   | 'instead'
   | 'down'
+  | 'overloaded'
   | `fault:${string}`
   | 'lookup-found'
   | 'lookup-missing'

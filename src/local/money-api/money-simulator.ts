@@ -20,6 +20,13 @@ export interface MoneySettings extends FaultPlan {
   forbid: Omit<Refusal, 'status'> | null
   /** Charges that it refuses for good, by key or by share of keys. */
   refuse: Refusal | null
+  /** Its GET tells what was charged, which is more than the contract asks for: a canary compares it. */
+  tellsAmount: boolean
+  /**
+   * Calls at once that it answers in `latencyMs`; with more each takes longer, by the square of the excess, and some get 503.
+   * 0 = any number.
+   */
+  knee: number
   /** Off, it charges again for a key that it knows: a bug that tests plant. */
   dedup: boolean
 }
@@ -42,6 +49,8 @@ export const DEFAULT_MONEY_SETTINGS: MoneySettings = {
   instead: null,
   forbid: null,
   refuse: null,
+  tellsAmount: false,
+  knee: 0,
   dedup: true,
 }
 
@@ -71,6 +80,7 @@ const problem = (status: number, outcome: Outcome, message: string): Answer => (
   outcome,
   body: JSON.stringify({ error: message }),
 })
+const OVERLOADED = problem(503, 'overloaded', 'too many calls at once')
 const DOWN = problem(503, 'down', 'the service is down')
 const FORBIDDEN = problem(403, 'forbidden', 'this member may not be paid')
 const INSTEAD = problem(503, 'instead', 'not the Money API')
@@ -86,6 +96,8 @@ export class MoneySimulator {
   readonly ledger: MoneyLedger
   readonly #notBeforeMs = new Map<string, number>()
   readonly #lookups = new Map<string, number>()
+  /** Calls that have come and have not been answered. */
+  #atOnce = 0
 
   constructor(settings: MoneySettings, ledger: MoneyLedger) {
     this.settings = settings
@@ -101,20 +113,23 @@ export class MoneySimulator {
     const attempt = (keys.attempts[row] ?? 0) + 1
     keys.attempts[row] = attempt
     this.#checkPatience(key, nowMs)
-    if (isMeant(this.settings.forbid, this.settings.seed, key)) return this.#call(attempt, undefined, () => FORBIDDEN)
+    if (isMeant(this.settings.forbid, this.settings.seed, key))
+      return this.#call(attempt, undefined, () => () => FORBIDDEN)
     const fault = drawFault(this.settings, key, attempt)
     if (fault?.kind === 'rate-limited') this.#notBeforeMs.set(key, nowMs + this.settings.latencyMs + RETRY_AFTER_MS)
-    if (fault !== undefined && BEFORE_IT_IS_APPLIED.has(fault.kind)) return this.#call(attempt, fault, () => NO_CHARGE)
-    return this.#call(attempt, fault, this.#open(key, row, body))
+    if (fault !== undefined && BEFORE_IT_IS_APPLIED.has(fault.kind))
+      return this.#call(attempt, fault, () => () => NO_CHARGE)
+    return this.#call(attempt, fault, () => this.#open(key, row, body))
   }
 
   lookup(key: string, credentialsOk: boolean): Call {
     const shut = this.#shut(credentialsOk)
     if (shut !== undefined) return shut
-    return this.#call(0, this.#lookupFault(key), () => {
+    return this.#call(0, this.#lookupFault(key), () => () => {
       const row = this.ledger.keys.find(key)
       if (row === undefined || this.ledger.keys.charges[row] === 0) return NO_CHARGE
-      return { status: 200, body: foundBody(key, this.ledger.keys.amount[row] ?? 0n), outcome: 'lookup-found' }
+      const body = this.settings.tellsAmount ? bodyWithAmount(key, this.ledger.keys.amount[row]) : chargedBody(key, 1)
+      return { status: 200, body, outcome: 'lookup-found' }
     })
   }
 
@@ -125,10 +140,20 @@ export class MoneySimulator {
     return credentialsOk && !refuseCredentials ? undefined : atOnce(UNAUTHORIZED)
   }
 
-  #call(attempt: number, fault: Fault | undefined, answer: () => Answer): Call {
-    const { latencyMs } = this.settings
+  /** `answer` makes what is answered when its time is over; not made for a call that is too many. */
+  #call(attempt: number, fault: Fault | undefined, open: () => () => Answer): Call {
+    const { latencyMs, knee } = this.settings
     const delayMs = fault?.kind === 'slow' ? SLOW_MS.from + fault.shade * (SLOW_MS.to - SLOW_MS.from) : latencyMs
-    return { attempt, delayMs, fault, answer }
+    if (knee === 0) return { attempt, delayMs, fault, answer: open() }
+    this.#atOnce += 1
+    const excess = Math.max(1, this.#atOnce / knee)
+    const isTooMany = Math.random() < Math.min(0.5, (excess - 1) / 4)
+    const answer = isTooMany ? () => OVERLOADED : open()
+    const leave = () => {
+      this.#atOnce -= 1
+      return answer()
+    }
+    return { attempt, delayMs: delayMs * excess ** 2, fault: isTooMany ? undefined : fault, answer: leave }
   }
 
   /** Decides what the request is when it comes; what it does, it does when its time is over. */
@@ -192,8 +217,7 @@ function chargedBody(key: string, ordinal: number): string {
   return `{"transactionKey":${JSON.stringify(transactionKeyOf(key, ordinal))}}`
 }
 
-/** The amount is more than the contract wants: with it a canary sees what was charged. */
-function foundBody(key: string, amount: bigint): string {
+function bodyWithAmount(key: string, amount = 0n): string {
   return `{"transactionKey":${JSON.stringify(transactionKeyOf(key, 1))},"amount":"${amount}"}`
 }
 

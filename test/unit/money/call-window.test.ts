@@ -36,6 +36,26 @@ test('each answer makes room for one more, up to the most', async () => {
   expect(await begin(window)).toBe(15)
 })
 
+test('never more than the most, which may change, however few those are', async () => {
+  const window = new CallWindow(5)
+  jest.advanceTimersByTime(5000)
+  expect(await begin(window)).toBe(5)
+  window.dismiss()
+  window.max = 3
+  window.leave(true)
+  window.leave(true)
+  expect(await begin(window)).toBe(0)
+  window.max = 8
+  await Promise.resolve()
+  window.dismiss()
+  for (let call = 0; call < 3; call++) window.leave(true)
+  expect(window.underWay).toBeLessThanOrEqual(8)
+  window.shrink()
+  window.dismiss()
+  while (window.underWay > 0) window.leave(false)
+  expect(await begin(window)).toBe(8)
+})
+
 test('an outage makes it ten again; whoever waits is dismissed', async () => {
   const window = new CallWindow(100)
   jest.advanceTimersByTime(5000)

@@ -15,6 +15,7 @@ withKafka('the first gifts of a promotion are confirmed before the others are pa
 
   beforeAll(async () => {
     system = await TestSystem.create({ PROMOTION_CANARY_GIFTS: String(CANARY) })
+    await system.control({ tellsAmount: true })
     await system.start('listener')
   })
   afterAll(() => system.stop())
