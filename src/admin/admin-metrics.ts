@@ -41,6 +41,12 @@ function registerPromotions(metrics: Metrics, latest: () => Snapshot | undefined
     view => view.gifts.UNKNOWN,
     view => isOpen(view) || view.gifts.UNKNOWN > 0,
   )
+  perPromotion(
+    'promostream_deadline_spare_seconds',
+    'From the likely end of a promotion to its deadline; below 0 it will be late',
+    view => view.verdict?.spareS ?? 0,
+    ({ verdict }) => verdict !== null,
+  )
   perPromotion('promostream_rate', 'Gifts a second of a promotion', view => view.perSecond)
 }
 

@@ -109,6 +109,17 @@ export const promotionSchema = z.object({
   slotsInUse: count,
   perSecond: count,
   eta: z.object({ likely: count, soonest: count, latest: count }).nullable(),
+  /** Will it be done by its deadline, as things go now? Null without one, and while nothing moves. */
+  verdict: z
+    .object({
+      isInTime: z.boolean(),
+      likely: z.iso.datetime(),
+      from: z.iso.datetime(),
+      to: z.iso.datetime(),
+      /** Below 0: so many seconds late. */
+      spareS: count,
+    })
+    .nullable(),
   bottlenecks: z.array(
     z.object({
       code: z.enum(BOTTLENECK_CODES),

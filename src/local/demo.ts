@@ -22,6 +22,7 @@ interface DemoOptions {
   keep?: boolean
   seal?: boolean
   canary?: number
+  deadline?: number
 }
 
 function wholeNumber(minimum: number, maximum: number) {
@@ -45,6 +46,7 @@ const program = new Command('demo')
     'confirm the first gifts of each promotion before the others are paid',
     wholeNumber(1, 10_000),
   )
+  .option('--deadline <s>', 'be done within so many seconds, with as many calls as it bears', wholeNumber(1, 86_400))
   .option('--json', 'print one JSON object as the last line of stdout')
   .option('--keep', 'leave everything running and print the addresses')
 
@@ -64,6 +66,7 @@ async function demo({
   keep = false,
   seal = false,
   canary = 0,
+  deadline,
 }: DemoOptions): Promise<boolean> {
   const inherited = Object.fromEntries(Object.entries(processEnvironment()).filter(([, value]) => value !== undefined))
   const stack = await startStack({
@@ -78,9 +81,18 @@ async function demo({
   process.on('SIGTERM', stop)
   try {
     const sealing = seal ? { SEAL_PRIVATE_KEY: newSealKey() } : {}
-    const optIn = { ...sealing, ...(canary === 0 ? {} : { PROMOTION_CANARY_GIFTS: String(canary) }) }
+    const optIn = {
+      ...sealing,
+      ...(canary === 0 ? {} : { PROMOTION_CANARY_GIFTS: String(canary) }),
+      ...(deadline === undefined ? {} : { MONEY_API_ADAPTIVE: 'true' }),
+    }
     const env = demoEnvironment({ ...inherited, ...stack.env, ...optIn } as Record<string, string>, inherited)
-    const result = await runOn(env, messages, { keep, isMock: stack.kafka === 'mock', isSealed: seal })
+    const result = await runOn(env, messages, {
+      keep,
+      isMock: stack.kafka === 'mock',
+      isSealed: seal,
+      deadlineS: deadline,
+    })
     report(result, stack.kafka === 'mock' ? 'mock' : 'apache', json === true)
     if (keep) return describeKept(env, result, stack.howToStop)
     await stopChildren(result.children)
@@ -119,7 +131,12 @@ function demoEnvironment(
 async function runOn(
   env: Record<string, string>,
   messages: number,
-  { keep, isMock, isSealed }: { keep: boolean; isMock: boolean; isSealed: boolean },
+  {
+    keep,
+    isMock,
+    isSealed,
+    deadlineS,
+  }: { keep: boolean; isMock: boolean; isSealed: boolean; deadlineS?: number | undefined },
 ): Promise<DemoResult> {
   const value = (name: string) => env[name] ?? ''
   const databaseOptions = { url: value('DATABASE_URL'), poolMax: 4, timeoutMs: 30_000 }
@@ -153,6 +170,7 @@ async function runOn(
           },
       keep,
       isSealed,
+      deadlineS,
       say,
       countInvalid: () => countRecords(kafka, value('KAFKA_TOPIC_INVALID')),
     })

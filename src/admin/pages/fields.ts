@@ -20,7 +20,7 @@ export interface PromotionFields extends PromotionActions {
   /** What a text means more exactly, on hover. */
   hints: Readonly<Record<string, string>>
   /** ISO 8601; null where there is none. */
-  times: Readonly<Record<'started' | 'finished' | 'deadline', string | null>>
+  times: Readonly<Record<'started' | 'finished' | 'deadline' | 'likelyEnd', string | null>>
   /** Nothing has come yet: its page tells how to publish. */
   isEmpty: boolean
   bottlenecks: BottleneckInWords[]
@@ -41,7 +41,12 @@ export function toFields(view: PromotionView, texts: Texts, nowMs: number = Date
     percent: share === null ? null : Math.floor(share * 1000) / 10,
     bottlenecks: view.bottlenecks.map(bottleneck => bottleneckInWords(bottleneck, texts)),
     ...promotionActions(view),
-    times: { started: view.startedAt, finished: view.finishedAt, deadline: view.deadlineAt ?? null },
+    times: {
+      started: view.startedAt,
+      finished: view.finishedAt,
+      deadline: view.deadlineAt ?? null,
+      likelyEnd: view.verdict?.likely ?? null,
+    },
     hints: hintsOf(view, texts),
     isEmpty: rows === 0 && (status === 'READY' || status === 'IN_PROGRESS'),
     text: {
@@ -49,6 +54,7 @@ export function toFields(view: PromotionView, texts: Texts, nowMs: number = Date
       progress: isKnown ? promotion.doneOf(done, expected) : promotion.doneOfUnknown(done),
       percent: share === null ? '–' : format.percent(share),
       ...timesText(view, texts, nowMs),
+      verdict: verdictText(view, texts),
       success: number(gifts.SUCCESS),
       failed: number(gifts.FAILED),
       retrying: number(gifts.RETRYING),
@@ -114,6 +120,17 @@ function timesText(view: PromotionView, { promotion, format }: Texts, nowMs: num
     duration: seconds > 0 ? format.duration(seconds) : '–',
     eta: isRunning ? left : '–',
   }
+}
+
+/** Will it be done by its deadline? Else for how long not, and what is in the way. */
+function verdictText({ verdict, perSecond, bottlenecks }: PromotionView, texts: Texts): string {
+  const { promotion, format } = texts
+  if (verdict === null) return '–'
+  const spare = format.duration(Math.abs(verdict.spareS))
+  if (verdict.isInTime) return promotion.inTime(spare)
+  const cause = bottlenecks.find(({ level }) => level !== 'good')
+  const why = cause === undefined ? promotion.perSecond(Math.round(perSecond)) : bottleneckInWords(cause, texts).text
+  return promotion.tooLate(spare, why)
 }
 
 function hintsOf(

@@ -26,10 +26,10 @@ const FIGURES = {
   /** On a list, once it has ended. */
   ended: ['success', 'failed', 'unknown', 'duration', 'finished'],
   gifts: ['success', 'failed', 'retrying', 'unknown', 'waiting', 'active', 'slots'],
-  times: ['rate', 'average', 'eta', 'started', 'finished', 'duration', 'deadline'],
+  times: ['rate', 'average', 'eta', 'started', 'finished', 'duration', 'deadline', 'likelyEnd', 'verdict'],
 } as const
 
-const TIMES = new Set(['started', 'finished', 'deadline'])
+const TIMES = new Set(['started', 'finished', 'deadline', 'likelyEnd'])
 
 export function figures(fields: PromotionFields, texts: Texts, which: keyof typeof FIGURES): string {
   return html`<dl class="figures">

@@ -11,6 +11,7 @@ import { createObserver, type ObserverDeps } from './observer.ts'
 import type { Estimate } from './rate.ts'
 import { createSince } from './since.ts'
 import type { StreamCount } from './streams.ts'
+import { createVerdictWatch, type Verdict, verdictOf } from './verdict.ts'
 
 /** A promotion as everybody sees it: pages, API and board. */
 export interface PromotionView extends PromotionProgress, Estimate {
@@ -26,6 +27,8 @@ export interface PromotionView extends PromotionProgress, Estimate {
   slots: number
   slotsInUse: number
   bottlenecks: Bottleneck[]
+  /** Null: it has no deadline, or nothing moves. */
+  verdict: Verdict | null
 }
 
 export interface Snapshot {
@@ -63,6 +66,10 @@ function createSnapshots(deps: ObserverDeps) {
   const observe = createObserver(deps)
   const since = createSince()
   const minutes = createMinuteSamples(deps)
+  const watchVerdicts = createVerdictWatch((promotionId, { isInTime, ...verdict }) => {
+    const say = isInTime ? 'will be done by its deadline, as things go now' : 'will be late, as things go now'
+    deps.logger[isInTime ? 'info' : 'warn']({ promotionId, ...verdict }, `promotion ${promotionId} ${say}`)
+  })
   let latest: Snapshot | undefined
   const take = async (): Promise<Snapshot> => {
     const { promotions, around, counts } = await observe(latest?.promotions ?? [])
@@ -70,8 +77,10 @@ function createSnapshots(deps: ObserverDeps) {
     const readAtMs = around.databaseMs === undefined ? (latest?.readAtMs ?? nowMs) : nowMs
     const views = promotions.map(promotion => {
       const view = since(viewOf(promotion, around, counts.get(promotion.id)))
-      return { ...view, ...history.add(view, performance.now()) }
+      const estimate = history.add(view, performance.now())
+      return { ...view, ...estimate, verdict: verdictOf(view, estimate, nowMs) }
     })
+    watchVerdicts(views)
     latest = { atMs: nowMs, readAtMs, promotions: views, around }
     if (around.databaseMs !== undefined) void minutes.add(views, nowMs)
     return latest
@@ -109,7 +118,7 @@ export function createSampler(deps: ObserverDeps): Sampler {
   const readOther = async (which: { id: string } | { afterId: string; limit: number }): Promise<PromotionView[]> => {
     const { around } = await fresh()
     const read = await readProgress(deps.kysely, which)
-    return read.map(progress => ({ ...viewOf(progress, around, undefined), perSecond: 0, eta: null }))
+    return read.map(progress => ({ ...viewOf(progress, around, undefined), perSecond: 0, eta: null, verdict: null }))
   }
   const pick = async ({ promotions }: Snapshot, promotionId: string) =>
     promotions.find(({ id }) => id === promotionId) ?? (await readOther({ id: promotionId }))[0]
@@ -156,7 +165,7 @@ function viewOf(
   progress: PromotionProgress,
   around: Surroundings,
   entries: Pick<StreamCount, 'pending' | 'oldestLeasedMs'> | undefined,
-): Omit<PromotionView, keyof Estimate> {
+): Omit<PromotionView, keyof Estimate | 'verdict'> {
   const { id, gifts, rows, totalCount } = progress
   const { slots, slotsInUse } = slotsOf(id, around.instances ?? [])
   const active = Math.min(gifts.PENDING, entries?.pending ?? slotsInUse)

@@ -16,6 +16,8 @@ export interface DemoParts {
   keep: boolean
   /** Waits for the seals, and checks them. */
   isSealed: boolean
+  /** By when its promotions should be done, in s from their start. */
+  deadlineS: number | undefined
   say(line: string): void
   /** Records on the demo's invalid topic. */
   countInvalid(): Promise<number>

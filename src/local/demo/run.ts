@@ -59,12 +59,14 @@ export async function runDemo(messages: number, parts: DemoParts): Promise<DemoR
   const { kysely, topics } = parts
   const promotions = planPromotions(messages, topics)
   const repository = createPromotionRepository(kysely)
-  for (const { id, type, gifts } of promotions) {
-    await repository.create({ id, type, name: `demo ${type.toLowerCase()}`, totalCount: gifts })
-  }
   parts.say('starting 1 listener and 2 workers')
   const logFolder = mkdtempSync(join(tmpdir(), 'promostream-demo-'))
   const children = await startChildren(parts, logFolder)
+  const { deadlineS } = parts
+  const deadlineAt = deadlineS === undefined ? null : new Date(Date.now() + deadlineS * 1000).toISOString()
+  for (const { id, type, gifts } of promotions) {
+    await repository.create({ id, type, name: `demo ${type.toLowerCase()}`, totalCount: gifts, deadlineAt })
+  }
   try {
     const admin = parts.keep ? await startAdmin(parts.env, logFolder) : undefined
     if (admin !== undefined) {
@@ -73,13 +75,20 @@ export async function runDemo(messages: number, parts: DemoParts): Promise<DemoR
     }
     const paid = await payAll(messages, promotions, parts)
     const seals = parts.isSealed ? await sealsOf(promotions, parts) : []
-    const notes = [...(await canariesOf(promotions, repository)), ...seals]
+    const notes = [...deadlineNote(deadlineAt), ...(await canariesOf(promotions, repository)), ...seals]
     if (parts.keep) await leaveRunning(parts)
     return { ...paid, children, admin, notes }
   } catch (error) {
     await stopChildren(children)
     throw error
   }
+}
+
+/** All gifts have come to their end just now. */
+function deadlineNote(deadlineAt: string | null): string[] {
+  if (deadlineAt === null) return []
+  const spareS = (Date.parse(deadlineAt) - Date.now()) / 1000
+  return [`deadline: done ${Math.abs(spareS).toFixed(1)} s ${spareS >= 0 ? 'before it' : 'TOO LATE'}`]
 }
 
 async function canariesOf(promotions: readonly DemoPromotion[], repository: PromotionRepository): Promise<string[]> {

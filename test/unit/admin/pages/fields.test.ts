@@ -23,6 +23,7 @@ const view = (more: Partial<PromotionView> = {}): PromotionView => ({
   slotsInUse: 5,
   perSecond: 10,
   eta: { likely: 14, soonest: 10, latest: 30 },
+  verdict: null,
   bottlenecks: [],
   ...more,
 })
@@ -59,7 +60,7 @@ describe('times', () => {
     const { text, hints, times } = toFields(view(), en, NOW)
     expect(text).toMatchObject({ rate: '10/s', average: '0/s', duration: '10 min', eta: 'about 14 sec' })
     expect(hints.eta).toContain('10 sec to 30 sec')
-    expect(times).toEqual({ started: '2026-11-25T11:50:00.000Z', finished: null, deadline: null })
+    expect(times).toMatchObject({ started: '2026-11-25T11:50:00.000Z', finished: null, deadline: null })
   })
 
   test('at rate 0 the time left is unknown, whatever the last minute was like', () => {
@@ -103,4 +104,25 @@ describe('what can be done', () => {
     ])
     expect(toFields({ ...settled, status: 'COMPLETED' }, en).primary).toBe('reconcile-unknown')
   })
+})
+
+test('while the first gifts are confirmed the state says so', () => {
+  const canary = { canaryGifts: 20, canaryConfirmed: 3 }
+  expect(toFields(view(canary), en).text.status).toBe('In progress: canary, 3 of the first 20 gifts confirmed')
+  expect(toFields(view(canary), ko).text.status).toContain('처음 20건 중 3건 확인됨')
+  expect(toFields(view({ ...canary, canaryConfirmed: 20 }), en).text.status).toBe('In progress')
+})
+
+test('will it be done by its deadline: how long before, or what keeps it from that', () => {
+  const likely = '2026-11-25T12:10:00.000Z'
+  const verdict = { isInTime: true, likely, from: likely, to: likely, spareS: 600 }
+  const bottleneck = { code: 'rate-limit', level: 'bad', text: () => 'Calls wait' } as never
+  const early = toFields(view({ deadlineAt: '2026-11-25T12:20:00Z', verdict }), en)
+  expect(early.times.likelyEnd).toBe(likely)
+  expect(early.text.verdict).toMatch(/^Yes, .*10.* before the deadline$/)
+  const late = view({ verdict: { ...verdict, isInTime: false, spareS: -600 } })
+  expect(toFields(late, en).text.verdict).toMatch(/^No, .*10.* too late: 10/)
+  expect(toFields({ ...late, bottlenecks: [bottleneck] }, en).text.verdict).toMatch(/too late: Calls wait$/)
+  expect(toFields(late, ko).text.verdict).toMatch(/^아니요/)
+  expect(toFields(view(), en).text.verdict).toBe('–')
 })
