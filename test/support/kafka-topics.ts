@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Admin } from 'kafkajs'
 import type { KafkaClient } from '#kafka/client.ts'
 import { fetchCommitted, fetchRanges } from '#kafka/topic-reader.ts'
 
@@ -12,10 +13,21 @@ export async function createTopic(
   await admin.connect()
   const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }))
   await admin.createTopics({
-    waitForLeaders: true,
+    waitForLeaders: false,
     topics: [{ topic, numPartitions: partitions, replicationFactor: 1, configEntries }],
   })
+  // What waits in kafkajs ends with an error where a broker has not heard of the topic yet.
+  for (const end = Date.now() + 20_000; !(await hasLeaders(admin, topic, partitions)); await sleep(20))
+    if (Date.now() > end) throw new Error(`waited 20 s for the leaders of ${topic}`)
   await admin.disconnect()
+}
+
+function hasLeaders(admin: Admin, topic: string, partitions: number): Promise<boolean> {
+  return admin.fetchTopicMetadata({ topics: [topic] }).then(
+    ({ topics: [known] }) =>
+      known?.partitions.length === partitions && known.partitions.every(({ leader }) => leader >= 0),
+    () => false,
+  )
 }
 
 /** Until no broker knows it any more. */

@@ -13,6 +13,7 @@ import { type Child, startChild } from '#local/demo/children.ts'
 import { type RunningMoneySimulator, startMoneySimulator } from '#local/money-api/money-simulator-server.ts'
 import type { PromotionType } from '#queues/gift-types.ts'
 import { createLogger } from '#runtime/logger.ts'
+import { DISCONNECT_TIMEOUT_MS } from './redis.ts'
 import { createTestDatabase, stackEnv, type TestDatabase, uniqueId, uniqueName } from './stack-env.ts'
 
 const TOPICS = ['STARTED', 'VOUCHER', 'POINT', 'VOUCHER_RETRY', 'POINT_RETRY', 'INVALID', 'COMPLETED'] as const
@@ -47,7 +48,7 @@ export class TestSystem {
     this.results = createGiftResultRepositories(this.kysely)
     this.kafka = parts.kafka
     this.events = createEventProvider(parts.kafka)
-    this.redis = new Redis(parts.env.REDIS_URL!)
+    this.redis = new Redis(parts.env.REDIS_URL!, { disconnectTimeout: DISCONNECT_TIMEOUT_MS })
     this.moneyUrl = parts.env.MONEY_API_URL!
     this.#money = parts.money
   }
