@@ -32,7 +32,10 @@ describe('the contract', () => {
     const { transactionKey } = JSON.parse(text)
     expect(transactionKey).toMatch(/^tx-/)
     for (const key of ['VOUCHER:7', 'VOUCHER%3A7']) {
-      expect(await lookup(key)).toMatchObject({ status: 200, text: JSON.stringify({ transactionKey }) })
+      expect(await lookup(key)).toMatchObject({
+        status: 200,
+        text: JSON.stringify({ transactionKey, amount: BODY.amount }),
+      })
     }
     expect((await lookup('VOUCHER:8')).status).toBe(404)
   })
@@ -280,7 +283,8 @@ describe('the ledger', () => {
       await restart({ ledger })
       const first = await charge(port, 'VOUCHER:7')
       await restart({ ledger })
-      expect(await lookup('VOUCHER:7')).toMatchObject({ status: 200, text: first.text })
+      const { transactionKey } = JSON.parse(first.text) as { transactionKey: string }
+      expect(JSON.parse((await lookup('VOUCHER:7')).text)).toEqual({ transactionKey, amount: BODY.amount })
       expect(await charge(port, 'VOUCHER:7')).toMatchObject({ status: 200, text: first.text })
       expect((await charge(port, 'VOUCHER:7', { ...BODY, amount: '1' })).status).toBe(422)
       expect(await summary(port)).toMatchObject({ charges: 1, duplicateCharges: 0, amountSum: '1000' })

@@ -56,17 +56,21 @@ test('waiting entries, leased ones and dead letters are on the board', async () 
   const queue = queueOf()
   const ask = await boardOf(queue)
   const gate = Promise.withResolvers<void>()
+  const begun = Promise.withResolvers<void>()
   await queue.addBulk('welcome', [{ to: 'dead' }, { to: 'leased' }, { to: 'next' }, { to: 'last' }])
   const worker = new StreamWorker<Mail>(
     name,
     async ({ data }) => {
       if (data.to === 'dead') return deadLetter('no such person')
+      begun.resolve()
       await gate.promise
       return undefined
     },
     { connection, group: GROUP },
   )
   workers.push(worker as never)
+  // The dead one is pending until its letter is written and it is acknowledged.
+  await begun.promise
   await until(
     'one is leased',
     async () => (await queue.getJobCounts()).failed === 1 && (await queue.pendingSummary()).count === 1,
