@@ -16,7 +16,7 @@ export async function createTopic(
     waitForLeaders: false,
     topics: [{ topic, numPartitions: partitions, replicationFactor: 1, configEntries }],
   })
-  // What waits in kafkajs ends with an error where a broker has not heard of the topic yet.
+  // The wait of kafkajs itself ends with an error where a broker has not heard of the topic yet.
   for (const end = Date.now() + 20_000; !(await hasLeaders(admin, topic, partitions)); await sleep(20))
     if (Date.now() > end) throw new Error(`waited 20 s for the leaders of ${topic}`)
   await admin.disconnect()
