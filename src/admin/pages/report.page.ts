@@ -59,7 +59,7 @@ function downloads(id: string, { report: t }: Texts): string {
 }
 
 function sections(report: ClosingReport, texts: Texts): string {
-  return html`!${promotionFacts(report, texts)} !${giftSums(report, texts)} !${rejected(report, texts)} !${audited(report, texts)}`
+  return html`!${promotionFacts(report, texts)} !${giftSums(report, texts)} !${rejected(report, texts)} !${audited(report, texts)} !${sealed(report, texts)}`
 }
 
 function promotionFacts({ promotion, madeAt, rows, difference, ...report }: ClosingReport, texts: Texts): string {
@@ -142,5 +142,21 @@ function audited({ audit }: ClosingReport, texts: Texts): string {
           })
     }
     <p class="hint">${t.auditHint}</p>
+  </section>`
+}
+
+function sealed({ seal }: ClosingReport, texts: Texts): string {
+  if (seal === null) return ''
+  const { report: t, format } = texts
+  const facts: [string, string][] = [
+    [t.sealedAt, timeTag(seal.sealedAt, texts)],
+    [t.count, html`${format.number(seal.gifts)}`],
+    [t.sealRoot, html`<code>${seal.root}</code>`],
+    [t.sealKey, html`<code>${seal.key}</code>`],
+  ]
+  return html`<section class="card" aria-labelledby="seal-title">
+    <h2 id="seal-title">${t.seal}</h2>
+    <p class="hint">${t.sealHint}</p>
+    <dl class="row">!${facts.map(([name, value]) => html`<dt>${name}</dt><dd>!${value}</dd>`)}</dl>
   </section>`
 }

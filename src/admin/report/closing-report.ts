@@ -37,11 +37,23 @@ export interface ClosingReport {
   /** Messages that it did not take, by reason. */
   skipped: Readonly<Record<string, number>>
   audit: AuditVerdict
+  /** Its last seal (docs/seal.md); null: it is not sealed. */
+  seal: ReportSeal | null
+}
+
+/** What a seal says, as people compare it. */
+export interface ReportSeal {
+  sealedAt: string
+  gifts: string
+  /** SHA-256, hex. */
+  root: string
+  /** Fingerprint of the public key. */
+  key: string
 }
 
 export function closingReport(
   view: PromotionView,
-  found: Pick<ClosingReport, 'gifts' | 'skipped' | 'audit'>,
+  found: Pick<ClosingReport, 'gifts' | 'skipped' | 'audit' | 'seal'>,
 ): ClosingReport {
   const { id, name, type, status, totalCount, startedAt, finishedAt, deadlineAt = null } = view
   const { gifts } = found
@@ -62,7 +74,7 @@ export function closingReport(
 
 /** The report as a table of names and values, for spreadsheets. */
 export function reportCsv(report: ClosingReport): string {
-  const { promotion, gifts, skipped, audit, madeAt, ...figures } = report
+  const { promotion, gifts, skipped, audit, seal, madeAt, ...figures } = report
   return stringify([
     ['name', 'value'],
     ...Object.entries(promotion).map(([name, value]) => [`promotion.${name}`, value]),
@@ -75,6 +87,7 @@ export function reportCsv(report: ClosingReport): string {
     ['audit.ok', audit.ok],
     ['audit.incomplete', audit.incomplete],
     ...Object.entries(audit.counts).map(([kind, count]) => [`audit.${kind}`, count]),
+    ...Object.entries(seal ?? {}).map(([name, value]) => [`seal.${name}`, value]),
     ['madeAt', madeAt],
   ])
 }

@@ -2,9 +2,11 @@ import type { Kysely } from 'kysely'
 import { LRUCache } from 'lru-cache'
 import { finderOf, type PromotionView, type Sampler } from '#admin/snapshot/sampler.ts'
 import { countSkipped, sumGifts } from '#database/gifts/gift-sums.ts'
+import { findSeal, type StoredSeal } from '#database/promotions/seals.ts'
+import { fingerprintOf, type SealStatement } from '#promotion/seal/statement.ts'
 import { errorLine, toError } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
-import { type AuditVerdict, type ClosingReport, closingReport } from './closing-report.ts'
+import { type AuditVerdict, type ClosingReport, closingReport, type ReportSeal } from './closing-report.ts'
 
 export interface ReportJob {
   state: 'running' | 'done' | 'failed'
@@ -47,7 +49,8 @@ export function createReportJobs({ kysely, sampler, audit, logger }: ReportJobsD
     const verdict = await audit(view.id, share => {
       job.progress = share
     })
-    Object.assign(job, { state: 'done', report: closingReport(view, { gifts, skipped, audit: verdict }) })
+    const seal = sealOf(await findSeal(kysely, view.id))
+    Object.assign(job, { state: 'done', report: closingReport(view, { gifts, skipped, audit: verdict, seal }) })
   }
   return {
     start: async promotionId => {
@@ -65,4 +68,10 @@ export function createReportJobs({ kysely, sampler, audit, logger }: ReportJobsD
     },
     find: promotionId => jobs.get(promotionId),
   }
+}
+
+function sealOf(seal: StoredSeal | undefined): ReportSeal | null {
+  if (seal === undefined) return null
+  const { sealedAt, gifts, root } = JSON.parse(seal.statement) as SealStatement
+  return { sealedAt, gifts, root, key: fingerprintOf(seal.publicKey.toString('base64')) }
 }

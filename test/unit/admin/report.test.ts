@@ -1,5 +1,8 @@
 import { expect, test } from '@jest/globals'
+import type { PageContext } from '#admin/pages/layout.ts'
+import { reportPage } from '#admin/pages/report.page.ts'
 import { type ClosingReport, reportCsv } from '#admin/report/closing-report.ts'
+import { TEXTS } from '#admin/texts/texts.ts'
 
 const sum = (count: number, amount: string) => ({ count, amount })
 const report = (name: string): ClosingReport => ({
@@ -18,6 +21,7 @@ const report = (name: string): ClosingReport => ({
   },
   skipped: { 'promotion-completed': 4 },
   audit: { ok: false, counts: { 'double-charge': 1 }, incomplete: null },
+  seal: { sealedAt: '2026-11-25T12:00:01.000Z', gifts: '2', root: 'ab', key: 'sha256:cd' },
 })
 
 test('the report as CSV: exact amounts, a line a figure', () => {
@@ -31,6 +35,8 @@ test('the report as CSV: exact amounts, a line a figure', () => {
       'skipped.promotion-completed,4',
       'audit.ok,false',
       'audit.double-charge,1',
+      'seal.root,ab',
+      'seal.key,sha256:cd',
     ]),
   )
 })
@@ -41,4 +47,16 @@ test.each([
   ['a, "b"\nc', `promotion.name,"a, ""b""\nc"`],
 ])('a name is text in a spreadsheet, whatever it is: %j', (name, line) => {
   expect(reportCsv(report(name))).toContain(line)
+})
+
+test('a seal stands on the page and in the CSV, where there is one', () => {
+  const job = (seal: ClosingReport['seal']) => ({
+    ...({ state: 'done', startedAt: '2026-11-25T12:00:00.000Z', step: 'audit', progress: 1, error: null } as const),
+    report: { ...report('Autumn'), seal },
+  })
+  const context = { texts: TEXTS.en, identity: undefined, path: '/' } as unknown as PageContext
+  const page = (seal: ClosingReport['seal']) => reportPage({ id: '1', title: 'Autumn', job: job(seal) }, context)
+  expect(page(report('').seal)).toContain('sha256:cd')
+  expect(page(null)).not.toContain('seal-title')
+  expect(reportCsv({ ...report(''), seal: null })).not.toContain('seal.')
 })
