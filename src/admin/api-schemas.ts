@@ -40,6 +40,10 @@ export const giftQuery = pageQuery.extend({
   partitionKey: storableText(1000).optional(),
 })
 
+/** Of a query: a form sends empty fields too. */
+export const filledOf = <Schema extends z.ZodType>(schema: Schema) =>
+  z.preprocess(query => Object.fromEntries(Object.entries(query as object).filter(([, value]) => value !== '')), schema)
+
 export const progressQuery = z.object({
   q: storableText(200).optional(),
   status: z.enum(PROMOTION_STATUSES).optional(),

@@ -12,11 +12,14 @@ export interface WhereaboutsDeps extends PromotionQueueDeps {
 const PAGE_SIZE = 500
 /** Entries that are looked at for one gift: the stream knows no gift by its id. */
 const MAX_PAGES = 6
+const SEARCHED_WITHIN_MS = 1500
+
+type Entry = Pick<GiftWhereabouts, 'entry' | 'searched'>
 
 /** Where in Redis a gift is. A Redis that does not answer says nothing, and the page says so. */
 export async function findWhereabouts(gift: GiftRecord, deps: WhereaboutsDeps): Promise<GiftWhereabouts> {
   const [found, job] = await Promise.all([
-    findEntry(gift, deps).catch(() => ({ searched: 'none' as const })),
+    answerOr<Entry>(findEntry(gift, deps), { searched: 'none' }, SEARCHED_WITHIN_MS),
     answerOr(findJob(gift, deps), undefined),
   ])
   return { ...found, job }
@@ -25,7 +28,7 @@ export async function findWhereabouts(gift: GiftRecord, deps: WhereaboutsDeps): 
 async function findEntry(
   { type, promotionId, message, processStatus }: GiftRecord,
   deps: WhereaboutsDeps,
-): Promise<Pick<GiftWhereabouts, 'entry' | 'searched'>> {
+): Promise<Entry> {
   if (processStatus === 'SUCCESS' || processStatus === 'FAILED') return { searched: 'none' }
   const queue = promotionQueue({ id: promotionId, type }, deps)
   let after: string | undefined

@@ -37,6 +37,7 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   NOT_ALLOWED: 405,
   TOO_MANY_LOGINS: 429,
   KAFKA_UNAVAILABLE: 503,
+  KAFKA_UNREACHABLE: 503,
   OPERATION_UNAVAILABLE: 503,
   MONEY_UNAUTHORIZED: 503,
   MONEY_UNAVAILABLE: 503,
@@ -65,7 +66,7 @@ export function toProblem(thrown: unknown): Problem {
   if (typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500) {
     return problem(statusCode, code ?? 'BAD_REQUEST', errorLine(thrown))
   }
-  if (isAway(thrown)) return problem(503, 'UNAVAILABLE', 'a server that this needs does not answer')
+  if (isConnectionLost(thrown)) return problem(503, 'UNAVAILABLE', 'a server that this needs does not answer')
   return problem(500, 'INTERNAL', 'something went wrong; the log says what')
 }
 
@@ -73,11 +74,20 @@ export function problem(status: number, code: string, detail: string): Problem {
   return { type: 'about:blank', title: STATUS_CODES[status] ?? 'Error', status, detail, code }
 }
 
+/** A server that was asked does not answer: trying again may help. */
+export function isAway(thrown: unknown): boolean {
+  return toProblem(thrown).status === 503
+}
+
+/** What PostgreSQL's client, Redis' and sockets say of a connection. */
+const CONNECTION_LOST =
+  /time(d )?out|Connection (is closed|terminated)|max retries per request|isn't (writeable|ready) and|startup nodes|slots cache/i
+
 /** PostgreSQL's classes 08, 53, 57 and what sockets say: the database or Redis is away, nobody made a mistake. */
-function isAway(thrown: unknown): boolean {
+function isConnectionLost(thrown: unknown): boolean {
   if (thrown instanceof CodedError) return thrown.canRetry
   const code = String((thrown as { code?: unknown } | null)?.code ?? '')
-  return /^(08|53|57)|^E[A-Z]+$/.test(code) || /time(d )?out|Connection (is closed|terminated)/i.test(errorLine(thrown))
+  return /^(08|53|57)|^E[A-Z]+$/.test(code) || CONNECTION_LOST.test(errorLine(thrown))
 }
 
 function sendProblem(reply: FastifyReply, value: Problem): FastifyReply {

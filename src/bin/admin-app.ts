@@ -24,6 +24,7 @@ import { rejectedRoutes } from '#admin/routes/rejected.routes.ts'
 import { reportRoutes } from '#admin/routes/report.routes.ts'
 import { createRevokedSessions } from '#admin/security/revoked-sessions.ts'
 import { createUsers } from '#admin/security/users.ts'
+import { createKeptReads } from '#admin/snapshot/kept-reads.ts'
 import type { Sampler } from '#admin/snapshot/sampler.ts'
 import { startedCheck } from '#admin/started-check.ts'
 import type { AdminConfig } from '#config/schemas.ts'
@@ -85,6 +86,7 @@ function routesOf(config: AdminConfig, parts: AdminParts, { sampler, checks, act
   hooks.onPromotionStarted('check', startedCheck({ sampler, logger }))
   const operations = operationsOf(config, parts)
   const apiOperations = apiOperationsOf(operations, hooks)
+  const kept = createKeptReads(sampler)
   const mask = createMemberMask(config.ADMIN_MEMBER_IDS_MASKED)
   const withMembers = config.ADMIN_MEMBER_IDS_MASKED ? forOperatorsOnly : (routes: FastifyPluginAsync) => routes
   const gifts = createGiftService({ kysely, connection, streams, retryQueue, operations })
@@ -99,10 +101,11 @@ function routesOf(config: AdminConfig, parts: AdminParts, { sampler, checks, act
     assetRoutes,
     promotionRoutes({ kysely, promotions, sampler, operations: apiOperations, mask }),
     giftRoutes(gifts, mask),
-    deadLetterRoutes({ deadLetters, promotions, mask }),
+    deadLetterRoutes({ deadLetters, promotions, mask, kept }),
     withMembers(
       reportRoutes({
         sampler,
+        kept,
         reports: createReportJobs({ kysely, sampler, logger, audit: reportAuditOf(config, logger) }),
       }),
     ),
@@ -110,6 +113,7 @@ function routesOf(config: AdminConfig, parts: AdminParts, { sampler, checks, act
       rejectedRoutes({
         kysely,
         sampler,
+        kept,
         events,
         invalid: createInvalidMessages(parts.kafka, config.KAFKA_TOPIC_INVALID),
       }),
@@ -118,7 +122,7 @@ function routesOf(config: AdminConfig, parts: AdminParts, { sampler, checks, act
     auditRoutes(activityLog),
     eventRoutes(sampler),
     board,
-    pageRoutes({ kysely, sampler, gifts, activityLog, mask }),
+    pageRoutes({ kysely, sampler, gifts, activityLog, mask, kept }),
     hookRoutes({ promotions, events, topic: config.KAFKA_TOPIC_STARTED, hooks, secret: config.ADMIN_HOOK_SECRET }),
   ]
 }

@@ -28,11 +28,14 @@ export class Screen {
     this.unknownTargets = parts.unknownTargets
   }
 
-  static async open(): Promise<Screen> {
+  /** `settings` of the admin, made of the installation's own. */
+  static async open(
+    settings: (env: Readonly<Record<string, string>>) => Promise<Record<string, string>> = async () => ({}),
+  ): Promise<Screen> {
     mkdirSync(PICTURES, { recursive: true })
     const system = await TestSystem.create({ COMPLETION_QUIET_MS: '500', RETRY_MAX_ATTEMPTS: '2' })
     const browser = await openBrowser()
-    const admin = await system.start('admin', { ADMIN_USERS: await adminUsers() })
+    const admin = await system.start('admin', { ADMIN_USERS: await adminUsers(), ...(await settings(system.env)) })
     const ids = {
       running: await promotion(system, 'Running', 'IN_PROGRESS', 100),
       ended: await promotion(system, 'Ended', 'COMPLETED', 200),

@@ -112,11 +112,22 @@ function showMoney({ text, shares }) {
   )
 }
 
-/** PostgreSQL is away: what stands here was read before. */
-function showStale(readAt) {
-  const note = document.querySelector('[data-stale]')
-  note.hidden = readAt === null
-  if (readAt !== null) setTime(note.querySelector('time'), readAt)
+/** A server is away: what stands here of it was read before. */
+function showStale(stale) {
+  const notes = document.querySelector('[data-stale]')
+  const seen = JSON.stringify(stale)
+  if (notes.dataset.seen === seen) return
+  notes.dataset.seen = seen
+  notes.hidden = stale.length === 0
+  notes.replaceChildren(
+    ...stale.map(({ text, asOf }) => {
+      const [note, time] = [make('p', `${text} `, 'notice'), make('time', '')]
+      note.dataset.level = 'bad'
+      setTime(time, asOf)
+      note.append(time)
+      return note
+    }),
+  )
 }
 
 function showInstances(instances = []) {
@@ -165,7 +176,7 @@ function showProgress({ promotions }) {
 
 function show(event) {
   setText(document.querySelector('[data-workers]'), event.workers)
-  showStale(event.readAt)
+  showStale(event.stale)
   showMoney(event.money)
   if (page.dataset.page === 'progress') {
     showInstallation(event.installation)

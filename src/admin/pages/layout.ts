@@ -1,9 +1,11 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { html } from 'ghtml'
 import type { Identity } from '#admin/security/users.ts'
+import { oldestOfEach, type Stale } from '#admin/snapshot/stale.ts'
 import { LANGUAGES } from '#admin/texts/format.ts'
 import { languageOf } from '#admin/texts/language.ts'
 import { LANGUAGE_NAMES, TEXTS, type Texts } from '#admin/texts/texts.ts'
+import { timeTag } from './time-tag.ts'
 
 export interface PageContext {
   identity: Identity | undefined
@@ -12,12 +14,14 @@ export interface PageContext {
   path: string
   /** Of the reader's language. */
   texts: Texts
+  /** What stands on the page from before, because its server does not answer now. */
+  stale: readonly Stale[]
 }
 
-export function contextOf(request: FastifyRequest, reply: FastifyReply): PageContext {
+export function contextOf(request: FastifyRequest, reply: FastifyReply, stale: readonly Stale[] = []): PageContext {
   const { identity, signedInBy, url } = request
   const token = signedInBy === 'session' ? { csrfToken: reply.generateCsrf() } : {}
-  return { identity, path: url, texts: TEXTS[languageOf(request)], ...token }
+  return { identity, path: url, texts: TEXTS[languageOf(request)], stale: oldestOfEach(stale), ...token }
 }
 
 export interface PageParts {
@@ -61,9 +65,18 @@ export function layout({ title, main, context, scripts = [], styles = [], refres
       !${identity === undefined ? '' : navigation(context)}
       <div class="who">!${languageSwitch(context)} !${identity === undefined ? '' : whoAmI(identity, context)}</div>
     </header>
-    <main id="main" tabindex="-1">!${main}</main>
+    <main id="main" tabindex="-1">!${staleNotes(context)} !${main}</main>
   </body>
 </html>`
+}
+
+/** Which servers do not answer, and as of when their part of the page is; the script keeps it live where the page is. */
+function staleNotes({ stale, texts }: PageContext): string {
+  const notes = stale.map(
+    ({ server, asOf }) =>
+      html`<p class="notice" data-level="bad">${texts.frame.stale[server]} !${timeTag(asOf, texts)}</p>`,
+  )
+  return html`<div role="status" data-stale !${notes.length === 0 ? 'hidden' : ''}>!${notes}</div>`
 }
 
 /** What the page's own script says. */

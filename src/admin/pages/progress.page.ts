@@ -12,7 +12,6 @@ import {
   ownBottleneckList,
   progressBar,
   sharedBottlenecks,
-  staleNote,
   statusBadge,
 } from './promotion-parts.ts'
 
@@ -28,7 +27,7 @@ const PAGE_SIZE = 50
 
 export function progressPage(snapshot: Snapshot, query: ProgressQuery, context: PageContext): string {
   const { texts } = context
-  const { around, promotions } = snapshot
+  const { around, promotions, workers = [] } = snapshot
   const isOperator = context.identity?.role === 'operator'
   const found = promotions.filter(view => isWanted(view, query))
   const shown = found.slice((query.page - 1) * PAGE_SIZE, query.page * PAGE_SIZE).map(view => toFields(view, texts))
@@ -44,7 +43,6 @@ export function progressPage(snapshot: Snapshot, query: ProgressQuery, context: 
         <span class="pulse" data-pulse hidden>${texts.frame.live}</span>
       </p>
     </div>
-    !${staleNote(snapshot, texts)}
     <p id="notice" role="status" class="notice" hidden></p>
     <div id="installation" class="card" role="status" data-installation !${shared.length === 0 ? 'hidden' : ''}>
       !${bottleneckList(shared, texts)}
@@ -56,7 +54,7 @@ export function progressPage(snapshot: Snapshot, query: ProgressQuery, context: 
     </ul>
     !${shown.length > 0 ? '' : promotions.length > 0 ? html`<p class="card">${texts.promotion.nothingFound}</p>` : emptyText(texts)}
     !${furtherLinks(query, found.length, texts)}
-    !${promotions.length === 0 ? '' : moneyCard(moneyFields(around.instances ?? [], texts), texts, texts.money.title)}`
+    !${promotions.length === 0 ? '' : moneyCard(moneyFields(workers, texts), texts, texts.money.title)}`
   return layout({ title: texts.frame.promotions, main, context })
 }
 

@@ -1,7 +1,7 @@
 import { html } from 'ghtml'
 import { type BottleneckInWords, bottleneckInWords } from '#admin/snapshot/bottleneck.ts'
 import type { Bottleneck } from '#admin/snapshot/cause.ts'
-import type { PromotionView, Snapshot } from '#admin/snapshot/sampler.ts'
+import type { PromotionView } from '#admin/snapshot/sampler.ts'
 import type { Texts } from '#admin/texts/texts.ts'
 import type { PromotionFields } from './fields.ts'
 import { timeTag } from './time-tag.ts'
@@ -47,14 +47,6 @@ function figure({ text, hints, times }: PromotionFields, field: string, texts: T
   if (!TIMES.has(field)) return html`<dd data-field="${field}" title="${hint}">${text[field] ?? ''}</dd>`
   const at = times[field as keyof PromotionFields['times']]
   return html`<dd data-time-field="${field}">!${at === null ? '–' : timeTag(at, texts)} !${hint === '' ? '' : html`<small class="late">${hint}</small>`}</dd>`
-}
-
-/** PostgreSQL is away: what stands on the page was read before. */
-export function staleNote({ atMs, readAtMs }: Pick<Snapshot, 'atMs' | 'readAtMs'>, texts: Texts): string {
-  const isStale = readAtMs < atMs
-  return html`<p class="notice" data-level="bad" role="status" data-stale !${isStale ? '' : 'hidden'}>
-    ${texts.frame.stale} ${texts.frame.asOf} !${timeTag(new Date(readAtMs).toISOString(), texts)}
-  </p>`
 }
 
 /** The cause first, with what to do; what is as it should be at the end of a promotion is no news. */

@@ -8,7 +8,7 @@ import { giftTable } from './gift-table.ts'
 import { layout, type PageContext } from './layout.ts'
 import { moneyCard, moneyFields } from './money-card.ts'
 import { nextStep, operationsCard } from './operations-card.ts'
-import { bottleneckList, figures, progressBar, staleNote, statusBadge } from './promotion-parts.ts'
+import { bottleneckList, figures, progressBar, statusBadge } from './promotion-parts.ts'
 import { timeTag } from './time-tag.ts'
 
 export interface PromotionInstanceView {
@@ -20,8 +20,9 @@ export interface PromotionInstanceView {
 export interface PromotionPageView {
   promotion: PromotionView
   snapshot: Snapshot
-  instances: readonly PromotionInstanceView[]
-  /** UNKNOWN and FAILED ones, the first few; undefined: PostgreSQL does not answer. */
+  /** Undefined: Redis has not answered yet. */
+  instances: readonly PromotionInstanceView[] | undefined
+  /** UNKNOWN and FAILED ones, the first few; undefined: PostgreSQL does not answer, and they were not read before. */
   failures: readonly GiftRecord[] | undefined
   /** Messages that it did not take. */
   skipped: number | undefined
@@ -34,7 +35,7 @@ export function promotionPage(view: PromotionPageView, context: PageContext): st
   const fields = toFields(promotion, texts)
   const { id, type } = promotion
   const isOperator = context.identity?.role === 'operator'
-  const calls = moneyFields(snapshot.around.instances ?? [], texts, id)
+  const calls = moneyFields(snapshot.workers ?? [], texts, id)
   const main = html`<nav class="crumbs" aria-label="${frame.breadcrumb}"><a href="/">${frame.promotions}</a></nav>
     <article data-page="promotion" data-promotion="${id}">
       <div class="title">
@@ -47,7 +48,6 @@ export function promotionPage(view: PromotionPageView, context: PageContext): st
         <a href="/promotions/${id}/report">${texts.report.title}</a>
         <a href="/promotions/${id}/rejected">${texts.rejected.title}</a>
       </p>
-      !${staleNote(snapshot, texts)}
       !${isOperator ? '' : html`<p id="notice" role="status" class="notice" tabindex="-1" hidden></p>`}
       <section class="card" aria-label="${t.progress}">
         !${progressBar(fields, texts)} !${figures(fields, texts, 'gifts')} !${figures(fields, texts, 'times')}
@@ -85,8 +85,9 @@ function plots({ promotion: t }: Texts): string {
   </section>`
 }
 
-function instanceTable(instances: readonly PromotionInstanceView[], texts: Texts): string {
+function instanceTable(known: PromotionPageView['instances'], texts: Texts): string {
   const { promotion: t } = texts
+  const instances = known ?? []
   return html`<section class="card" aria-labelledby="instances-title" data-instances>
     <h2 id="instances-title">${t.instances}</h2>
     !${dataTable({
@@ -103,7 +104,7 @@ function instanceTable(instances: readonly PromotionInstanceView[], texts: Texts
         },
       ],
     })}
-    !${instances.length > 0 ? '' : html`<p>${t.noWorkerAlive}</p>`}
+    !${instances.length > 0 ? '' : html`<p>${known === undefined ? t.redisSilent : t.noWorkerAlive}</p>`}
   </section>`
 }
 

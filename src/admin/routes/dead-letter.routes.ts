@@ -1,11 +1,12 @@
 import type { FastifyPluginAsync, FastifyReply } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { promotionParams } from '#admin/api-schemas.ts'
+import { filledOf, promotionParams } from '#admin/api-schemas.ts'
 import type { MemberMask } from '#admin/member-mask.ts'
 import { deadLettersPage } from '#admin/pages/dead-letters.page.ts'
 import { contextOf } from '#admin/pages/layout.ts'
 import { refusal } from '#admin/problem.ts'
+import type { KeptReads } from '#admin/snapshot/kept-reads.ts'
 import type { Promotion, PromotionRepository } from '#database/promotions/promotions.ts'
 import type { PromotionDeadLetters, WhichDeadLetters } from '#promotion/dead-letters.ts'
 
@@ -13,6 +14,7 @@ export interface DeadLetterRoutesDeps {
   deadLetters: PromotionDeadLetters
   promotions: Pick<PromotionRepository, 'find'>
   mask: MemberMask
+  kept: KeptReads
 }
 
 const tags = ['dead letters']
@@ -49,7 +51,7 @@ const CHANGES = [
 ] as const
 
 /** `/api/promotions/{id}/dead-letters`, and the page of them: what was given up, back on its stream or away. */
-export function deadLetterRoutes({ deadLetters, promotions, mask }: DeadLetterRoutesDeps): FastifyPluginAsync {
+export function deadLetterRoutes({ deadLetters, promotions, mask, kept }: DeadLetterRoutesDeps): FastifyPluginAsync {
   const found = async (id: string): Promise<Promotion> => {
     const promotion = await promotions.find(id)
     if (promotion === undefined) throw refusal('PROMOTION_NOT_FOUND', `promotion ${id} does not exist`)
@@ -80,19 +82,17 @@ export function deadLetterRoutes({ deadLetters, promotions, mask }: DeadLetterRo
         deadLetters[name](params.id, body as WhichDeadLetters),
       )
     }
-    const filled = z.preprocess(
-      query => Object.fromEntries(Object.entries(query as object).filter(([, value]) => value !== '')),
-      pageQuery,
-    )
+    const filled = filledOf(pageQuery)
     app.get(
       '/promotions/:id/dead-letters',
       { schema: { hide: true, params: promotionParams, querystring: filled } },
       async (request, reply) => {
-        const promotion = await found(request.params.id)
-        const { items: letters, next } = await deadLetters.page(promotion, request.query)
+        const reads = kept(request)
+        const promotion = await reads.read('database', () => found(request.params.id))
+        const { items: letters, next } = await reads.read('redis', () => deadLetters.page(promotion, request.query))
         const items = letters.map(letter => mask.message(letter, request.identity))
         const view = { promotion, letters: items, next, reason: request.query.reason }
-        return sendPage(reply, deadLettersPage(view, contextOf(request, reply)))
+        return sendPage(reply, deadLettersPage(view, contextOf(request, reply, reads.stale)))
       },
     )
     for (const [name] of CHANGES) {

@@ -8,6 +8,7 @@ import { consumersText } from '#admin/pages/promotion.page.ts'
 import { sharedBottlenecks } from '#admin/pages/promotion-parts.ts'
 import { refusal } from '#admin/problem.ts'
 import type { Sampler, Snapshot } from '#admin/snapshot/sampler.ts'
+import { staleOf } from '#admin/snapshot/stale.ts'
 import { languageOf } from '#admin/texts/language.ts'
 import { TEXTS, type Texts } from '#admin/texts/texts.ts'
 import { toPromotionInstance } from './promotion.routes.ts'
@@ -64,20 +65,19 @@ function createEventTexts(sampler: Sampler) {
 }
 
 function eventOf(snapshot: Snapshot, sampler: Sampler, texts: Texts, promotionId: string | undefined) {
-  const { atMs, readAtMs, promotions, around } = snapshot
-  const alive = around.instances ?? []
+  const { atMs, promotions, around, workers = [] } = snapshot
   const event = {
     atMs,
-    readAt: readAtMs < atMs ? new Date(readAtMs).toISOString() : null,
+    stale: staleOf(snapshot).map(({ server, asOf }) => ({ text: texts.frame.stale[server], asOf })),
     workers: workersText(around.instances?.length ?? null, texts),
-    money: moneyFields(alive, texts, promotionId),
+    money: moneyFields(workers, texts, promotionId),
   }
   if (promotionId === undefined) {
     const fields = promotions.map(view => toFields(view, texts))
     return { ...event, installation: sharedBottlenecks(promotions, texts), promotions: fields }
   }
   const promotion = promotions.find(({ id }) => id === promotionId)
-  const instances = alive.map(instance => {
+  const instances = workers.map(instance => {
     const { consumers } = toPromotionInstance(instance, promotionId)
     return { instance: instance.instance, ...consumersText(consumers, texts) }
   })

@@ -3,6 +3,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import type { Kysely } from 'kysely'
 import { z } from 'zod'
 import {
+  filledOf,
   giftParams,
   giftQuery,
   id,
@@ -20,7 +21,9 @@ import { contextOf } from '#admin/pages/layout.ts'
 import { progressPage } from '#admin/pages/progress.page.ts'
 import { promotionPage } from '#admin/pages/promotion.page.ts'
 import { runbookPage } from '#admin/pages/runbook.page.ts'
-import { finderOf, type Sampler } from '#admin/snapshot/sampler.ts'
+import type { KeptReads } from '#admin/snapshot/kept-reads.ts'
+import { finderOf, type PromotionView, type Sampler } from '#admin/snapshot/sampler.ts'
+import { staleOf } from '#admin/snapshot/stale.ts'
 import type { ActivityLog } from '#database/activity-log.ts'
 import { listGifts } from '#database/gifts/gift-pages.ts'
 import { listGiftsByPlace } from '#database/gifts/gift-places.ts'
@@ -36,6 +39,7 @@ export interface PageRoutesDeps {
   gifts: GiftService
   activityLog: ActivityLog
   mask: MemberMask
+  kept: KeptReads
 }
 
 const MAX_FAILURES_SHOWN = 20
@@ -46,10 +50,6 @@ const sendPage = (reply: FastifyReply, page: string) =>
 
 /** A key as the Money API knows it. */
 const GIFT_KEY = new RegExp(`^(${PROMOTION_TYPES.join('|')}):(\\d+)$`)
-
-/** A form sends empty fields too. */
-const filledOf = <Schema extends z.ZodType>(schema: Schema) =>
-  z.preprocess(query => Object.fromEntries(Object.entries(query as object).filter(([, value]) => value !== '')), schema)
 
 /** What people look at: rendered here, kept live by a small script. */
 export function pageRoutes(deps: PageRoutesDeps): FastifyPluginAsync {
@@ -64,45 +64,58 @@ export function pageRoutes(deps: PageRoutesDeps): FastifyPluginAsync {
 
 type App = Parameters<FastifyPluginAsyncZod>[0]
 
-function addPromotions(app: App, { kysely, sampler, mask }: PageRoutesDeps): void {
+function addPromotions(app: App, { kysely, sampler, mask, kept }: PageRoutesDeps): void {
   const found = finderOf(sampler)
   app.get('/', { schema: { ...schema, querystring: filledOf(progressQuery) } }, async (request, reply) => {
     // A key leads to its gift.
     const [, type, targetId = ''] = GIFT_KEY.exec(request.query.q ?? '') ?? []
     if (isExactId(targetId)) return reply.redirect(`/gifts/${type}/${targetId}`, 303)
-    return sendPage(reply, progressPage(await sampler.fresh(), request.query, contextOf(request, reply)))
+    const snapshot = await sampler.fresh()
+    return sendPage(reply, progressPage(snapshot, request.query, contextOf(request, reply, staleOf(snapshot))))
   })
   app.get('/promotions/:id', { schema: { ...schema, params: promotionParams } }, async (request, reply) => {
-    const promotion = await found(request.params.id)
+    const { id } = request.params
+    const reads = kept(request)
+    const known = await reads.readIfKept('database', async () => {
+      const promotion = await found(id)
+      return { promotion, ...(await readFailures(kysely, promotion)) }
+    })
     const snapshot = await sampler.fresh()
-    const query = { statuses: ['UNKNOWN', 'FAILED'], offset: 0, limit: MAX_FAILURES_SHOWN } as const
-    // With PostgreSQL away the page keeps what was read before, and says so.
-    const isAway = snapshot.around.databaseMs === undefined
-    const [rows, skipped] = isAway
-      ? []
-      : await Promise.all([listGiftsByPlace(kysely, promotion, query), countSkipped(kysely, promotion.id)])
-    const failures = rows?.map(gift => mask.gift(gift, request.identity))
-    const notTaken = skipped && Object.values(skipped).reduce((sum, count) => sum + count, 0)
-    const alive = snapshot.around.instances ?? []
-    const instances = alive.map(instance => toPromotionInstance(instance, promotion.id))
-    return sendPage(
-      reply,
-      promotionPage({ promotion, snapshot, instances, failures, skipped: notTaken }, contextOf(request, reply)),
-    )
+    const promotion = snapshot.promotions.find(view => view.id === id) ?? known?.promotion ?? (await found(id))
+    const view = {
+      ...{ promotion, snapshot, skipped: known?.skipped },
+      failures: known?.failures.map(gift => mask.gift(gift, request.identity)),
+      instances: snapshot.workers?.map(instance => toPromotionInstance(instance, id)),
+    }
+    return sendPage(reply, promotionPage(view, contextOf(request, reply, [...staleOf(snapshot), ...reads.stale])))
   })
 }
 
-function addGifts(app: App, { kysely, sampler, gifts, mask }: PageRoutesDeps): void {
+/** The first few of its gifts that somebody should look at, and how many messages it did not take. */
+async function readFailures(kysely: Kysely<unknown>, promotion: PromotionView) {
+  const query = { statuses: ['UNKNOWN', 'FAILED'], offset: 0, limit: MAX_FAILURES_SHOWN } as const
+  const [failures, skipped] = await Promise.all([
+    listGiftsByPlace(kysely, promotion, query),
+    countSkipped(kysely, promotion.id),
+  ])
+  return { failures, skipped: Object.values(skipped).reduce((sum, count) => sum + count, 0) }
+}
+
+function addGifts(app: App, { kysely, sampler, gifts, mask, kept }: PageRoutesDeps): void {
   const found = finderOf(sampler)
   app.get(
     '/promotions/:id/gifts',
     { schema: { ...schema, params: promotionParams, querystring: filledOf(giftQuery) } },
     async (request, reply) => {
-      const promotion = await found(request.params.id)
       const { cursor = '0', limit, ...filters } = request.query
-      const { gifts: rows, nextCursor } = await listGifts(kysely, promotion, { ...filters, afterId: cursor, limit })
+      const reads = kept(request)
+      const { promotion, rows, nextCursor } = await reads.read('database', async () => {
+        const promotion = await found(request.params.id)
+        const { gifts: rows, nextCursor } = await listGifts(kysely, promotion, { ...filters, afterId: cursor, limit })
+        return { promotion, rows, nextCursor }
+      })
       const page = { gifts: rows.map(gift => mask.gift(gift, request.identity)), nextCursor }
-      return sendPage(reply, giftsPage({ promotion, page, filters }, contextOf(request, reply)))
+      return sendPage(reply, giftsPage({ promotion, page, filters }, contextOf(request, reply, reads.stale)))
     },
   )
   app.get(
@@ -112,20 +125,23 @@ function addGifts(app: App, { kysely, sampler, gifts, mask }: PageRoutesDeps): v
   )
   app.get('/gifts/:type/:targetId', { schema: { ...schema, params: giftParams } }, async (request, reply) => {
     const { type, targetId } = request.params
-    const { gift, ...look } = await gifts.look(type, targetId)
-    return sendPage(reply, giftPage({ ...look, gift: mask.gift(gift, request.identity) }, contextOf(request, reply)))
+    const reads = kept(request)
+    const { gift, ...look } = await reads.read('database', () => gifts.look(type, targetId))
+    const view = { ...look, gift: mask.gift(gift, request.identity) }
+    return sendPage(reply, giftPage(view, contextOf(request, reply, reads.stale)))
   })
 }
 
-function addActivity(app: App, { kysely, activityLog }: PageRoutesDeps): void {
+function addActivity(app: App, { kysely, activityLog, kept }: PageRoutesDeps): void {
   app.get('/audit', { schema: { ...schema, querystring: pageQuery } }, async (request, reply) => {
     const { cursor, limit } = request.query
-    const changes = await activityLog.list({ beforeId: cursor, limit })
-    const nextCursor = changes.length === limit ? (changes.at(-1)?.id ?? null) : null
-    const names = await promotionNames(
-      kysely,
-      changes.flatMap(change => promotionIdOf(change) ?? []),
-    )
-    return sendPage(reply, auditPage({ changes, names, nextCursor }, contextOf(request, reply)))
+    const reads = kept(request)
+    const view = await reads.read('database', async () => {
+      const changes = await activityLog.list({ beforeId: cursor, limit })
+      const nextCursor = changes.length === limit ? (changes.at(-1)?.id ?? null) : null
+      const ids = changes.flatMap(change => promotionIdOf(change) ?? [])
+      return { changes, names: await promotionNames(kysely, ids), nextCursor }
+    })
+    return sendPage(reply, auditPage(view, contextOf(request, reply, reads.stale)))
   })
 }

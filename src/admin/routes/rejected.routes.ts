@@ -7,6 +7,7 @@ import type { InvalidMessages } from '#admin/invalid-messages.ts'
 import { contextOf } from '#admin/pages/layout.ts'
 import { rejectedPage } from '#admin/pages/rejected.page.ts'
 import { refusal } from '#admin/problem.ts'
+import type { KeptReads } from '#admin/snapshot/kept-reads.ts'
 import { finderOf, type PromotionView, type Sampler } from '#admin/snapshot/sampler.ts'
 import { countSkipped } from '#database/gifts/gift-sums.ts'
 import { findSkipped, listSkipped } from '#database/gifts/skipped-pages.ts'
@@ -18,6 +19,7 @@ export interface RejectedRoutesDeps {
   kysely: Kysely<unknown>
   sampler: Pick<Sampler, 'find'>
   invalid: InvalidMessages
+  kept: KeptReads
   events: Pick<EventProviderService, 'publish'>
 }
 
@@ -65,16 +67,22 @@ function addPage(app: App, deps: RejectedRoutesDeps): void {
     '/promotions/:id/rejected',
     { schema: { hide: true, params, querystring: pageQuery } },
     async (request, reply) => {
-      const { id, name, type, status } = await finderOf(deps.sampler)(request.params.id)
       const { page } = request.query
-      const [{ counts, skipped }, messages] = await Promise.all([
-        look(deps, id, page),
-        deps.invalid.list().then(
-          all => all.filter(({ promotionId }) => promotionId === id),
-          (error: unknown) => errorLine(error),
-        ),
+      const reads = deps.kept(request)
+      const [{ promotion, counts, skipped }, messages] = await Promise.all([
+        reads.read('database', async () => {
+          const promotion = await finderOf(deps.sampler)(request.params.id)
+          return { promotion, ...(await look(deps, promotion.id, page)) }
+        }),
+        reads
+          .read('kafka', () => deps.invalid.list())
+          .then(
+            all => all.filter(({ promotionId }) => promotionId === request.params.id),
+            (error: unknown) => errorLine(error),
+          ),
       ])
-      const context = contextOf(request, reply)
+      const { id, name, type, status } = promotion
+      const context = contextOf(request, reply, reads.stale)
       const title = name === '' ? context.texts.promotion.promotion(id) : name
       const nextPage = skipped.length === PAGE_SIZE && page < MAX_PAGE ? page + 1 : null
       const canReplay = TAKES_GIFTS.has(status)

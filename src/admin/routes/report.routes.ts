@@ -7,6 +7,7 @@ import { reportPage } from '#admin/pages/report.page.ts'
 import { refusal } from '#admin/problem.ts'
 import { reportCsv } from '#admin/report/closing-report.ts'
 import type { ReportJobs } from '#admin/report/report-jobs.ts'
+import type { KeptReads } from '#admin/snapshot/kept-reads.ts'
 import { finderOf, type Sampler } from '#admin/snapshot/sampler.ts'
 
 const tags = ['promotions']
@@ -24,15 +25,17 @@ const jobSchema = z.object({
 export interface ReportRoutesDeps {
   sampler: Pick<Sampler, 'find'>
   reports: ReportJobs
+  kept: KeptReads
 }
 
 /** A promotion's closing report: made in the background, read as a page, JSON or CSV. */
-export function reportRoutes({ sampler, reports }: ReportRoutesDeps): FastifyPluginAsync {
+export function reportRoutes({ sampler, reports, kept }: ReportRoutesDeps): FastifyPluginAsync {
   const found = finderOf(sampler)
   const routes: FastifyPluginAsyncZod = async app => {
     app.get('/promotions/:id/report', { schema: { hide: true, params } }, async (request, reply) => {
-      const { id, name } = await found(request.params.id)
-      const context = contextOf(request, reply)
+      const reads = kept(request)
+      const { id, name } = await reads.read('database', () => found(request.params.id))
+      const context = contextOf(request, reply, reads.stale)
       const title = name === '' ? context.texts.promotion.promotion(id) : name
       const page = reportPage({ id, title, job: reports.find(id) }, context)
       return reply.type('text/html; charset=utf-8').serializer(String).send(page)

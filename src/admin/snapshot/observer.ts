@@ -81,7 +81,7 @@ export function createObserver(deps: ObserverDeps) {
       retriesPaused: areRetriesPaused ?? false,
       auditRuns: auditRuns.soon() ?? [],
     }
-    return { promotions: read.promotions, around, counts: counts ?? new Map<string, StreamCount>() }
+    return { promotions: read.promotions, around, counts }
   }
 }
 

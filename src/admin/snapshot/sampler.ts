@@ -1,5 +1,6 @@
 import { refusal } from '#admin/problem.ts'
 import { type PromotionProgress, readProgress } from '#database/promotions/progress.ts'
+import type { InstanceRecord } from '#promotion/consumers/instances.ts'
 import { errorLine, toError } from '#runtime/errors.ts'
 import { type Service, service } from '#runtime/service.ts'
 import { singleFlight } from '#runtime/single-flight.ts'
@@ -38,6 +39,10 @@ export interface Snapshot {
   readAtMs: number
   promotions: PromotionView[]
   around: Surroundings
+  /** The workers as Redis knew them last; undefined: it never answered. */
+  workers: readonly InstanceRecord[] | undefined
+  /** When Redis was last read: workers and entries are as of then. */
+  redisReadAtMs: number
 }
 
 export interface Sampler extends Service {
@@ -71,17 +76,22 @@ function createSnapshots(deps: ObserverDeps) {
     deps.logger[isInTime ? 'info' : 'warn']({ promotionId, ...verdict }, `promotion ${promotionId} ${say}`)
   })
   let latest: Snapshot | undefined
+  let entries: ReadonlyMap<string, StreamCount> = new Map()
   const take = async (): Promise<Snapshot> => {
     const { promotions, around, counts } = await observe(latest?.promotions ?? [])
     const nowMs = Date.now()
     const readAtMs = around.databaseMs === undefined ? (latest?.readAtMs ?? nowMs) : nowMs
+    const isRedisAway = around.instances === undefined || counts === undefined
+    const redisReadAtMs = isRedisAway ? (latest?.redisReadAtMs ?? nowMs) : nowMs
+    const workers = around.instances ?? latest?.workers
+    entries = counts ?? entries
     const views = promotions.map(promotion => {
-      const view = since(viewOf(promotion, around, counts.get(promotion.id)))
+      const view = since(viewOf(promotion, { around, workers, entries: entries.get(promotion.id) }))
       const estimate = history.add(view, performance.now())
       return { ...view, ...estimate, verdict: verdictOf(view, estimate, nowMs) }
     })
     watchVerdicts(views)
-    latest = { atMs: nowMs, readAtMs, promotions: views, around }
+    latest = { atMs: nowMs, readAtMs, redisReadAtMs, promotions: views, around, workers }
     if (around.databaseMs !== undefined) void minutes.add(views, nowMs)
     return latest
   }
@@ -116,9 +126,10 @@ export function createSampler(deps: ObserverDeps): Sampler {
   }
   /** One that is not watched: finished long ago, so nothing of it moves. */
   const readOther = async (which: { id: string } | { afterId: string; limit: number }): Promise<PromotionView[]> => {
-    const { around } = await fresh()
+    const { around, workers } = await fresh()
     const read = await readProgress(deps.kysely, which)
-    return read.map(progress => ({ ...viewOf(progress, around, undefined), perSecond: 0, eta: null, verdict: null }))
+    const seen = { around, workers, entries: undefined }
+    return read.map(progress => ({ ...viewOf(progress, seen), perSecond: 0, eta: null, verdict: null }))
   }
   const pick = async ({ promotions }: Snapshot, promotionId: string) =>
     promotions.find(({ id }) => id === promotionId) ?? (await readOther({ id: promotionId }))[0]
@@ -131,9 +142,7 @@ export function createSampler(deps: ObserverDeps): Sampler {
         await sample.inFlight()?.catch(() => undefined)
       },
     }),
-    fresh,
-    latest,
-    history,
+    ...{ fresh, latest, history },
     find: async promotionId => pick(await fresh(), promotionId),
     renewed: async promotionId => {
       await sample.inFlight()
@@ -161,13 +170,18 @@ export function finderOf(sampler: Pick<Sampler, 'find'>): Finder {
   }
 }
 
+interface Seen {
+  around: Surroundings
+  workers: readonly InstanceRecord[] | undefined
+  entries: Pick<StreamCount, 'pending' | 'oldestLeasedMs'> | undefined
+}
+
 function viewOf(
   progress: PromotionProgress,
-  around: Surroundings,
-  entries: Pick<StreamCount, 'pending' | 'oldestLeasedMs'> | undefined,
+  { around, workers, entries }: Seen,
 ): Omit<PromotionView, keyof Estimate | 'verdict'> {
   const { id, gifts, rows, totalCount } = progress
-  const { slots, slotsInUse } = slotsOf(id, around.instances ?? [])
+  const { slots, slotsInUse } = slotsOf(id, workers ?? [])
   const active = Math.min(gifts.PENDING, entries?.pending ?? slotsInUse)
   return {
     ...progress,

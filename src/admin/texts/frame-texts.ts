@@ -22,9 +22,12 @@ const english = {
   none: 'none',
   live: 'live',
   done: 'done',
-  asOf: 'As of',
   notRead: 'Cannot be read while PostgreSQL does not answer.',
-  stale: 'PostgreSQL does not answer: what stands here was read before.',
+  stale: {
+    database: 'PostgreSQL does not answer: promotions and gifts are as of',
+    redis: 'Redis does not answer: workers, calls and entries are as of',
+    kafka: 'Kafka does not answer: messages of its topics are as of',
+  },
   answered: (status: number) => `status ${status}`,
 }
 
@@ -49,9 +52,12 @@ const korean: typeof english = {
   none: '없음',
   live: '실시간',
   done: '완료',
-  asOf: '기준 시각:',
   notRead: 'PostgreSQL이 응답하지 않아 읽을 수 없습니다.',
-  stale: 'PostgreSQL이 응답하지 않아 이전에 읽은 내용을 표시합니다.',
+  stale: {
+    database: 'PostgreSQL이 응답하지 않아 이전에 읽은 프로모션과 지급 내역을 표시합니다. 기준 시각:',
+    redis: 'Redis가 응답하지 않아 이전에 읽은 워커, 호출, 엔트리 정보를 표시합니다. 기준 시각:',
+    kafka: 'Kafka가 응답하지 않아 이전에 읽은 토픽 메시지를 표시합니다. 기준 시각:',
+  },
   answered: status => `응답 코드 ${status}`,
 }
 

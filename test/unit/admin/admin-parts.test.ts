@@ -179,7 +179,7 @@ describe('pages', () => {
     const row = gift({ message: evil, partitionKey: evil, errorCode: 'E', errorMessage: evil, moneyKey: evil })
     const page = giftPage(
       { gift: row, attempts: [], timeline: giftTimeline(row, { searched: 'none' }) },
-      { identity: { name: evil, role: 'operator' }, csrfToken: evil, path: evil, texts: TEXTS.en },
+      { identity: { name: evil, role: 'operator' }, csrfToken: evil, path: evil, texts: TEXTS.en, stale: [] },
     )
     expect(page).not.toContain('<img')
     expect(page).toContain('&#60;img')

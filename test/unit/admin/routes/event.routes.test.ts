@@ -15,6 +15,8 @@ function snapshotAt(atMs: number, onBuilt: () => void): Snapshot {
   return {
     atMs,
     readAtMs: atMs,
+    redisReadAtMs: atMs,
+    workers: [],
     around: { instances: [], streamsAnswer: true, databaseMs: 1, kafkaLag: undefined, retriesPaused: false },
     get promotions() {
       onBuilt()
