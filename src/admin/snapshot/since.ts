@@ -5,6 +5,8 @@ interface WithBottlenecks {
   id: string
   slots: number
   slotsInUse: number
+  /** Gifts that have been settled. */
+  done: number
   bottlenecks: Bottleneck[]
 }
 
@@ -12,17 +14,32 @@ const MAX_PROMOTIONS = 10_000
 /** What every healthy promotion has for a moment, between two batches, is told only when it stays. */
 const PASSING = new Set<BottleneckCode>(['starting', 'kafka-lag', 'only-retries', 'waiting-for-gifts'])
 const PASSES_WITHIN_MS = 2000
+/** What says that nothing moves: two looks may each fall between two batches while gifts are paid all the time. */
+const STILL = new Set<BottleneckCode>(['starting', 'waiting-for-gifts'])
+
+interface Known {
+  since: ReadonlyMap<string, number>
+  done: number
+  /** When `done` was last seen to have changed. */
+  movedAtMs: number
+}
 
 /**
  * Remembers since when a promotion has had each of its bottlenecks, and leaves out what may pass in a moment; one that is
  * gone begins anew when it comes back.
  */
 export function createSince(now: () => number = Date.now): <View extends WithBottlenecks>(view: View) => View {
-  const known = new LRUCache<string, ReadonlyMap<string, number>>({ max: MAX_PROMOTIONS })
+  const known = new LRUCache<string, Known>({ max: MAX_PROMOTIONS })
   return view => {
     const before = known.get(view.id)
-    const seen = new Map(view.bottlenecks.map(({ code }) => [code, before?.get(code) ?? now()]))
-    known.set(view.id, seen)
+    const hasMoved = before !== undefined && before.done !== view.done
+    const movedAtMs = hasMoved ? now() : (before?.movedAtMs ?? Number.NEGATIVE_INFINITY)
+    const begunAtMs = (code: BottleneckCode) => {
+      const sinceMs = before?.since.get(code) ?? now()
+      return STILL.has(code) ? Math.max(sinceMs, movedAtMs) : sinceMs
+    }
+    const seen = new Map(view.bottlenecks.map(({ code }) => [code, begunAtMs(code)]))
+    known.set(view.id, { since: seen, done: view.done, movedAtMs })
     // One that nobody has looked at before shows what it is like at once.
     const isPassing = ({ code }: Bottleneck) =>
       before !== undefined && PASSING.has(code) && now() - (seen.get(code) ?? 0) < PASSES_WITHIN_MS
