@@ -1,4 +1,7 @@
-/** On the board: promotions by their names in its list of queues, where their keys stand, and a way back to our pages. */
+/**
+ * On the board: promotions by their names in its list of queues, where their keys stand, a way back to our pages, and none
+ * of the actions that are refused. The board's own options turn off all of a queue's actions or none.
+ */
 
 const script = document.querySelector('script[data-back]')
 /** What a proxy has put before our paths: this file is `{base}/assets/board.js`. */
@@ -35,6 +38,47 @@ function rename() {
   }
 }
 
+/** By their keys in the board's own texts, of the reader's language. */
+const REFUSED = [
+  ...['ADD_JOB', 'RETRY_ALL_FAILED', 'RETRY_FAILED_IN_ALL_QUEUES', 'RETRY_FAILED_IN_GROUP'],
+  ...['SET_RATE_LIMIT', 'EMPTY', 'OBLITERATE'],
+]
+let refusedTexts = []
+let retryText = ''
+
+async function readTexts() {
+  const path = `${base}/board/static/locales/${script.dataset.locale}/messages.json`
+  const response = await fetch(path).catch(() => undefined)
+  if (response?.ok !== true) return
+  const { QUEUE, JOB } = await response.json()
+  retryText = JOB.ACTIONS.RETRY
+  // Each with what comes before and behind its count.
+  refusedTexts = REFUSED.map(key => QUEUE.ACTIONS[key].split('{{count}}'))
+  hideRefused()
+}
+
+function hide(element) {
+  if (element.style.display !== 'none') element.style.display = 'none'
+}
+
+/** What is left are pause, resume and slots of the retry queue, and the retry of one failed job. */
+function hideRefused() {
+  for (const item of document.querySelectorAll('[role="menuitem"]')) {
+    const text = item.textContent.trim()
+    const isRefused = refusedTexts.some(([before, after = '']) =>
+      after === '' ? text === before : text.startsWith(before) && text.endsWith(after),
+    )
+    if (isRefused) hide(item)
+  }
+  for (const list of document.querySelectorAll('ul[class*="queueActions-"]')) hide(list)
+  for (const list of document.querySelectorAll('ul[class*="jobActions-"]')) {
+    // Only a failed job has four, and its retry comes first; they are icons without a name.
+    const [retry, ...others] = list.children
+    for (const item of list.children.length === 4 ? others : list.children) hide(item)
+    if (list.children.length === 4) retry.querySelector('button').ariaLabel = retryText
+  }
+}
+
 function addWayBack() {
   const list = document.querySelector('aside, nav')
   if (list === null || document.querySelector('[data-way-back]') !== null) return
@@ -50,5 +94,7 @@ function addWayBack() {
 new MutationObserver(() => {
   rename()
   addWayBack()
+  hideRefused()
 }).observe(document.body, { childList: true, subtree: true, characterData: true })
 readNames()
+readTexts()

@@ -15,7 +15,8 @@ const CONFIG = /(<script id="__UI_CONFIG__"[^>]*>)([\s\S]*?)(<\/script>)/
 
 /** In the reader's language, with the names of promotions and a way back (`/assets/board.js`). */
 export function inLanguage(page: string, { language, frame }: Texts, basePath: string): string {
-  const own = `<script type="module" src="${basePath}/assets/board.js" data-back="${frame.promotions}"></script>`
+  const own = `<script type="module" src="${basePath}/assets/board.js" data-back="${frame.promotions}"
+    data-locale="${BOARD_LANGUAGES[language]}"></script>`
   return page
     .replace('<html lang="en"', `<html lang="${language}"`)
     .replace(CONFIG, (_all, before: string, config: string, after: string) => {

@@ -17,15 +17,36 @@ export function openRetryQueue(connection: ConnectionOptions, prefix: string) {
   return { queue, life }
 }
 
+export interface RetryQueueDeps {
+  sampler: Sampler
+  gifts: GiftService
+  /** Our paths stand below it. */
+  basePath: string
+}
+
+/** A job leads to its gift. */
+function giftUrl(data: unknown, basePath: string): { href: string } {
+  const parsed = retryJobData.safeParse(data)
+  return { href: parsed.success ? `${basePath}/gifts/${parsed.data.type}/${parsed.data.targetId}` : `${basePath}/` }
+}
+
 /** BullMQ's retry queue on the board. A retry asks the gift's row first; nothing takes a job away. */
 export class RetryQueueAdapter extends BullMQAdapter {
   readonly #retryQueue: Queue<RetryJobData>
-  readonly #deps: { sampler: Sampler; gifts: GiftService }
+  readonly #deps: RetryQueueDeps
 
-  constructor(queue: Queue<RetryJobData>, deps: { sampler: Sampler; gifts: GiftService }) {
-    super(queue, { description: 'Gifts whose first call got no answer: one delayed job each, until it is settled' })
+  constructor(queue: Queue<RetryJobData>, deps: RetryQueueDeps) {
+    super(queue, {
+      description: 'Gifts whose first call got no answer: one delayed job each, until it is settled',
+      externalJobUrl: ({ data }) => giftUrl(data, deps.basePath),
+    })
     this.#retryQueue = queue
     this.#deps = deps
+  }
+
+  /** It would be refused, and is not offered. */
+  override get supportsGlobalRateLimit(): boolean {
+    return false
   }
 
   override async getJobCounts(): Promise<JobCounts> {

@@ -4,6 +4,7 @@ import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
 import { jsonSchemaTransform } from 'fastify-type-provider-zod'
 
+const WAY_BACK = new URL('../assets/docs.js', import.meta.url)
 const ICON = new URL('../assets/icon.svg', import.meta.url)
 
 /** OpenAPI from the routes' own schemas, and a page to read it. Registered before the routes that it describes. */
@@ -34,8 +35,8 @@ export async function registerDocs(app: FastifyInstance, basePath: string): Prom
   })
   await app.register(swaggerUi, {
     routePrefix: '/api/docs',
-    // A way back to our pages.
-    logo: { type: 'image/svg+xml', content: await readFile(ICON), href: `${basePath}/`, target: '_self' },
+    logo: { type: 'image/svg+xml', content: await readFile(ICON) },
+    theme: { js: [{ filename: 'docs.js', content: await readFile(WAY_BACK, 'utf8') }] },
     uiConfig: { docExpansion: 'list', deepLinking: false, validatorUrl: null },
   })
 }
