@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { z } from 'zod'
 import { isExactInteger } from '#queues/exact-integer.ts'
 import { PROMOTION_TYPES, type PromotionType } from '#queues/gift-types.ts'
 import { withChange } from './change.ts'
@@ -15,6 +16,16 @@ function parseCeiling(text: string): string {
   return text
 }
 
+const deadline = z.iso.datetime({ offset: true })
+
+/** As the API takes it. */
+function parseDeadline(text: string): string {
+  const parsed = deadline.safeParse(text)
+  if (!parsed.success)
+    throw new InvalidArgumentError('it must be a time with its zone, like 2026-12-24T18:00:00+09:00.')
+  return new Date(parsed.data).toISOString()
+}
+
 interface CreateOptions {
   id: string
   type: PromotionType
@@ -22,6 +33,7 @@ interface CreateOptions {
   total: number
   maxGifts: string
   maxAmount: string
+  deadline?: string
   json?: boolean
 }
 
@@ -33,11 +45,12 @@ export const createCommand = new Command('create')
   .option('--total <count>', 'how many gifts it has; 0 = not known yet', parseTotal, 0)
   .option('--max-gifts <count>', 'most gifts it takes; 0 = no ceiling', parseCeiling, '0')
   .option('--max-amount <amount>', 'most they come to together, in minor units; 0 = no ceiling', parseCeiling, '0')
+  .option('--deadline <time>', 'by when it should be done, with its zone: 2026-12-24T18:00:00+09:00', parseDeadline)
   .option('--json', 'print one JSON object')
   .addHelpText('after', '\nExample:\n  promostream create --id 42 --type VOUCHER --name "Autumn" --total 1000000')
   .action(async (options: CreateOptions) => {
-    const { id, type, name, total, maxGifts: maxGiftCount, maxAmount: maxTotalAmount } = options
-    const promotion = { id, type, name, totalCount: total, maxGiftCount, maxTotalAmount }
+    const { id, type, name, total, maxGifts: maxGiftCount, maxAmount: maxTotalAmount, deadline = null } = options
+    const promotion = { id, type, name, totalCount: total, maxGiftCount, maxTotalAmount, deadlineAt: deadline }
     await withDatabase(({ database, promotions }) =>
       withChange(database.kysely, { what: 'promotion.create', target: id, detail: promotion }, () =>
         promotions.create(promotion),

@@ -1,6 +1,7 @@
 import { hostname, userInfo } from 'node:os'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { createActivityLog } from '#database/activity-log.ts'
+import { readProgress } from '#database/promotions/progress.ts'
 import { createPromotionRepository, type PromotionRepository } from '#database/promotions/promotions.ts'
 import { runCli } from '#test/support/cli.ts'
 import { createTestDatabase, stackEnv, type TestDatabase } from '#test/support/stack-env.ts'
@@ -48,6 +49,18 @@ test('every change by the command line leaves its row, with user, host and how i
     [WHO, 'money.ask-first', 'off', 'done'],
   ])
 }, 300_000)
+
+test('create --deadline: a time with its zone, as the API has it; any other is refused', async () => {
+  const create = (deadline: string) =>
+    cli('create', '--id', '20', '--type', 'VOUCHER', '--deadline', deadline, '--json')
+  for (const wrong of ['2026-12-24', '2026-12-24T18:00:00', '2026-02-30T18:00:00Z', 'soon']) {
+    const { code, stderr } = await create(wrong)
+    expect([wrong, code, stderr.includes('it must be a time with its zone')]).toEqual([wrong, 2, true])
+  }
+  expect(JSON.parse((await create('2026-12-24T18:00:00+09:00')).stdout).deadlineAt).toBe('2026-12-24T09:00:00.000Z')
+  const [read] = await readProgress(db.database.kysely, { id: '20' })
+  expect(read?.deadlineAt).toBe('2026-12-24T09:00:00.000Z')
+}, 120_000)
 
 test('pause --all and resume --all: those that it can be done to, and no other', async () => {
   for (const [id, steps] of Object.entries({ 11: ['start'], 12: ['start'], 13: [], 14: ['start', 'stop'] })) {
