@@ -128,7 +128,7 @@ export class Adder {
     for (const flat of chunk) args.push(flat.length, ...flat)
     const [added, refusal] = (await runScript(this.#connection, addBulk, this.#stream, args)) as [string[], string]
     ids.push(...added)
-    if (refusal !== '') throw this.#failed(new Error(refusal), ids, false)
+    if (refusal !== '') throw this.#failed(new ReplyError(refusal), ids, false)
   }
 
   async #length(): Promise<number> {

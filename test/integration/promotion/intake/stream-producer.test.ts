@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { settleBatch, type Work } from '#listeners/settle-batch.ts'
 import { PromotionStreamProducer } from '#promotion/intake/stream-producer.ts'
+import { toError } from '#runtime/errors.ts'
 import { createLogger } from '#runtime/logger.ts'
 import { createRetryer } from '#runtime/retryer.ts'
 import { createStreamConnection, type StreamConnection } from '#stream/index.ts'
@@ -66,6 +67,45 @@ test('a stream that cannot be written is nobody else’s trouble: the others get
   expect(results.filter(result => result === false)).toHaveLength(250)
   await expect(producerOf().admit('broken')).resolves.toBe(false)
 })
+
+/** The stream `refused` may be looked at, and takes nothing. */
+const REFUSALS = {
+  'for want of the right to write': async () => {
+    await redis.probe.acl('SETUSER', 'listener', 'on', '>secret', '+@all', '%R~*', '%RW~sound')
+    return createStreamConnection({ url: redis.url.replace('//', '//listener:secret@') })
+  },
+  'for want of a further id': async () => {
+    await redis.probe.xadd('refused', `${2n ** 64n - 1n}-${2n ** 64n - 1n}`, 'n', '0')
+    return createStreamConnection({ url: redis.url })
+  },
+}
+
+test.each(Object.keys(REFUSALS) as (keyof typeof REFUSALS)[])(
+  'a stream that is refused %s keeps no batch waiting, also when nobody else was written to before',
+  async why => {
+    await redis.probe.del('refused', 'sound')
+    const connection = await REFUSALS[why]()
+    try {
+      await connection.ready()
+      const producer = new PromotionStreamProducer({ connection, maxLen: MANY })
+      const before = await length('refused')
+      const fromMs = performance.now()
+      const two = Array.from({ length: 2 }, () => ({ key: 'k', message: '{}' }))
+      // Many go by a script, one by itself: both are told at the first refusal.
+      expect(await producer.enqueueEach('refused', two)).toEqual([false, false])
+      const refused = await settle(producer, Array(250).fill('refused'), AbortSignal.timeout(20_000)).catch(toError)
+      const mixed = Array.from({ length: 500 }, (_, index) => (index % 2 === 0 ? 'refused' : 'sound'))
+      const both = await settle(producer, mixed, AbortSignal.timeout(20_000)).catch(toError)
+      expect(performance.now() - fromMs).toBeLessThan(2000)
+      expect(refused).toEqual(Array(250).fill(false))
+      expect(both).toEqual(mixed.map(stream => stream === 'sound'))
+      expect([await length('refused'), await length('sound')]).toEqual([before, 250])
+    } finally {
+      await connection.close()
+    }
+  },
+  60_000,
+)
 
 test('refused for want of memory: every entry comes once, when there is room again', async () => {
   const abort = new AbortController()

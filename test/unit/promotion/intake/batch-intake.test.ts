@@ -52,6 +52,36 @@ describe('a batch of messages', () => {
     expect(tries()).toBe(2)
   })
 
+  test.each([
+    { step: 'admitAll', steps: ['insert', 'enqueue'] },
+    { step: 'enqueueEach', steps: ['enqueue'] },
+  ] as const)('a stream that rejects $step: only its gifts are tried again', async ({ step, steps }) => {
+    const harness = createProcessorHarness('VOUCHER', { streamEnabled: true })
+    const { streamProducer } = harness.deps
+    const whole = streamProducer[step].bind(streamProducer) as (key: string, of: never) => Promise<never>
+    const isRejected = (streamKey: string) => streamKey === 'campaign-promotion-2:voucher:stream'
+    const sound: unknown[] = []
+    Object.assign(streamProducer, {
+      [step]: async (streamKey: string, of: never) => {
+        if (isRejected(streamKey)) throw new Error('this one not')
+        sound.push(of)
+        return whole(streamKey, of)
+      },
+    })
+    const messages = ['1', '2', '1', '2', '1'].map((promotionId, at) => ({
+      json: harness.json({ promotionId, voucherTargetId: String(at + 1) }),
+      origin: ORIGIN,
+    }))
+    const { doStep, tries } = patient(harness)
+    const taken = harness.processor.processTopicMessages(messages, doStep)
+    await expect(taken).resolves.toEqual(Array(5).fill('inserted'))
+    expect(sound).toHaveLength(1)
+    expect(harness.calls.filter(call => call === 'insert')).toHaveLength(5)
+    expect(harness.calls.filter(call => call === 'enqueue')).toHaveLength(5)
+    // Of the two of that stream, by themselves, what was not done with the others.
+    expect(tries()).toBe(2 * steps.length)
+  })
+
   test('a stream without room: rows alone; what was given and not used is given back', async () => {
     const harness = createProcessorHarness('VOUCHER', { streamEnabled: true })
     const released: number[] = []

@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals'
+import { ReplyError } from 'ioredis'
 import { StreamTroubles } from '#promotion/intake/stream-troubles.ts'
 
 const AWAY = new Error('Command timed out')
@@ -25,7 +26,36 @@ test('a stream that fails while others work is in trouble of its own, after a wh
   expect(troubles.failed('a', AWAY, 4001)).toBe(false)
 })
 
-test('a key of another type is the stream’s own trouble at once', () => {
-  const wrong = new Error('XADD to x failed: WRONGTYPE Operation against a key holding the wrong kind of value')
-  expect(new StreamTroubles().failed('a', wrong, 0)).toBe(true)
+/** As the producer has it: wrapped, with the server's reply as its cause. */
+function refused(reply: string): Error {
+  return new Error(`XADD to a failed: ${reply}`, { cause: new Error('not added', { cause: new ReplyError(reply) }) })
+}
+
+test.each([
+  'WRONGTYPE Operation against a key holding the wrong kind of value',
+  'NOPERM No permissions to access a key',
+  'ERR The stream has exhausted the last possible ID, unable to add more items',
+])('a stream that the server refuses is in trouble of its own at once, until it works again: %s', reply => {
+  const troubles = new StreamTroubles()
+  expect(troubles.failed('a', refused(reply), 0)).toBe(true)
+  expect([troubles.isOwn('a', 1000, 999), troubles.isOwn('a', 1000, 1000), troubles.isOwn('b')]).toEqual([
+    true,
+    false,
+    false,
+  ])
+  troubles.worked('a', 1001)
+  expect(troubles.isOwn('a')).toBe(false)
+})
+
+test.each([
+  "OOM command not allowed when used memory > 'maxmemory'.",
+  "-OOM command not allowed when used memory > 'maxmemory'.",
+  "READONLY You can't write against a read only replica.",
+  'MISCONF Redis is configured to save RDB snapshots, but it is currently unable to persist to disk.',
+  'LOADING Redis is loading the dataset in memory',
+  'CLUSTERDOWN Hash slot not served',
+  'BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.',
+])('a server that refuses everybody is no stream’s own trouble: %s', reply => {
+  const troubles = new StreamTroubles()
+  expect([0, 1, 60_000].map(nowMs => troubles.failed('a', refused(reply), nowMs))).toEqual([false, false, false])
 })
