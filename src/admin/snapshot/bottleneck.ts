@@ -108,10 +108,14 @@ function serversOf(promotion: PromotionProgress, around: Surroundings): Bottlene
   if (totalCount > 0 && rows >= totalCount) return found
   const lag = kafkaLag?.[type] ?? 0
   // Workers that have more than they can take do not wait for a listener.
-  const isStarving = gifts.PENDING <= slotsOf(id, instances).slots
+  const { slots } = slotsOf(id, instances)
+  const isStarving = gifts.PENDING <= slots
   if (hasListener?.[type] === false) found.push(bad('no-listener', t => t.bottleneck.noListener(lag)))
   else if (kafkaAway === true && kafkaLag === undefined) found.push(bad('kafka-away', t => t.bottleneck.kafkaAway))
-  else if (lag > 0 && isStarving) found.push(wait('kafka-lag', t => t.bottleneck.kafkaLag(lag)))
+  else if (lag > 0 && isStarving) {
+    // Kafka is asked now and then: fewer messages than slots are on their way at any moment.
+    found.push({ ...wait('kafka-lag', t => t.bottleneck.kafkaLag(lag)), isSmall: lag <= slots })
+  }
   return found
 }
 
@@ -166,7 +170,7 @@ export interface BottleneckInWords extends Omit<Bottleneck, 'text'> {
   remedy?: string
 }
 
-export function bottleneckInWords({ text, ...bottleneck }: Bottleneck, texts: Texts): BottleneckInWords {
+export function bottleneckInWords({ text, isSmall: _, ...bottleneck }: Bottleneck, texts: Texts): BottleneckInWords {
   const remedy = bottleneck.level === 'good' ? undefined : texts.bottleneck.remedies[bottleneck.code]
   const levelText = texts.bottleneck.levels[bottleneck.level]
   const isShared = isOfTheInstallation(bottleneck)

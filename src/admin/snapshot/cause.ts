@@ -36,6 +36,8 @@ export interface Bottleneck {
   text: Text
   /** ISO 8601; where it is not recorded, since this process has seen it. */
   since?: string
+  /** It is told only while nothing is settled: every healthy promotion has so little of it now and then. */
+  isSmall?: boolean
 }
 
 export const good = (code: BottleneckCode, text: Text): Bottleneck => ({ level: 'good', code, text })

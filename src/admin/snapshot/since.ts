@@ -34,11 +34,11 @@ export function createSince(now: () => number = Date.now): <View extends WithBot
     const before = known.get(view.id)
     const hasMoved = before !== undefined && before.done !== view.done
     const movedAtMs = hasMoved ? now() : (before?.movedAtMs ?? Number.NEGATIVE_INFINITY)
-    const begunAtMs = (code: BottleneckCode) => {
+    const begunAtMs = ({ code, isSmall = false }: Bottleneck) => {
       const sinceMs = before?.since.get(code) ?? now()
-      return STILL.has(code) ? Math.max(sinceMs, movedAtMs) : sinceMs
+      return isSmall || STILL.has(code) ? Math.max(sinceMs, movedAtMs) : sinceMs
     }
-    const seen = new Map(view.bottlenecks.map(({ code }) => [code, begunAtMs(code)]))
+    const seen = new Map(view.bottlenecks.map(bottleneck => [bottleneck.code, begunAtMs(bottleneck)]))
     known.set(view.id, { since: seen, done: view.done, movedAtMs })
     // One that nobody has looked at before shows what it is like at once.
     const isPassing = ({ code }: Bottleneck) =>

@@ -208,3 +208,18 @@ describe('bottlenecks, told apart', () => {
     expect(bottleneckInWords(bottlenecks(running(), around())[0]!, TEXTS.en)).not.toHaveProperty('remedy')
   })
 })
+
+test('a lag of fewer messages than slots is small', () => {
+  const smallOf = (lag: number) => {
+    const seen = around({
+      instances: [worker()],
+      kafkaLag: { VOUCHER: lag, POINT: 0 },
+      hasListener: { VOUCHER: true, POINT: true },
+    })
+    return bottlenecks(
+      running({ rows: 50, gifts: { PENDING: 0, RETRYING: 0, SUCCESS: 50, FAILED: 0, UNKNOWN: 0 } }),
+      seen,
+    ).find(({ code }) => code === 'kafka-lag')?.isSmall
+  }
+  expect([smallOf(1), smallOf(100_000)]).toEqual([true, false])
+})

@@ -36,11 +36,15 @@ test('what every healthy promotion has for a moment is told when it stays', () =
   expect(seen('kafka-lag')).toEqual(['kafka-lag'])
 })
 
-test.each(['starting', 'waiting-for-gifts'] as const)('%s is not told while gifts are settled all the time', code => {
+test.each([
+  ['starting', false],
+  ['waiting-for-gifts', false],
+  ['kafka-lag', true],
+] as const)('%s is not told while gifts are settled all the time', (code, isSmall) => {
   let [nowMs, done] = [0, 0]
   const since = createSince(() => nowMs)
   const seen = () => {
-    const bottlenecks: Bottleneck[] = [{ code, level: 'wait', text: () => '' }]
+    const bottlenecks: Bottleneck[] = [{ code, level: 'wait', text: () => '', isSmall }]
     return since({ id: '42', slots: 5, slotsInUse: 0, done, bottlenecks }).bottlenecks.map(one => one.code)
   }
   expect(seen()).toEqual([code])
