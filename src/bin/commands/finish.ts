@@ -14,11 +14,14 @@ export const finishCommand = new Command('finish')
       operations => operations.finish(id),
     )
     print(options, { id, status: promotion.status, changed, difference }, () => [
-      changed ? `promotion ${id} is COMPLETED, ${describe(difference ?? 0)}` : `promotion ${id} was COMPLETED already`,
+      changed
+        ? `promotion ${id} is COMPLETED, ${describe(promotion.totalCount, difference ?? 0)}`
+        : `promotion ${id} was COMPLETED already`,
     ])
   })
 
-function describe(difference: number): string {
+function describe(totalCount: number, difference: number): string {
+  if (totalCount === 0) return `with ${difference} gifts; no total was set`
   if (difference === 0) return 'with as many gifts as its total says'
   return `with ${Math.abs(difference)} gifts ${difference > 0 ? 'more' : 'less'} than its total says`
 }

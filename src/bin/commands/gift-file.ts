@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline'
 import { type CsvError, parse } from 'csv-parse'
 import { parseGift } from '#promotion/intake/gift-message.ts'
 import { sourceOf } from '#queues/exact-integer.ts'
-import { GIFT_TYPES, type PromotionType } from '#queues/gift-types.ts'
+import { GIFT_TYPES, PROMOTION_TYPES, type PromotionType } from '#queues/gift-types.ts'
 import { CodedError, errorLine } from '#runtime/errors.ts'
 import { parseExact } from '#runtime/exact-json.ts'
 
@@ -105,6 +105,8 @@ function toGift(given: Fields | string, { type, promotionId, promotionSummaryId 
   const missing = NAMED_FOR_ALL.find(({ field }) => fields[field] === undefined)
   if (missing !== undefined)
     return { ok: false, reason: `${missing.field} is missing: ${missing.option} gives it to every row` }
+  const lacks = [targetField, 'memberId', 'amount'].find(field => fields[field] === undefined)
+  if (lacks !== undefined) return { ok: false, reason: `${lacks} is missing${otherTypeIn(fields, type)}` }
   // Members' gifts stay in their order when nobody says otherwise.
   fields.partitionKey ??= sourceOf(fields.memberId) ?? fields.memberId
   const json = JSON.stringify(fields)
@@ -114,6 +116,13 @@ function toGift(given: Fields | string, { type, promotionId, promotionSummaryId 
   if (promotionId !== undefined && gift.promotionId !== promotionId)
     return { ok: false, reason: `promotionId is ${gift.promotionId}, not ${promotionId}` }
   return { ok: true, promotionId: gift.promotionId, targetId: gift.targetId, key: gift.partitionKey, json }
+}
+
+/** Whoever has the other type's column has most likely named the wrong type. */
+function otherTypeIn(fields: Fields, type: PromotionType): string {
+  if (fields[GIFT_TYPES[type].targetField] !== undefined) return ''
+  const other = PROMOTION_TYPES.find(one => fields[GIFT_TYPES[one].targetField] !== undefined)
+  return other === undefined ? '' : `, and ${GIFT_TYPES[other].targetField} is there: is --type ${type} right?`
 }
 
 /** What a file says of a gift type's columns, for a complaint about its header. */

@@ -16,8 +16,8 @@ const MAX_CLOCK_DIFFERENCE_S = 5
 /** What to do about PostgreSQL's own codes of a connection that failed. */
 const TODO_BY_CODE: Readonly<Record<string, string>> = {
   '3D000': 'create the database (createdb), then run «npm run migrate»; is the name in DATABASE_URL right?',
-  '28P01': 'correct the user or password in DATABASE_URL',
-  '28000': 'correct the user in DATABASE_URL, or pg_hba.conf',
+  '28P01': 'correct the user or password in DATABASE_URL; has the user been created (createuser --pwprompt)?',
+  '28000': 'create the user (createuser --pwprompt), correct it in DATABASE_URL, or let it in by pg_hba.conf',
   '53300': 'raise max_connections, or lower DATABASE_POOL_MAX',
 }
 

@@ -21,6 +21,7 @@ const LOCK_PAUSE_MS = 1000
 const LOCK_TRIES = 60
 const TURN_PAUSE_MS = 500
 const LOCK_NOT_AVAILABLE = '55P03'
+const INSUFFICIENT_PRIVILEGE = '42501'
 
 /**
  * Brings the database up; one that is missing is not made. Statements take as long as they need, a lock is waited for in
@@ -84,7 +85,9 @@ async function withMigrator<T>(
     return await inTurn(kysely, onWait, () => work(orm, kysely))
   } catch (cause) {
     if (cause instanceof CodedError) throw cause
-    throw new CodedError('MIGRATION_FAILED', `migration failed: ${errorLine(cause)}`, { cause })
+    const isRefused = (cause as { code?: unknown }).code === INSUFFICIENT_PRIVILEGE
+    const todo = isRefused ? ': the user in DATABASE_URL must own the database and its tables' : ''
+    throw new CodedError('MIGRATION_FAILED', `migration failed: ${errorLine(cause)}${todo}`, { cause })
   } finally {
     await orm.close(true)
   }

@@ -50,6 +50,21 @@ test('every change by the command line leaves its row, with user, host and how i
   ])
 }, 300_000)
 
+test('finish says how the gifts differ from the total, and of a promotion without one only how many there are', async () => {
+  const finished = async (id: string, ...total: string[]) => {
+    for (const args of [
+      ['create', '--id', id, '--type', 'VOUCHER', ...total],
+      ['start', id],
+    ])
+      expect((await cli(...args)).code).toBe(0)
+    return (await cli('finish', id)).stdout
+  }
+  expect(await finished('30')).toBe('promotion 30 is COMPLETED, with 0 gifts; no total was set\n')
+  expect(await finished('31', '--total', '2')).toBe(
+    'promotion 31 is COMPLETED, with 2 gifts less than its total says\n',
+  )
+})
+
 test('create --deadline: a time with its zone, as the API has it; any other is refused', async () => {
   const create = (deadline: string) =>
     cli('create', '--id', '20', '--type', 'VOUCHER', '--deadline', deadline, '--json')

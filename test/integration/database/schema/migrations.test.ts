@@ -240,3 +240,22 @@ test('what is newer can be taken back and run again, with the rows kept', async 
   const { rows } = await sql`select 1 from campaign_promotion_voucher_result`.execute(kysely)
   expect(rows).toHaveLength(10)
 })
+
+test('a user who owns neither database nor tables is told so', async () => {
+  db = await createTestDatabase({ migrated: false })
+  const user = uniqueName('guest')
+  await sql`create role ${sql.id(user)} login password 'guest'`.execute(db.database.kysely)
+  // As from PostgreSQL 15 on; in 14 everybody may create tables in it.
+  await sql`revoke create on schema public from public`.execute(db.database.kysely)
+  const url = Object.assign(new URL(db.url), { username: user, password: 'guest' }).href
+  try {
+    await expect(migrate({ url, poolMax: 3, timeoutMs: 5000 })).rejects.toMatchObject({
+      code: 'MIGRATION_FAILED',
+      message: expect.stringMatching(
+        /permission denied .*: the user in DATABASE_URL must own the database and its tables$/,
+      ),
+    })
+  } finally {
+    await sql`drop role ${sql.id(user)}`.execute(db.database.kysely)
+  }
+})

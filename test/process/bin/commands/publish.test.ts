@@ -107,6 +107,22 @@ withKafka('promostream publish', () => {
     )
   })
 
+  test('a column that is missing is named as missing, and the wrong type where the other type has its column', async () => {
+    const promotionId = await system.promotion('VOUCHER', 'READY')
+    const complaint = async (header: string) => {
+      const path = fileOf('csv', [header, '5,6'])
+      const { code, stdout } = await publish(path, '--promotion', promotionId, '--summary', '1')
+      return [code, stdout.replace(path, 'FILE').split('\n')[0]]
+    }
+    expect(await complaint('targetId,memberId')).toEqual([1, 'FILE:2: amount is missing'])
+    expect(await complaint('voucherTargetId,amount')).toEqual([1, 'FILE:2: memberId is missing'])
+    expect(await complaint('memberId,amount')).toEqual([1, 'FILE:2: voucherTargetId is missing'])
+    expect(await complaint('pointTargetId,amount')).toEqual([
+      1,
+      'FILE:2: voucherTargetId is missing, and pointTargetId is there: is --type VOUCHER right?',
+    ])
+  })
+
   test('a promotion that would not take the gifts is told before', async () => {
     const [target] = targetsOf(1)
     const path = fileOf('csv', ['targetId,memberId,amount,promotionSummaryId', `${target},1,1,1`])

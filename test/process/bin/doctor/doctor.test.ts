@@ -114,6 +114,13 @@ withKafka('promostream doctor', () => {
     expectFault(found, 'database', 'connection', /"mistyped" does not exist/, /create the database .* migrate/)
   })
 
+  test('a user that PostgreSQL does not let in', async () => {
+    const url = new URL(system.env.DATABASE_URL!)
+    url.username = 'nobody-yet'
+    const found = await faults({ DATABASE_URL: url.href })
+    expectFault(found, 'database', 'connection', /nobody-yet/, /createuser/)
+  })
+
   test('a database that is behind its migrations', async () => {
     const behind = await createTestDatabase({ migrated: false })
     const found = await faults({ DATABASE_URL: behind.url, REDIS_KEY_PREFIX: 'behind:' })
