@@ -23,11 +23,11 @@ export const retryCommand = new Command('retry')
       if (targetIds.length > 0) return operations.retryUnknown(id, { targetIds })
       const promotion = await promotions.find(id)
       const total = promotion === undefined ? 0 : (await promotions.countByStatus(promotion)).UNKNOWN
-      const progress = startProgress(total, 'sent')
+      const progress = total === 0 ? undefined : startProgress(total, 'sent')
       try {
-        return await operations.retryUnknown(id, { onProgress: retried => progress.update(retried) })
+        return await operations.retryUnknown(id, { onProgress: retried => progress?.update(retried) })
       } finally {
-        progress.stop()
+        progress?.stop()
       }
     })
     const { promotion, changed, retried } = result

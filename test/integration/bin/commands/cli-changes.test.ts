@@ -65,6 +65,15 @@ test('finish says how the gifts differ from the total, and of a promotion withou
   )
 })
 
+test('retry of a promotion without UNKNOWN gifts says so, and shows no progress', async () => {
+  expect((await cli('create', '--id', '40', '--type', 'VOUCHER')).code).toBe(0)
+  expect((await cli('start', '40')).code).toBe(0)
+  expect(await cli('retry', '40')).toEqual({
+    ...{ code: 0, stderr: '' },
+    stdout: 'promotion 40: 0 UNKNOWN gifts will be tried again\n',
+  })
+}, 60_000)
+
 test('create --deadline: a time with its zone, as the API has it; any other is refused', async () => {
   const create = (deadline: string) =>
     cli('create', '--id', '20', '--type', 'VOUCHER', '--deadline', deadline, '--json')
