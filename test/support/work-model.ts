@@ -182,12 +182,17 @@ export class WorkModel {
     this.work.recovery.scanOwn()
   }
 
-  loseAnswer(): void {
-    this.#losses = 1
+  loseAnswers(count = 1): void {
+    this.#losses = count
   }
 
   destroyGroup(): void {
     this.#ask('XGROUP', 'DESTROY', STREAM, GROUP)
+  }
+
+  remakeGroup(): void {
+    this.destroyGroup()
+    this.#ask('XGROUP', 'CREATE', STREAM, GROUP, '0', 'MKSTREAM')
   }
 
   giveToOther(at: number): void {

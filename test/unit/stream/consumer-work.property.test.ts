@@ -12,9 +12,11 @@ import { type Outcome, WorkModel } from '#test/support/work-model.ts'
 const CONCURRENCY = 5
 /** In `npm run test:all`; `npm test` tries a tenth. */
 const RUNS = isThorough ? 540 : 54
-/** Most runs are long; about 200 steps each. */
-const STEPS = RUNS * 150
+/** Most runs are long; about 200 steps each, more or less when they are few. */
+const STEPS = RUNS * (isThorough ? 150 : 100)
 let steps = 0
+/** Runs in which the server handed out what ran: without them nothing is said of it. */
+let repeatingRuns = 0
 
 class Step implements fc.AsyncCommand<object, WorkModel> {
   readonly #name: string
@@ -48,6 +50,12 @@ const which = fc.nat({ max: 1000 })
 const outcome = fc.constantFrom<Outcome>('done', 'later', 'fail', 'dead')
 const add = count.map(many => new Step(`add ${many}`, model => model.add(many)))
 const read = step('read', model => model.read())
+/** As a worker does several times a second: without it nothing runs any more once anything was lost. */
+const round = step('look, and read', async model => {
+  model.maintain(0)
+  await model.turn()
+  model.read()
+})
 const readTwice = step('read, and read again meanwhile', model => {
   model.read()
   model.read()
@@ -61,24 +69,29 @@ const several = fc.tuple(count, which).map(([many, at]) => {
   })
 })
 
+const remake = step('another has made the group again, at 0', model => model.remakeGroup())
+const resume = step('resume', model => model.work.open())
+
 const commands = fc.commands(
   [
-    ...[add, add, read, read, readTwice, end, end, end, end, several, several],
+    ...[add, add, add, read, readTwice, round, round, round, round, round, round, end, end, end, several],
     step('claim and renew', model => model.maintain(0)),
     step('claim and renew after standing still', model => model.maintain(60_000)),
     step('time passes', model => model.wait(1000)),
     step('keep a copy', model => model.keepCopy()),
     step('repeat: the copy comes back', model => model.restoreCopy()),
-    step('lose an answer', model => model.loseAnswer()),
+    step('lose an answer', model => model.loseAnswers()),
     step('the group is gone', model => model.destroyGroup()),
+    ...[remake, remake, remake],
     which.map(at => new Step(`another takes ${at}`, model => model.giveToOther(at))),
     step('another reads and dies', model => model.otherReads()),
     step('another reads what goes, and dies', model => model.otherReadsWhatGoes()),
     which.map(at => new Step(`${at} is deleted`, model => model.deleteEntry(at))),
-    count.map(left => new Step(`trimmed to ${left}`, model => model.trim(left))),
+    count.map(left => new Step(`trimmed to ${5 * left}`, model => model.trim(5 * left))),
     step('pause', model => model.work.shut()),
-    step('resume', model => model.work.open()),
-    step('resume', model => model.work.open()),
+    resume,
+    resume,
+    resume,
   ],
   { maxCommands: 400, size: 'max' },
 )
@@ -102,10 +115,12 @@ test('in flight is never below 0 nor above the concurrency, no entry runs twice 
       // What a handler says after that changes nothing.
       await model.endAll()
       expect([model.work.inFlight, model.work.active]).toEqual([0, 0])
+      if (model.handedOutAgain > 0) repeatingRuns += 1
     }),
     { numRuns: RUNS },
   )
   expect(steps).toBeGreaterThan(STEPS)
+  expect(repeatingRuns).toBeGreaterThan(RUNS / 2)
 }, 240_000)
 
 test('what is handed out again while it runs, by a group that was made again, is not begun again, and its slots come back', async () => {
