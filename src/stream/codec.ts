@@ -30,6 +30,8 @@ export interface WireCodec {
   /** Throws where the fields are none of its own. */
   toData(fields: Readonly<Fields>): unknown
   nameOf(fields: Readonly<Fields>): string
+  /** Whether an entry may have a name. */
+  readonly keepsNames: boolean
 }
 
 /** The name of an entry that was given none, as every job of BullMQ has one. */
@@ -40,9 +42,14 @@ const NAME = 'name'
 
 const json: Codec<unknown> = { encode: data => JSON.stringify(data), decode: text => JSON.parse(text) }
 
+/** Looks at what it was before `toJSON`: many programs give BigInt one that makes text of it. */
+function keepBigint(this: Readonly<Record<string, unknown>>, key: string, value: unknown): unknown {
+  const own = this[key]
+  return typeof own === 'bigint' ? rawNumber(String(own)) : value
+}
+
 const exactJson: Codec<unknown> = {
-  encode: data =>
-    JSON.stringify(data, (_key, value: unknown) => (typeof value === 'bigint' ? rawNumber(String(value)) : value)),
+  encode: data => JSON.stringify(data, keepBigint),
   decode: text =>
     JSON.parse(text, ((_key: string, value: unknown, { source }: { source: string }) =>
       typeof value === 'number' && !Number.isSafeInteger(value) && /^-?\d+$/.test(source) ? BigInt(source) : value) as (
@@ -58,6 +65,7 @@ const flat: WireCodec = {
   },
   toData: fields => fields,
   nameOf: () => NO_NAME,
+  keepsNames: false,
 }
 
 /** Throws a TypeError for what is no codec. */
@@ -81,10 +89,19 @@ function inOneField(codec: Codec<unknown>): WireCodec {
     toData(fields) {
       const text = fields[DATA]
       // Of another producer, which adds fields as Redis has them.
-      return text === undefined || !isOurs(fields) ? fields : codec.decode(text)
+      return text === undefined || !isOurs(fields) ? fields : decoded(codec, text)
     },
     nameOf: fields => (fields[DATA] !== undefined && isOurs(fields) ? (fields[NAME] ?? NO_NAME) : NO_NAME),
+    keepsNames: true,
   }
+}
+
+function decoded(codec: Codec<unknown>, text: string): unknown {
+  const data = codec.decode(text)
+  if (!(data instanceof Promise)) return data
+  // One that rejects unheard would end the process.
+  data.catch(() => undefined)
+  throw new TypeError('the codec made a promise of it: decode must not be async')
 }
 
 /** Nothing but data, and a name perhaps. */

@@ -1,7 +1,7 @@
 import type { WireCodec } from './codec.ts'
 import type { StreamEntry } from './entry.ts'
 import { type LeftOutOf, leaveOut } from './left-out.ts'
-import { JOB_METHODS, JOB_PROPERTIES } from './left-out-words.ts'
+import { JOB_METHODS, JOB_PROPERTIES, JOB_STATICS } from './left-out-words.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: as BullMQ's jobs, whose data is whatever the team's own type says.
 export type Anything = any
@@ -56,6 +56,7 @@ export class StreamJob<Data = Anything, Name extends string = string> {
 }
 
 leaveOut(StreamJob.prototype, JOB_METHODS, JOB_PROPERTIES)
+leaveOut(StreamJob, JOB_STATICS)
 
 /** What `add` resolves with. */
 export class AddedEntry<Data = Anything, Name extends string = string> {

@@ -12,6 +12,7 @@ const NOT_COMPARED =
   'entries are not compared: make the handler idempotent, or keep a key of your own (SET key NX PX) before add'
 const NOT_KEPT = 'nothing is kept: listen to the worker’s «completed»'
 const NOT_NOW = 'return retryLater({ delayMs, reason }) from the handler'
+const OWN_CLIENT = 'make a client of ioredis of your own for commands of your own'
 const ONE_ORDER = 'a stream has one order: use a stream for each priority, and give their workers one StreamPool'
 const PLAIN = 'a job is plain: id, name, data, deliveries'
 const RATE_LIMIT = 'give the workers limiter: { max, duration }'
@@ -24,6 +25,7 @@ export const JOB_OPTIONS = {
   attempts: 'attempts are the worker’s: new StreamWorker(name, handler, { attempts })',
   backoff: 'the back-off is the worker’s: new StreamWorker(name, handler, { backoff })',
   continueParentOnFailure: NO_FLOWS,
+  debounce: NOT_COMPARED,
   deduplication: NOT_COMPARED,
   delay: NO_DELAYS,
   failParentOnFailure: NO_FLOWS,
@@ -123,6 +125,7 @@ export const QUEUE_METHODS = {
   getQueueEvents: 'there is no event stream: listen to the worker’s events',
   getRanges: 'use page() for what is on the stream',
   getRateLimitTtl: RATE_LIMIT,
+  getRepeatableJobs: NO_REPEATS,
   getVersion: 'a queue writes nothing about itself',
   getWaiting: 'use page() for what is on the stream',
   getWaitingChildren: NO_FLOWS,
@@ -145,6 +148,8 @@ export const QUEUE_METHODS = {
   removeJobScheduler: NO_REPEATS,
   removeOrphanedJobs: 'an entry is one stream entry and nothing else: none is orphaned',
   removeRateLimitKey: RATE_LIMIT,
+  removeRepeatable: NO_REPEATS,
+  removeRepeatableByKey: NO_REPEATS,
   retryJobs: 'use replay({}), or replay(filter), which adds dead letters again',
   setGlobalConcurrency: CONCURRENCY,
   setGlobalRateLimit: RATE_LIMIT,
@@ -157,6 +162,7 @@ export const QUEUE_METHODS = {
 /** Properties of BullMQ's `Queue`. */
 export const QUEUE_PROPERTIES = {
   backend: 'there is one backend: Redis Streams',
+  client: OWN_CLIENT,
   closing: 'await close(), which every call may',
   defaultJobOptions: 'entries have no options; attempts and backoff are the worker’s',
   jobScheduler: NO_REPEATS,
@@ -165,6 +171,7 @@ export const QUEUE_PROPERTIES = {
   metaValues: 'a queue writes nothing about itself',
   opts: 'keep the options where you made the queue',
   qualifiedName: 'use name: the stream’s key as it is',
+  repeat: NO_REPEATS,
   toKey: 'the name is the stream’s key as it is',
   token: 'entries are renewed by themselves while their handler runs',
 } as const
@@ -184,9 +191,22 @@ export const WORKER_METHODS = {
   trace: 'give the worker `hooks`, which are called around each handler',
 } as const
 
+/** What BullMQ's `Worker` has on the class. */
+export const WORKER_STATICS = { RateLimitError: NOT_NOW } as const
+
+/** Events of BullMQ's `Worker`. */
+export const WORKER_EVENTS = {
+  'ioredis:close':
+    'the connection’s logger tells of one that is lost, connection.onReconnect(listener) of one that is back',
+  lockRenewalFailed: 'entries are renewed by themselves; one that is lost is told as «stalled»',
+  locksRenewed: RENEWED,
+  progress: NO_PROGRESS,
+} as const
+
 /** Properties of BullMQ's `Worker`. */
 export const WORKER_PROPERTIES = {
   backend: 'there is one backend: Redis Streams',
+  client: OWN_CLIENT,
   closing: 'await close(), which every call may',
   id: 'use consumer: the name in the group',
   jobScheduler: NO_REPEATS,
@@ -206,6 +226,7 @@ export const JOB_METHODS = {
   changeDelay: NOT_NOW,
   changePriority: ONE_ORDER,
   clearLogs: NO_LOG,
+  discard: 'throw an error whose name is UnrecoverableError, or return deadLetter(reason)',
   extendLock: RENEWED,
   getChildrenValues: NO_FLOWS,
   getDependencies: NO_FLOWS,
@@ -237,9 +258,20 @@ export const JOB_METHODS = {
   waitUntilFinished: NOT_KEPT,
 } as const
 
+/** What BullMQ's `Job` has on the class. */
+export const JOB_STATICS = {
+  addJobLog: NO_LOG,
+  create: 'use queue.add()',
+  createBulk: 'use queue.addBulk()',
+  fromId: 'use queue.get([id])',
+  fromJSON: 'use queue.get([id])',
+  optsFromJSON: 'entries have no options',
+} as const
+
 /** Properties of BullMQ's `Job`. */
 export const JOB_PROPERTIES = {
   attemptsStarted: 'use deliveries: this run included',
+  debounceId: NOT_COMPARED,
   deduplicationId: NOT_COMPARED,
   deferredFailure: REASON,
   delay: NO_DELAYS,

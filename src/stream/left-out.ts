@@ -16,13 +16,16 @@ export function assertNoneLeftOut(options: object, table: Sentences, where: stri
   }
 }
 
-/** Gives a class what it leaves out: to call one of the methods, or to read one of the properties, throws its sentence. */
-export function leaveOut(prototype: object, methods: Sentences, properties: Sentences): void {
+/**
+ * Gives a class, or its prototype, what it leaves out: to call one of the methods, or to read one of the properties, throws
+ * its sentence.
+ */
+export function leaveOut(target: object, methods: Sentences, properties: Sentences = {}): void {
   const refusal = (word: string, sentence: string) => () => {
     throw new TypeError(`${word} is left out: ${sentence}`)
   }
   for (const [method, sentence] of Object.entries(methods))
-    Object.defineProperty(prototype, method, { value: refusal(method, sentence), configurable: true })
+    Object.defineProperty(target, method, { value: refusal(method, sentence), configurable: true })
   for (const [property, sentence] of Object.entries(properties))
-    Object.defineProperty(prototype, property, { get: refusal(property, sentence), configurable: true })
+    Object.defineProperty(target, property, { get: refusal(property, sentence), configurable: true })
 }

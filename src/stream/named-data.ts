@@ -14,13 +14,14 @@ export interface NamedData<Data, Name extends string> {
   opts?: AddOptions
 }
 
-/** With the name that it came with, if it came as BullMQ's do. */
+/** With the name that it came with, if it came as BullMQ's do. Where names are not kept, text called `data` is a field. */
 export function asNamed<Data, Name extends string>(
   entry: Data | NamedData<Data, Name>,
+  keepsNames: boolean,
 ): { name: Name | undefined; data: Data } {
   const { name, data, opts, ...others } = (entry ?? {}) as NamedData<Data, Name>
-  const isNamed = typeof name === 'string' && typeof data === 'object' && data !== null && isEmpty(others)
-  if (!isNamed) return { name: undefined, data: entry as Data }
+  const hasOnlyThese = typeof name === 'string' && 'data' in (entry as object) && isEmpty(others)
+  if (!hasOnlyThese || (!keepsNames && typeof data === 'string')) return { name: undefined, data: entry as Data }
   if (opts !== undefined) assertNoneLeftOut(opts, JOB_OPTIONS, '')
   return { name, data }
 }

@@ -65,5 +65,5 @@ function shown(value: unknown): string {
   if (typeof value === 'string') return value === '' ? 'an empty string' : 'a string'
   if (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean') return String(value)
   if (value === null || value === undefined) return String(value)
-  return Array.isArray(value) ? 'an array' : `a ${typeof value}`
+  return Array.isArray(value) ? 'an array' : typeof value === 'object' ? 'an object' : `a ${typeof value}`
 }

@@ -126,6 +126,8 @@ export class StreamQueue<Data = Anything, Name extends string = string> {
   async add(first: Name | Data, ...rest: [] | [Data, (AddOptions | undefined)?]): Promise<AddedEntry<Data, Name>> {
     this.#assertOpen()
     const [name, data] = rest.length === 0 ? [undefined, first as Data] : [first as Name, rest[0]]
+    // Options behind data alone.
+    if ((name as unknown) instanceof Object) assertNoneLeftOut(Object(data), JOB_OPTIONS, '')
     if (name !== undefined) assertName('name', name)
     if (rest[1] !== undefined) assertNoneLeftOut(rest[1], JOB_OPTIONS, '')
     const fields = encoded(this.#codec, data, name)
@@ -149,7 +151,7 @@ export class StreamQueue<Data = Anything, Name extends string = string> {
     const entries: unknown = call.length === 1 ? call[0] : call[1]
     if (!Array.isArray(entries)) throw new TypeError('entries must be an array')
     const named = Array.from(entries, (entry: Data) =>
-      call.length === 1 ? asNamed<Data, Name>(entry) : { name: call[0], data: entry },
+      call.length === 1 ? asNamed<Data, Name>(entry, this.#codec.keepsNames) : { name: call[0], data: entry },
     )
     const fields = named.map(({ name, data }, index) => encoded(this.#codec, data, name, `entry ${index}`))
     const ids = await this.#around(fields.length, () => this.#adder.addBulk(fields))

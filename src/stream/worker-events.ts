@@ -4,6 +4,8 @@ import type { LineLogger } from '#runtime/line-logger.ts'
 import type { StreamEntry } from './entry.ts'
 import { StreamError } from './errors.ts'
 import type { Anything, StreamJob } from './job.ts'
+import { assertNoneLeftOut } from './left-out.ts'
+import { WORKER_EVENTS } from './left-out-words.ts'
 
 /** Names and moments are those of BullMQ's Worker. */
 export interface StreamWorkerEvents<Data = Anything, Result = Anything, Name extends string = string> {
@@ -56,6 +58,9 @@ export class SafeEmitter<Data, Result, Name extends string> extends EventEmitter
   constructor(logger: LineLogger | undefined) {
     super({ captureRejections: true })
     this.logger = logger
+    // Node tells of every listener before it is added: `on`, `once`, `addListener` and the others.
+    const refuseLeftOut = (name: string | symbol) => assertNoneLeftOut({ [name]: name }, WORKER_EVENTS, 'event ')
+    ;(this as unknown as EventEmitter).on('newListener', refuseLeftOut)
   }
 
   /** An async listener that rejects would end the process otherwise. */

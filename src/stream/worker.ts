@@ -8,7 +8,7 @@ import { StreamError } from './errors.ts'
 import type { WorkerHooks } from './hooks.ts'
 import { type Anything, StreamJob } from './job.ts'
 import { type LeftOutOf, leaveOut } from './left-out.ts'
-import { WORKER_METHODS, WORKER_PROPERTIES } from './left-out-words.ts'
+import { WORKER_METHODS, WORKER_PROPERTIES, WORKER_STATICS } from './left-out-words.ts'
 import { assertFunction, assertPositive } from './option-checks.ts'
 import { deadLetter, type Outcome } from './outcome.ts'
 import { StreamPool } from './pool.ts'
@@ -282,3 +282,4 @@ export class StreamWorker<Data = Anything, Result = Anything, Name extends strin
 }
 
 leaveOut(StreamWorker.prototype, WORKER_METHODS, WORKER_PROPERTIES)
+leaveOut(StreamWorker, WORKER_STATICS)

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { expect, test } from '@jest/globals'
-import { type Codec, StreamQueue, StreamWorker } from '#stream/index.ts'
+import { type Codec, StreamJob, StreamQueue, StreamWorker } from '#stream/index.ts'
 import { until } from '../support/redis.ts'
 import { connection, name, redis, useRedis, workers } from '../support/stream-harness.ts'
 
@@ -47,6 +47,45 @@ test('kinds of job by name, as BullMQ adds them; what another program adds flat 
     ['news', { to: 'linus' }],
     ['__default__', { to: 'redis-cli' }],
   ])
+})
+
+test('a bulk in BullMQ’s words may hold text; where names are not kept, that is two fields', async () => {
+  const texts = new StreamQueue<string>(name, { connection })
+  const flat = new StreamQueue<{ name: string; data: string }>(name, { connection, codec: 'flat' })
+  await texts.addBulk([{ name: 'greet', data: 'hello' }])
+  await flat.addBulk([{ name: 'greet', data: 'hello' }])
+  const rows = await redis.probe.xrange(name, '-', '+')
+  expect(rows.map(([, fields]) => fields)).toEqual([
+    ['name', 'greet', 'data', '"hello"'],
+    ['name', 'greet', 'data', 'hello'],
+  ])
+})
+
+test('64-bit integers are exact though the program gave BigInt a toJSON', async () => {
+  const queue = new StreamQueue<{ ids: bigint[] }>(name, { connection, codec: 'exact-json' })
+  const toJson = { value: String, configurable: true }
+  Object.defineProperty(BigInt.prototype, 'toJSON', toJson)
+  try {
+    await queue.add({ ids: [2n ** 63n - 1n] })
+  } finally {
+    Reflect.deleteProperty(BigInt.prototype, 'toJSON')
+  }
+  expect((await queue.page()).items).toMatchObject([{ data: { ids: [2n ** 63n - 1n] } }])
+})
+
+test('a codec whose decode is async makes a dead letter, and no promise goes unheard', async () => {
+  const codec = {
+    encode: JSON.stringify,
+    decode: async () => {
+      throw new Error('not now')
+    },
+  }
+  const queue = new StreamQueue(name, { connection, codec })
+  const worker = kept(new StreamWorker(name, () => undefined, { connection, codec }))
+  const failed = once(worker, 'failed')
+  await queue.add({ to: 'ada' })
+  expect((await failed)[1].message).toMatch(/cannot be decoded: .*decode must not be async/)
+  await until('the letter', async () => (await queue.deadLetters().count()) === 1)
 })
 
 test('64-bit integers are exact when asked for', async () => {
@@ -167,6 +206,25 @@ test('what is left out says what to use instead, and does not compile', async ()
   expect(() => new StreamWorker(name, () => undefined, { connection, lockDuration: 1 })).toThrow(/claimMinIdleMs/)
   // @ts-expect-error: left out
   expect(() => queue.upsertJobScheduler('x')).toThrow(/job scheduler/)
+})
+
+test('so do events, what lies on the classes, and words that only BullMQ 5 has', async () => {
+  // biome-ignore lint/suspicious/noExplicitAny: what a program without types writes.
+  const untyped = (value: unknown): any => value
+  const worker = untyped(kept(new StreamWorker(name, () => undefined, { connection, autorun: false })))
+  for (const listen of ['on', 'once', 'addListener', 'prependListener'])
+    expect(() => worker[listen]('progress', () => undefined)).toThrow(
+      /event progress is left out: progress is not kept/,
+    )
+  expect(worker.listenerCount('progress')).toBe(0)
+  expect(() => untyped(StreamWorker).RateLimitError()).toThrow(/RateLimitError is left out: return retryLater/)
+  expect(() => untyped(StreamJob).create(undefined, 'x', {})).toThrow(/create is left out: use queue.add/)
+  const queue = untyped(new StreamQueue(name, { connection }))
+  await expect(queue.add('welcome', { to: 'ada' }, { debounce: { id: 'x' } })).rejects.toThrow(/debounce is left out/)
+  expect(() => queue.getRepeatableJobs()).toThrow(/getRepeatableJobs is left out: .*job scheduler/)
+  await expect(queue.add({ to: 'ada' }, { delay: 1000 })).rejects.toThrow(/delay is left out/)
+  await expect(queue.add({ to: 'ada' }, { to: 'grace' })).rejects.toThrow('name must be a string, not an object')
+  expect(await queue.length()).toBe(0)
 })
 
 test('hooks are called around add and handler, and when an entry is gone', async () => {
