@@ -6,12 +6,13 @@ import { startStack } from '#local/embedded-stack.ts'
 import type { PromotionType } from '#queues/gift-types.ts'
 import { adminUsers, PASSWORDS } from '../support/admin-client.ts'
 import { openBrowser, Visitor, WIDTHS } from '../support/browser.ts'
+import { ensureKoreanFont } from '../support/chromium.ts'
 import { uniqueId } from '../support/stack-env.ts'
 import { giftJson, TestSystem } from '../support/system.ts'
 
 /**
  * Makes the pictures of the README and the docs, from small campaigns that really run: `npm run screenshots`. Korean ones
- * want a Korean font (Debian: fonts-nanum).
+ * want a Korean font, which is installed where it can be (Debian: fonts-nanum).
  */
 const FOLDER = 'docs/images'
 
@@ -21,6 +22,7 @@ process.env.PROMOSTREAM_TEST_ENV = JSON.stringify(stack.env)
 process.env.JEST_WORKER_ID = '1'
 const system = await TestSystem.create({ COMPLETION_QUIET_MS: '500', WORKER_MAX_IN_FLIGHT: '1024' })
 const browser = await openBrowser()
+await ensureKoreanFont()
 const sessions = new Map<Language, Awaited<ReturnType<Visitor['context']['storageState']>>>()
 try {
   mkdirSync(FOLDER, { recursive: true })

@@ -29,16 +29,20 @@ const FIGURES = {
   times: ['rate', 'average', 'eta', 'started', 'finished', 'duration', 'deadline', 'likelyEnd', 'verdict'],
 } as const
 
+/** Nothing is to be said of them without a deadline. */
+const OF_A_DEADLINE = new Set<string>(['likelyEnd', 'verdict'])
 const TIMES = new Set(['started', 'finished', 'deadline', 'likelyEnd'])
 
 export function figures(fields: PromotionFields, texts: Texts, which: keyof typeof FIGURES): string {
   return html`<dl class="figures">
-    !${FIGURES[which].map(
-      field => html`<div>
+    !${FIGURES[which]
+      .filter(field => fields.times.deadline !== null || !OF_A_DEADLINE.has(field))
+      .map(
+        field => html`<div>
         <dt>${texts.promotion.figures[field]}</dt>
         !${figure(fields, field, texts)}
       </div>`,
-    )}
+      )}
   </dl>`
 }
 
