@@ -9,6 +9,7 @@ import type { Anything } from './job.ts'
 import { replayLetters } from './letter-scripts.ts'
 import {
   assertFilter,
+  assertNothingElse,
   type DeadLetterFilter,
   fits,
   type RawLetter,
@@ -124,6 +125,7 @@ export class LetterChanges<Data, Name extends string> {
       return
     }
     assertFilter(which as DeadLetterFilter<Data, Name>)
+    assertNothingElse(which)
     const lastId = await this.#lastId()
     for await (const { letters } of this.#o.letters.pages()) {
       const meant = letters.filter(({ letter }) => fits(letter, which as DeadLetterFilter<Data, Name>))

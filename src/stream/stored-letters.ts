@@ -57,6 +57,13 @@ export function assertFilter(filter: DeadLetterFilter): void {
   if (where !== undefined) assertFunction('where', where)
 }
 
+/** Throws a TypeError: a filter with a word that says nothing would mean every letter. */
+export function assertNothingElse(filter: object): void {
+  const other = Object.keys(filter).find(word => !['reason', 'name', 'before', 'where'].includes(word))
+  if (other !== undefined)
+    throw new TypeError(`a filter of dead letters has reason, name, before and where, not ${other}; {} means all`)
+}
+
 /** Pure. */
 export function fits<Data, Name extends string>(
   letter: StoredDeadLetter<Data, Name>,

@@ -207,7 +207,8 @@ export class StreamWorker<Data = Anything, Result = Anything, Name extends strin
       await this.#consumer.lookUpPause()
       return true
     } catch (error) {
-      this.announce('error', toError(error))
+      // Its own connection ends with it: that is no trouble.
+      if (this.#state === 'running') this.announce('error', toError(error))
       return false
     }
   }

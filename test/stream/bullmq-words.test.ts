@@ -1,6 +1,7 @@
 import { once } from 'node:events'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { expect, test } from '@jest/globals'
-import { type Codec, StreamJob, StreamQueue, StreamWorker } from '#stream/index.ts'
+import { type Codec, deadLetter, StreamJob, StreamQueue, StreamWorker } from '#stream/index.ts'
 import { until } from '../support/redis.ts'
 import { connection, name, redis, useRedis, workers } from '../support/stream-harness.ts'
 
@@ -206,6 +207,37 @@ test('what is left out says what to use instead, and does not compile', async ()
   expect(() => new StreamWorker(name, () => undefined, { connection, lockDuration: 1 })).toThrow(/claimMinIdleMs/)
   // @ts-expect-error: left out
   expect(() => queue.upsertJobScheduler('x')).toThrow(/job scheduler/)
+})
+
+test('a filter of dead letters with an unknown word is refused: it would mean all', async () => {
+  const queue = new StreamQueue(name, { connection })
+  const worker = kept(new StreamWorker(name, () => deadLetter('no address'), { connection }))
+  const failed = once(worker, 'failed')
+  await queue.add({ to: 'ada' })
+  await failed
+  await until('the letter', async () => (await queue.deadLetters().count()) === 1)
+  // @ts-expect-error: no word of a filter
+  const outcomes = await Promise.allSettled([queue.discard({ olderThan: 5 }), queue.replay({ id: '1-1' })])
+  expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+  expect(outcomes).toMatchObject([{ reason: { message: expect.stringContaining('not olderThan; {} means all') } }, {}])
+  expect(await queue.deadLetters().count()).toBe(1)
+})
+
+test('a worker that is closed while its own connection is not there yet says nothing more', async () => {
+  const silent = createServer().listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  const called = once(silent, 'connection')
+  const { port } = silent.address() as AddressInfo
+  const worker = new StreamWorker(name, () => undefined, { connection: { host: '127.0.0.1', port }, autorun: false })
+  const errors: unknown[] = []
+  worker.on('error', error => errors.push(error))
+  const running = worker.run()
+  const [socket] = (await called) as [Socket]
+  await worker.close()
+  await running
+  expect(errors).toEqual([])
+  socket.destroy()
+  silent.close()
 })
 
 test('so do events, what lies on the classes, and words that only BullMQ 5 has', async () => {
