@@ -57,8 +57,11 @@ export function assertFilter(filter: DeadLetterFilter): void {
   if (where !== undefined) assertFunction('where', where)
 }
 
-/** Throws a TypeError: a filter with a word that says nothing would mean every letter. */
+/** Throws a TypeError: a filter with words that all say nothing would mean every letter. */
 export function assertNothingElse(filter: object): void {
+  const words = Object.entries(filter)
+  if (words.length > 0 && words.every(([, value]) => value === undefined))
+    throw new TypeError(`a filter of dead letters whose ${words[0]?.[0]} is undefined says nothing; {} means all`)
   const other = Object.keys(filter).find(word => !['reason', 'name', 'before', 'where'].includes(word))
   if (other !== undefined)
     throw new TypeError(`a filter of dead letters has reason, name, before and where, not ${other}; {} means all`)

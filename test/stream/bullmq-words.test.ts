@@ -220,6 +220,9 @@ test('a filter of dead letters with an unknown word is refused: it would mean al
   const outcomes = await Promise.allSettled([queue.discard({ olderThan: 5 }), queue.replay({ id: '1-1' })])
   expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
   expect(outcomes).toMatchObject([{ reason: { message: expect.stringContaining('not olderThan; {} means all') } }, {}])
+  // As a program without types says it whose setting is missing.
+  const nothing = { before: undefined } as object
+  await expect(queue.discard(nothing)).rejects.toThrow('before is undefined says nothing; {} means all')
   expect(await queue.deadLetters().count()).toBe(1)
 })
 
