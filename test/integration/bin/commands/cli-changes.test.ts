@@ -72,6 +72,7 @@ test('retry of a promotion without UNKNOWN gifts says so, and shows no progress'
     ...{ code: 0, stderr: '' },
     stdout: 'promotion 40: 0 UNKNOWN gifts will be tried again\n',
   })
+  expect((await cli('stop', '40')).code).toBe(0)
 }, 60_000)
 
 test('create --deadline: a time with its zone, as the API has it; any other is refused', async () => {
