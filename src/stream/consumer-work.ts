@@ -101,7 +101,7 @@ export class ConsumerWork<Fields extends Record<string, string>> {
         wake()
       },
       settleDeleted: id => this.#acker.add({ id }),
-      regain: lease => this.#leases.regain(lease),
+      regain: (lease, badEnds) => this.#leases.regain(lease, badEnds),
       onStalled: id => announce('stalled', id),
     })
   }

@@ -19,7 +19,8 @@ interface Waiting extends Renewal {
  * well, the one under way included. A first delivery is counted by XREADGROUP; every other run is counted before it
  * begins, so that the death of its process stands against it; one that ends with «not now» is taken back. What is
  * counted in the same turn of the event loop is one command. Counts are sent as numbers, not as steps: a command that
- * runs although nobody heard its answer changes nothing when it is sent again.
+ * runs although nobody heard its answer changes nothing when it is sent again. What another process has forgiven since this
+ * one looked stays forgiven: the run that begins is one more than the server has, and the lease learns of it.
  */
 export class DeliveryCounter {
   readonly #options: DeliveryCounterOptions
@@ -35,7 +36,9 @@ export class DeliveryCounter {
   /** Counts the run that is about to begin. Resolves with whether the entry is still ours; rejects without an answer. */
   count(lease: Leased): Promise<boolean> {
     const settle = Promise.withResolvers<boolean>()
-    this.#push({ lease, id: lease.id, count: lease.entry.deliveries, settle })
+    // Where the server's count may be one too high or too low, ours is the one to go by.
+    const isNext = !this.#unsure.has(lease)
+    this.#push({ lease, id: lease.id, count: lease.entry.deliveries, isNext, settle })
     return settle.promise
   }
 
@@ -86,9 +89,11 @@ export class DeliveryCounter {
     const sentAtMs = performance.now()
     try {
       const owned = await this.#options.group.renew(waiting)
-      for (const { lease, id, settle } of waiting) {
-        if (owned.has(id)) lease.aliveAtMs = Math.max(lease.aliveAtMs, sentAtMs)
-        settle?.resolve(owned.has(id))
+      for (const { lease, id, settle, isNext } of waiting) {
+        const deliveries = owned.get(id)
+        if (deliveries !== undefined) lease.aliveAtMs = Math.max(lease.aliveAtMs, sentAtMs)
+        if (isNext && deliveries !== undefined) lease.entry = { ...lease.entry, deliveries }
+        settle?.resolve(deliveries !== undefined)
       }
     } catch (error) {
       this.#options.onError(error)

@@ -37,7 +37,10 @@ export interface FoundEntry {
 /** `count`: what the server's count of deliveries becomes; without it, it stays. */
 export interface Renewal {
   id: string
+  /** Its deliveries from now on; missing = as they are. */
   count?: number
+  /** One more than it has, and `count` at most. */
+  isNext?: boolean
 }
 
 /** Entries of one call of a script. */
@@ -130,15 +133,18 @@ export class ConsumerGroup {
     })
   }
 
-  /** Entries that are still ours look idle for `idleMs` afterwards (0 = renewed). @returns those that are still ours. */
-  async renew(renewals: readonly Renewal[], idleMs = 0): Promise<Set<string>> {
-    const owned: string[] = []
+  /** Entries that are still ours look idle for `idleMs` afterwards (0 = renewed). @returns those, with their deliveries. */
+  async renew(renewals: readonly Renewal[], idleMs = 0): Promise<Map<string, number>> {
+    const owned = new Map<string, number>()
     for (let from = 0; from < renewals.length; from += SCRIPT_BATCH) {
-      const pairs = renewals.slice(from, from + SCRIPT_BATCH).flatMap(({ id, count }) => [id, count ?? ''])
+      const pairs = renewals
+        .slice(from, from + SCRIPT_BATCH)
+        .flatMap(({ id, count = '', isNext }) => [id, isNext ? `+${count}` : count])
       const args = [this.group, this.consumer, idleMs, ...pairs]
-      owned.push(...((await runScript(this.#connection, renewOwned, this.stream, args)) as string[]))
+      const reply = (await runScript(this.#connection, renewOwned, this.stream, args)) as (string | number)[]
+      for (let at = 0; at < reply.length; at += 2) owned.set(reply[at] as string, reply[at + 1] as number)
     }
-    return new Set(owned)
+    return owned
   }
 
   /** Takes back one delivery of each, whoever owns it by now. */

@@ -75,11 +75,13 @@ export class Leases<Fields extends Record<string, string>> {
     this.#o.counter.restore(lease)
   }
 
-  /** One that was given up for lost is ours after all, and nobody else has begun it. */
-  regain(lease: Lease<Fields>): void {
+  /** One that was given up for lost, and its delivery forgiven, is ours again: `badEnds` of others stand against it now. */
+  regain(lease: Lease<Fields>, badEnds: number): void {
     if (!lease.isLost) return
     lease.isLost = false
-    if (lease.state === 'active') this.#o.counter.restore(lease)
+    if (lease.state !== 'active') return
+    lease.entry = { ...lease.entry, deliveries: badEnds + 1 }
+    this.#o.counter.restore(lease)
   }
 
   /** Gives up entries that wait for a slot, so that others may claim it at once. */

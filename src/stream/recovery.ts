@@ -20,8 +20,8 @@ export interface RecoveryOptions<Fields extends Record<string, string>> {
   accept(entries: readonly FoundEntry[], evidenceOf: (id: string) => Evidence): Promise<void> | void
   /** An entry that was deleted while it was pending has nothing to be done: only its acknowledgement is left. */
   settleDeleted(id: string): void
-  /** The server says that this one is ours after all. */
-  regain(lease: Lease<Fields>): void
+  /** The server says that this one is ours again, and how many deliveries of others ended badly. */
+  regain(lease: Lease<Fields>, badEnds: number): void
   onStalled(id: string): void
 }
 
@@ -265,7 +265,7 @@ export class Recovery<Fields extends Record<string, string>> {
       if (known === undefined) news.push(entry)
       else if (known.state !== 'acking') {
         known.aliveAtMs = Math.max(known.aliveAtMs, askedAtMs)
-        regain(known)
+        regain(known, entry.deliveries)
       }
     }
     const alive = news.filter(({ fields }) => fields !== null)

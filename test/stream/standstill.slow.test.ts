@@ -37,10 +37,10 @@ async function assertWhole(stream: string, ids: readonly string[]): Promise<void
   expect(await redis.probe.exists(`${stream}:dead-letter`)).toBe(0)
 }
 
-async function queueOf(stream: string): Promise<string[]> {
+async function queueOf(stream: string, jobs = JOBS): Promise<string[]> {
   const queue = new StreamQueue(stream, { connection, group: GROUP, codec: 'flat' })
   await queue.ensureGroup()
-  const added = await queue.addBulk(Array.from({ length: JOBS }, (_, index) => ({ n: String(index) })))
+  const added = await queue.addBulk(Array.from({ length: jobs }, (_, index) => ({ n: String(index) })))
   return added.map(({ id }) => id)
 }
 
@@ -77,6 +77,26 @@ test('two processes, frozen past min-idle in turns: what was taken over costs no
       await until('it holds some', async () => (await pendingOf(stream, frozen.consumer)).length > 0, 20_000)
       frozen.process.kill('SIGSTOP')
       await until('the other has them', async () => (await pendingOf(stream, frozen.consumer)).length === 0, 20_000)
+      frozen.process.kill('SIGCONT')
+    }
+    await assertWhole(stream, ids)
+  } finally {
+    for (const { process } of workers) process.kill('SIGKILL')
+  }
+}, 180_000)
+
+test('a long job that is frozen and taken over six times, among five processes: it is no dead letter', async () => {
+  const stream = 'long'
+  const ids = await queueOf(stream, 2)
+  const workers: StreamChild[] = []
+  try {
+    for (let index = 0; index < 5; index++)
+      workers.push(await startStreamChild(redis.url, stream, { ...RUN, jobMs: 15_000 }))
+    for (let freeze = 0; freeze < 6; freeze++) {
+      const holders = await Promise.all(workers.map(async ({ consumer }) => (await pendingOf(stream, consumer)).length))
+      const frozen = workers[holders.indexOf(Math.max(...holders))] as StreamChild
+      frozen.process.kill('SIGSTOP')
+      await until('the other has it', async () => (await pendingOf(stream, frozen.consumer)).length === 0, 20_000)
       frozen.process.kill('SIGCONT')
     }
     await assertWhole(stream, ids)

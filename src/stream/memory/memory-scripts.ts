@@ -101,11 +101,13 @@ const ackOwned: Command = (keys, [key = '', group = '', consumer = '', id = ''])
 const renewOwned: Command = (keys, [key = '', group = '', consumer = '', idleMs = '', ...pairs]) => {
   const owned: Reply[] = []
   for (let at = 0; at < pairs.length; at += 2) {
-    const [id = '', count = ''] = pairs.slice(at, at + 2)
-    if (ownerOf(keys, key, group, id)?.[1] !== consumer) continue
-    owned.push(id)
-    const counted = count === '' ? [] : ['RETRYCOUNT', count]
-    call(keys, 'XCLAIM', key, group, consumer, 0, id, 'IDLE', idleMs, ...counted, 'JUSTID')
+    const [id = '', asked = ''] = pairs.slice(at, at + 2)
+    const [, owner, , now = 0] = ownerOf(keys, key, group, id) ?? []
+    if (owner !== consumer) continue
+    const next = asked.startsWith('+') ? Math.min(Number(asked.slice(1)), now + 1) : Number(asked)
+    const count = asked === '' ? now : next
+    call(keys, 'XCLAIM', key, group, consumer, 0, id, 'IDLE', idleMs, 'RETRYCOUNT', count, 'JUSTID')
+    owned.push(id, count)
   }
   return owned
 }

@@ -8,12 +8,14 @@ import { LeasedEntries } from '#stream/leased-entries.ts'
 function counterOf(losses: number) {
   const sent: Renewal[][] = []
   const forgiven: string[] = []
+  /** By other processes, since ours looked. */
+  const forgivenElsewhere = new Map<string, number>()
   const counter = new DeliveryCounter({
     group: {
       renew: async renewals => {
         sent.push(renewals.map(({ id, count }) => ({ id, count: count ?? -1 })))
         if (sent.length <= losses) throw new Error('Command timed out')
-        return new Set(renewals.map(({ id }) => id))
+        return new Map(renewals.map(({ id, count = 0 }) => [id, count - (forgivenElsewhere.get(id) ?? 0)]))
       },
       forgive: async ids => void forgiven.push(...ids),
     },
@@ -25,7 +27,7 @@ function counterOf(losses: number) {
     if (lease === undefined) throw new Error('not leased')
     return lease
   }
-  return { counter, sent, forgiven, leased, suspectOf }
+  return { counter, sent, forgiven, forgivenElsewhere, leased, suspectOf }
 }
 
 test('a count whose answer was lost, of a run that never began, is put right by the command that counts the next one', async () => {
@@ -57,4 +59,12 @@ test('one that may be another’s by now is forgiven what nobody has begun; one 
   await turn()
   await counter.count(next)
   expect(sent.at(-1)).toEqual([{ id: '3-0', count: 2 }])
+})
+
+test('what another process has forgiven since ours looked is learnt with the count of the run that begins', async () => {
+  const { counter, forgivenElsewhere, suspectOf } = counterOf(0)
+  const lease = suspectOf('1-0')
+  forgivenElsewhere.set('1-0', 1)
+  expect(await counter.count(lease)).toBe(true)
+  expect(lease.entry.deliveries).toBe(1)
 })
