@@ -1,0 +1,21 @@
+import { expect, test } from '@jest/globals'
+import { LeasedEntries } from '#stream/leased-entries.ts'
+import { Leases } from '#stream/leases.ts'
+
+test('a run that was given up for lost and claimed back counts once, beside what stands against others by now', () => {
+  const restored: number[] = []
+  const leased = new LeasedEntries<Record<string, string>>()
+  const leases = new Leases({
+    leased,
+    counter: { restore: (lease: { entry: { deliveries: number } }) => void restored.push(lease.entry.deliveries) },
+  } as never)
+  // It came as the second delivery: the first owner was taken for dead, woke up, and has forgiven its own since.
+  const lease = leased.add({ id: '1-0', stream: 's', fields: {}, deliveries: 2 }, performance.now(), 'ready')
+  if (lease === undefined) throw new Error('not leased')
+  leased.move(lease, 'active')
+  leases.regain(lease, 0)
+  expect(restored).toEqual([])
+  lease.isLost = true
+  leases.regain(lease, 0)
+  expect([lease.isLost, restored]).toEqual([false, [1]])
+})
