@@ -80,7 +80,8 @@ export class Leases<Fields extends Record<string, string>> {
     if (!lease.isLost) return
     lease.isLost = false
     if (lease.state !== 'active') return
-    lease.entry = { ...lease.entry, deliveries: badEnds + 1 }
+    // Where our own was not forgiven after all, the server has one too many.
+    lease.entry = { ...lease.entry, deliveries: Math.min(lease.entry.deliveries, badEnds + 1) }
     this.#o.counter.restore(lease)
   }
 

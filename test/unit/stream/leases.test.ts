@@ -18,4 +18,8 @@ test('a run that was given up for lost and claimed back counts once, beside what
   lease.isLost = true
   leases.regain(lease, 0)
   expect([lease.isLost, restored]).toEqual([false, [1]])
+  // Its own forgiveness was lost on the way: it is no bad end of others.
+  lease.isLost = true
+  leases.regain(lease, 1)
+  expect(restored).toEqual([1, 1])
 })
