@@ -37,6 +37,7 @@ test('what it cannot show is known by name', async () => {
   expect(files.sort()).toEqual([...RUN, ...Object.keys(NOT_RUN)].map(file => `${file}.ts`).sort())
   expect(notApplicable.sort()).toEqual([
     'an add to a server that is not there is refused within a bound, and may be made again',
+    'an add to a server that never answers is refused within a bound, and may be made again',
     'an error carries its command, with the password and the payload: ours do not',
     'go back byte by byte: what is no text, and a name that comes twice',
     'is what a worker acknowledges by, in whatever order its handlers end',

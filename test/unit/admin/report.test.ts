@@ -54,7 +54,7 @@ test('a seal stands on the page and in the CSV, where there is one', () => {
     ...({ state: 'done', startedAt: '2026-11-25T12:00:00.000Z', step: 'audit', progress: 1, error: null } as const),
     report: { ...report('Autumn'), seal },
   })
-  const context = { texts: TEXTS.en, identity: undefined, path: '/' } as unknown as PageContext
+  const context = { texts: TEXTS.en, identity: undefined, path: '/', stale: [] } as unknown as PageContext
   const page = (seal: ClosingReport['seal']) => reportPage({ id: '1', title: 'Autumn', job: job(seal) }, context)
   expect(page(report('').seal)).toContain('sha256:cd')
   expect(page(null)).not.toContain('seal-title')
