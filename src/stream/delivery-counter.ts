@@ -64,6 +64,11 @@ export class DeliveryCounter {
     this.#toForgive.add(lease.id)
   }
 
+  /** The server's count may have one that no run stands for: it is to be told when the entry is given up. */
+  isUnsure(lease: Leased): boolean {
+    return this.#unsure.has(lease)
+  }
+
   get owesForgiveness(): boolean {
     return this.#toForgive.size > 0
   }

@@ -111,7 +111,8 @@ export class Leases<Fields extends Record<string, string>> {
       const { id, entry, isCounted } = lease
       this.#o.leased.remove(lease)
       this.#o.lane.leave(lease, performance.now(), false)
-      return isCounted ? { id, count: entry.deliveries - 1 } : { id }
+      const isToldAnew = isCounted || this.#o.counter.isUnsure(lease)
+      return isToldAnew ? { id, count: entry.deliveries - 1 } : { id }
     })
   }
 
