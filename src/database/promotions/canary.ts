@@ -7,8 +7,13 @@ import type { PromotionType } from '#queues/gift-types.ts'
 export type CanaryTurn = 'passed' | 'mine' | 'wait'
 
 export interface CanaryRepository {
-  /** May this gift be paid now? At most `atOnce` of the first `gifts` are unconfirmed at any time, over all instances. */
-  take(gift: CanaryGift, limits: CanaryLimits): Promise<CanaryTurn>
+  /** May this gift be paid now, as far as it has been decided? */
+  lookUp(gift: CanaryGift): Promise<CanaryTurn>
+  /**
+   * Its turn, if one is free: at most `atOnce` of the first `gifts` are unconfirmed at any time, over all instances. Keeps
+   * inserts of the promotion waiting meanwhile.
+   */
+  take(gift: CanaryGift, limits: CanaryLimits): Promise<boolean>
   /** It was paid as it should be, or refused. */
   confirm(gift: CanaryGift): Promise<void>
   /** What was paid is not what its row says. Its turn is over: a resumed promotion has another gift confirmed for it. */
@@ -28,12 +33,11 @@ export interface CanaryLimits {
 
 export function createCanaryRepository(kysely: Kysely<unknown>): CanaryRepository {
   return {
+    lookUp: gift => lookUp(kysely, gift),
     async take(gift, limits) {
-      const known = await lookUp(kysely, gift)
-      if (known !== 'wait') return known
-      if (await takeTurn(kysely, gift, limits)) return 'mine'
-      await confirmSettled(kysely, gift)
-      return 'wait'
+      const isTaken = await takeTurn(kysely, gift, limits)
+      if (!isTaken) await confirmSettled(kysely, gift)
+      return isTaken
     },
     confirm: gift => settle(kysely, gift, 'confirmed'),
     mismatch: gift => settle(kysely, gift, 'mismatch'),

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
 import type { GiftRow } from '#database/gifts/gift.ts'
-import type { CanaryRepository } from '#database/promotions/canary.ts'
+import type { CanaryGift, CanaryRepository } from '#database/promotions/canary.ts'
 import type { LookupMeaning } from '#money/charge.ts'
 import type { ChargeOutcome, MoneyCampaignChargeApi } from '#money/charge-api.ts'
 import type { PromotionType } from '#queues/gift-types.ts'
@@ -22,6 +22,8 @@ const AT_ONCE = 5
 /** A charge may take a moment until the Money API's GET sees it. */
 const LOOK_PAUSES_MS = [0, 100, 500]
 const MAX_PROMOTIONS = 1000
+/** No turn was free: how long nobody asks for one again, in ms. */
+const NEXT_ASK_MS = 250
 const WAITS: ChargeOutcome = { kind: 'blocked', reason: 'the first gifts are to be confirmed before', posts: 0 }
 
 /**
@@ -33,6 +35,8 @@ export class Canary {
   readonly #options: CanaryOptions
   /** Once passed, for ever. */
   readonly #passed = new LRUCache<string, true>({ max: MAX_PROMOTIONS })
+  /** Who asks for a turn now, and from when on others may. */
+  readonly #asks = new LRUCache<string, { underWay: number; notBeforeMs: number }>({ max: MAX_PROMOTIONS })
 
   constructor(options: CanaryOptions) {
     this.#options = options
@@ -44,15 +48,32 @@ export class Canary {
 
   /** Pays by `charge` when it is this gift's turn. Rejects when the database does not say. */
   async around(type: PromotionType, row: GiftRow, charge: () => Promise<ChargeOutcome>): Promise<ChargeOutcome> {
-    const { repository, gifts } = this.#options
+    const { repository } = this.#options
     const gift = { type, promotionId: row.promotionId, targetId: row.targetId }
-    const turn = await repository.take(gift, { gifts, atOnce: AT_ONCE })
+    const known = await repository.lookUp(gift)
+    const turn = known === 'wait' && (await this.#take(gift)) ? 'mine' : known
     if (turn === 'passed') this.#passed.set(row.promotionId, true)
     if (turn === 'wait') return WAITS
     const outcome = await charge()
     if (turn === 'passed') return outcome
     if (outcome.kind === 'failed') await repository.confirm(gift)
     return outcome.kind === 'charged' ? this.#confirm(type, row, outcome) : outcome
+  }
+
+  /** A backlog of waiting gifts asks a few times a second, not each gift for itself. */
+  async #take(gift: CanaryGift): Promise<boolean> {
+    const asks = this.#asks.get(gift.promotionId) ?? { underWay: 0, notBeforeMs: 0 }
+    this.#asks.set(gift.promotionId, asks)
+    if (asks.underWay >= AT_ONCE || performance.now() < asks.notBeforeMs) return false
+    asks.underWay += 1
+    try {
+      const { repository, gifts } = this.#options
+      const isTaken = await repository.take(gift, { gifts, atOnce: AT_ONCE })
+      if (!isTaken) asks.notBeforeMs = performance.now() + NEXT_ASK_MS
+      return isTaken
+    } finally {
+      asks.underWay -= 1
+    }
   }
 
   async #confirm(
@@ -65,7 +86,8 @@ export class Canary {
     const found = await this.#look(type, row)
     if (found.kind === 'unsettled' || found.kind === 'unauthorized') {
       const message = `paid, and not confirmed yet: ${found.code}`
-      return { kind: 'unsettled', code: 'CANARY_UNCONFIRMED', message, posts: outcome.posts }
+      // It was paid, as far as is known: it must not be given up because nobody confirms it now.
+      return { kind: 'unsettled', code: 'CANARY_UNCONFIRMED', message, posts: outcome.posts, isOutage: true }
     }
     const difference = differenceOf(row, outcome, found)
     if (difference === undefined) {

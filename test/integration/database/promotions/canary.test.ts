@@ -23,7 +23,10 @@ async function running() {
   await promotions.start(promotionId, 0)
   const canary = createCanaryRepository(kysely)
   const gift = (target: number): CanaryGift => ({ type: 'VOUCHER', promotionId, targetId: `${promotionId}${target}` })
-  const take = (target: number, limits = LIMITS) => canary.take(gift(target), limits)
+  const take = async (target: number, limits = LIMITS) => {
+    const known = await canary.lookUp(gift(target))
+    return known === 'wait' && (await canary.take(gift(target), limits)) ? 'mine' : known
+  }
   return { promotionId, canary, gift, take }
 }
 

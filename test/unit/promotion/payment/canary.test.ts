@@ -16,7 +16,11 @@ function create(turn: CanaryTurn, ...found: LookupMeaning[]) {
   const did: string[] = []
   const canary = new Canary({
     repository: {
-      take: async () => turn,
+      lookUp: async () => turn,
+      take: async () => {
+        did.push('take')
+        return false
+      },
       confirm: async ({ targetId }) => void did.push(`confirm ${targetId}`),
       mismatch: async ({ targetId }) => void did.push(`mismatch ${targetId}`),
     },
@@ -36,7 +40,7 @@ function create(turn: CanaryTurn, ...found: LookupMeaning[]) {
 test('out of turn nothing is sent; once passed it is not asked again', async () => {
   const waiting = create('wait')
   expect(await waiting.around()).toMatchObject({ kind: 'blocked', posts: 0 })
-  expect(waiting.did).toEqual([])
+  expect(waiting.did).toEqual(['take'])
   const passed = create('passed')
   expect(await passed.around()).toBe(PAID)
   expect(passed.did).toEqual(['charge'])
@@ -65,7 +69,9 @@ test.each<[string, LookupMeaning, RegExp]>([
 
 test('nobody says: the gift is not settled, its POST counts, and its turn stays', async () => {
   const { around, did } = create('mine', { kind: 'unsettled', code: 'HTTP_500', message: '' })
-  expect(await around()).toMatchObject({ kind: 'unsettled', code: 'CANARY_UNCONFIRMED', posts: 1 })
+  expect(await around()).toMatchObject({
+    ...{ kind: 'unsettled', code: 'CANARY_UNCONFIRMED', posts: 1, isOutage: true },
+  })
   expect(did).toEqual(['charge'])
 })
 
@@ -76,4 +82,11 @@ test('a refusal is confirmed; what was not settled keeps its turn', async () => 
   const open = create('mine')
   await open.around({ kind: 'unsettled', code: 'HTTP_500', message: '', posts: 1 })
   expect(open.did).toEqual(['charge'])
+})
+
+test('of a backlog that waits a few ask for a turn, and nobody again at once', async () => {
+  const { around, did } = create('wait')
+  await Promise.all(Array.from({ length: 500 }, () => around()))
+  await around()
+  expect(did).toEqual(['take', 'take', 'take', 'take', 'take'])
 })
