@@ -21,8 +21,9 @@ const stack = await startStack({ env: process.env, onProgress: say })
 process.env.PROMOSTREAM_TEST_ENV = JSON.stringify(stack.env)
 process.env.JEST_WORKER_ID = '1'
 const system = await TestSystem.create({ COMPLETION_QUIET_MS: '500', WORKER_MAX_IN_FLIGHT: '1024' })
-const browser = await openBrowser()
+// A browser that runs does not see it.
 await ensureKoreanFont()
+const browser = await openBrowser()
 const sessions = new Map<Language, Awaited<ReturnType<Visitor['context']['storageState']>>>()
 try {
   mkdirSync(FOLDER, { recursive: true })
