@@ -8,6 +8,7 @@ import { isReadOnly } from '#runtime/redis-watch.ts'
 import { within } from '#runtime/within.ts'
 import { assertConnectionOptions, type StreamConnectionOptions } from './connection-options.ts'
 import { StreamError, withoutCommand } from './errors.ts'
+import { decodeReadsFast } from './fast-reads.ts'
 import { replayLetters, trimLetters } from './letter-scripts.ts'
 import { SCRIPTS, type Script } from './scripts.ts'
 
@@ -67,6 +68,7 @@ export class StreamConnection {
     this.#options = options
     this.#client = create(options)
     this.#client.on('error', withoutCommand)
+    decodeReadsFast(this.#client)
     if (options.logger !== undefined) logOutages(this.#client, this.#setting, options.logger)
     for (const { name, lua, numberOfKeys = 1 } of [...SCRIPTS, trimLetters, replayLetters])
       this.#client.defineCommand(name, { numberOfKeys, lua })

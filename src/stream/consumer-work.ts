@@ -19,6 +19,8 @@ const MAX_UNACKED = 5000
 const DELAYED_ROOM = 1000
 /** So many suspects, and ten times the concurrency, may wait for their lane: what several dead workers have left. */
 const SUSPECT_ROOM = 100
+/** Two reads of so many beside each other are faster than one of twice as many: the server makes one while this process takes the other in. */
+const READ_PORTION = 250
 /** How long a consumer that leaves waits for the answer to a claim, in ms. */
 const LEAVE_PATIENCE_MS = 1000
 
@@ -204,7 +206,7 @@ export class ConsumerWork<Fields extends Record<string, string>> {
     }
     if (this.#nextSuspect() !== undefined) this.#o.wake()
     if (!mayRead || left === 0) return 'none'
-    const result = await this.reader.read(Math.min(left, this.#o.options.readCount))
+    const result = await this.reader.read(Math.min(left, this.#o.options.readCount, READ_PORTION))
     this.#settleIdle()
     return result
   }
