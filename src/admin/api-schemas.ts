@@ -6,9 +6,10 @@ import { PROMOTION_TYPES } from '#queues/gift-types.ts'
 import { BOTTLENECK_CODES } from './snapshot/cause.ts'
 
 /** 64-bit ids stand as strings in all JSON: a JavaScript number would round them. */
+const ID_COMPLAINT = 'must be an integer from 1 to 2^63-1, as a string of digits'
 export const id = z
-  .string()
-  .regex(/^[1-9]\d{0,18}$/, { error: 'must be an integer from 1 to 2^63-1, as a string of digits', abort: true })
+  .string(ID_COMPLAINT)
+  .regex(/^[1-9]\d{0,18}$/, { error: ID_COMPLAINT, abort: true })
   .refine(isExactId, 'must be an integer from 1 to 2^63-1')
 
 export const promotionType = z.enum(PROMOTION_TYPES)

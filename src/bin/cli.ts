@@ -2,8 +2,10 @@
 import '#runtime/node-version.cjs'
 import { createRequire } from 'node:module'
 import { Command, CommanderError } from 'commander'
+import { processEnvironment } from '#config/environment.ts'
 import { CodedError, errorLine } from '#runtime/errors.ts'
 import { COMMANDS, listedCommand } from './command-list.ts'
+import { describeTaken, takenByNpm } from './npm-options.ts'
 
 // A reader that has seen enough (`| head`) is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -19,8 +21,12 @@ const program = new Command('promostream')
 
 const [first, second] = process.argv.slice(2)
 const asked = first === 'help' ? second : first
-for (const [name, { load }] of Object.entries(COMMANDS))
-  program.addCommand((name === asked ? await load() : listedCommand(name)).exitOverride())
+for (const [name, { load }] of Object.entries(COMMANDS)) {
+  const command = name === asked ? await load() : listedCommand(name)
+  program.addCommand(command.exitOverride())
+  const taken = name === asked ? takenByNpm(command, processEnvironment()) : []
+  if (taken.length > 0) process.stderr.write(`promostream: ${describeTaken(taken, name)}\n`)
+}
 
 try {
   await program.exitOverride().parseAsync()

@@ -56,5 +56,8 @@ export const createCommand = new Command('create')
         promotions.create(promotion),
       ),
     )
-    print(options, { status: 'READY', ...promotion }, () => [`promotion ${id} is READY`])
+    print(options, { status: 'READY', ...promotion }, () => [
+      `promotion ${id} is READY`,
+      ...(total > 0 ? [] : [`  no total: it never completes by itself, only by «promostream finish ${id}»`]),
+    ])
   })

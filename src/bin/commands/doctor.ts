@@ -25,5 +25,9 @@ function table(findings: readonly Finding[]): string[] {
     ...(todo === undefined ? [] : [`${' '.repeat(areaWidth + checkWidth + 6)}→ ${todo}`]),
   ])
   const count = (status: Finding['status']) => findings.filter(finding => finding.status === status).length
-  return [...lines, '', `${count('ok')} fine, ${count('warning')} warnings, ${count('failed')} wrong`]
+  return [
+    ...lines,
+    '',
+    `${count('ok')} fine, ${count('warning')} ${count('warning') === 1 ? 'warning' : 'warnings'}, ${count('failed')} wrong`,
+  ]
 }

@@ -36,13 +36,15 @@ export async function* readGiftFile(
   defaults: GiftDefaults,
 ): AsyncGenerator<GiftRow> {
   const rows = format === 'csv' ? readCsv(path) : readJsonLines(path)
-  for await (const { line, fields } of rows) yield { line, ...toGift(fields, defaults) }
+  for await (const { line, fields, columns } of rows) yield { line, ...toGift(fields, defaults, columns) }
 }
 
 interface RawRow {
   line: number
   /** A text: why the row cannot be read. */
   fields: Fields | string
+  /** What the first line of a CSV file names. */
+  columns?: string[]
 }
 
 async function* readCsv(path: string): AsyncGenerator<RawRow> {
@@ -53,7 +55,7 @@ async function* readCsv(path: string): AsyncGenerator<RawRow> {
   try {
     for await (const { info, record } of parser as AsyncIterable<{ info: { lines: number }; record: Fields }>) {
       const given = Object.entries(record).filter(([, value]) => value !== '')
-      yield { line: info.lines, fields: Object.fromEntries(given) }
+      yield { line: info.lines, fields: Object.fromEntries(given), columns: Object.keys(record) }
     }
   } catch (error) {
     const line = (error as Partial<CsvError> & { lines?: number }).lines
@@ -78,7 +80,7 @@ function readJson(json: string): Fields | string {
     const value = parseExact(json)
     return typeof value === 'object' && value !== null && !Array.isArray(value)
       ? (value as Fields)
-      : 'not a JSON object'
+      : 'not a JSON object: each line is one'
   } catch (error) {
     return `not JSON: ${errorLine(error)}`
   }
@@ -92,8 +94,9 @@ const NAMED_FOR_ALL = [
 
 type Gift = Omit<Extract<GiftRow, { ok: true }>, 'line'> | Omit<Extract<GiftRow, { ok: false }>, 'line'>
 
-function toGift(given: Fields | string, { type, promotionId, promotionSummaryId }: GiftDefaults): Gift {
+function toGift(given: Fields | string, defaults: GiftDefaults, columns?: readonly string[]): Gift {
   if (typeof given === 'string') return { ok: false, reason: given }
+  const { type, promotionId, promotionSummaryId } = defaults
   const { targetField } = GIFT_TYPES[type]
   const { targetId, ...others } = given
   const fields: Fields = {
@@ -106,7 +109,8 @@ function toGift(given: Fields | string, { type, promotionId, promotionSummaryId 
   if (missing !== undefined)
     return { ok: false, reason: `${missing.field} is missing: ${missing.option} gives it to every row` }
   const lacks = [targetField, 'memberId', 'amount'].find(field => fields[field] === undefined)
-  if (lacks !== undefined) return { ok: false, reason: `${lacks} is missing${otherTypeIn(fields, type)}` }
+  if (lacks !== undefined)
+    return { ok: false, reason: `${lacks} is missing${otherTypeIn(fields, type) || namesOf(lacks, columns)}` }
   // Members' gifts stay in their order when nobody says otherwise.
   fields.partitionKey ??= sourceOf(fields.memberId) ?? fields.memberId
   const json = JSON.stringify(fields)
@@ -123,6 +127,15 @@ function otherTypeIn(fields: Fields, type: PromotionType): string {
   if (fields[GIFT_TYPES[type].targetField] !== undefined) return ''
   const other = PROMOTION_TYPES.find(one => fields[GIFT_TYPES[one].targetField] !== undefined)
   return other === undefined ? '' : `, and ${GIFT_TYPES[other].targetField} is there: is --type ${type} right?`
+}
+
+const MAX_NAMES_LENGTH = 100
+
+/** A header with a slip, with other separators than commas, or none at all: it is seen by what was read as names. */
+function namesOf(lacking: string, columns: readonly string[] = []): string {
+  if (columns.length === 0 || columns.includes(lacking)) return ''
+  const names = columns.join(', ')
+  return `: the first line names ${names.length > MAX_NAMES_LENGTH ? `${names.slice(0, MAX_NAMES_LENGTH)}…` : names}`
 }
 
 /** What a file says of a gift type's columns, for a complaint about its header. */

@@ -15,11 +15,11 @@ export const reconcileCommand = new Command('reconcile')
       async (operations, { promotions }) => {
         const promotion = await promotions.find(id)
         const total = promotion === undefined ? 0 : (await promotions.countByStatus(promotion)).UNKNOWN
-        const progress = startProgress(total, 'asked')
+        const progress = total === 0 ? undefined : startProgress(total, 'asked')
         try {
-          return await operations.reconcileUnknown(id, { onProgress: ({ checked }) => progress.update(checked) })
+          return await operations.reconcileUnknown(id, { onProgress: ({ checked }) => progress?.update(checked) })
         } finally {
-          progress.stop()
+          progress?.stop()
         }
       },
     )

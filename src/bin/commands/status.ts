@@ -16,9 +16,11 @@ export const statusCommand = new Command('status')
   .addHelpText('after', '\nExample:\n  promostream status 42 --json')
   .action(async (id: string | undefined, options: { json?: boolean }) => {
     const reports = await withDatabase(context => report(id, context))
-    print(options, id === undefined ? reports : reports[0], () =>
-      reports.length === 0 ? ['no promotions'] : reports.map(toLine),
-    )
+    const [one] = id === undefined ? [] : reports
+    print(options, one ?? reports, () => {
+      if (one !== undefined) return [toLine(one), ...nextStep(one)]
+      return reports.length === 0 ? ['no promotions'] : reports.map(toLine)
+    })
   })
 
 async function report(id: string | undefined, { promotions }: CommandContext): Promise<PromotionReport[]> {
@@ -41,4 +43,18 @@ function toLine(report: PromotionReport): string {
   const why = pauseReason ? `\n  paused by itself: ${pauseReason}` : ''
   const canary = canaryGifts == null ? '' : `\n  canary: ${canaryConfirmed} of the first ${canaryGifts} gifts confirmed`
   return `${id}  ${type}  ${status}  ${rows}${total} gifts  ${states.join('  ')}  ${name}`.trimEnd() + why + canary
+}
+
+/** What a person has to do before it goes on; nothing while it goes on by itself. */
+function nextStep({ id, status, totalCount, rows, gifts }: PromotionReport): string[] {
+  const steps: string[] = []
+  if (status === 'READY') steps.push(`not started: gifts are taken, and paid after «promostream start ${id}»`)
+  const isDone = gifts.PENDING + gifts.RETRYING === 0
+  if (status === 'IN_PROGRESS' && isDone && totalCount === 0)
+    steps.push(`no total: it never completes by itself; «promostream finish ${id}» completes it when all have come`)
+  if (status === 'IN_PROGRESS' && isDone && rows < totalCount)
+    steps.push(`${totalCount - rows} gifts have not come yet; «promostream finish ${id}» completes it without them`)
+  if (gifts.UNKNOWN > 0)
+    steps.push(`UNKNOWN: «promostream reconcile ${id}» asks the Money API, «promostream retry ${id}» tries once more`)
+  return steps.map(step => `  ${step}`)
 }

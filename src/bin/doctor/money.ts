@@ -54,6 +54,9 @@ function meaningOf(status: number, text: string, location: unknown): Finding {
   }
   if (/^\s*</.test(text))
     return warning('answer', `it answers ${status} with a page`, 'is the path of MONEY_API_URL right?')
-  if ([200, 400, 404, 422].includes(status)) return ok('answer', `${status} to the GET of a key that nobody has`)
+  const known = `${status} to the GET of a key that nobody has`
+  // Only a charge tells a Money API from a server that has no such path.
+  if (status === 404) return ok('answer', `${known} (a wrong path in MONEY_API_URL would be answered so too)`)
+  if ([200, 400, 422].includes(status)) return ok('answer', known)
   return failed('answer', `it answers ${status} to a GET`, 'ask those who run it')
 }

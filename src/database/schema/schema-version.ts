@@ -17,16 +17,17 @@ export async function assertDatabaseExists(kysely: Kysely<unknown>): Promise<voi
     await sql`select 1`.execute(kysely)
   } catch (cause) {
     if (codeOf(cause) !== MISSING_DATABASE) throw unreachable(cause)
-    throw new CodedError('DATABASE_MISSING', `${errorLine(cause)} (DATABASE_URL): promostream creates none`, { cause })
+    const todo = 'promostream creates none; correct the name, or create it (createdb --owner)'
+    throw new CodedError('DATABASE_MISSING', `${errorLine(cause)} (DATABASE_URL): ${todo}`, { cause })
   }
 }
 
 function unreachable(cause: unknown): CodedError {
   const pooled = refusedByPooler(cause)
   if (pooled !== undefined) return pooled
-  return new CodedError('DATABASE_UNREACHABLE', `PostgreSQL (DATABASE_URL) does not answer: ${errorLine(cause)}`, {
-    cause,
-  })
+  // A login, or more connections than it has, it refuses in words of its own.
+  const verb = /^(28|53)/.test(String(codeOf(cause))) ? 'refuses us' : 'does not answer'
+  return new CodedError('DATABASE_UNREACHABLE', `PostgreSQL (DATABASE_URL) ${verb}: ${errorLine(cause)}`, { cause })
 }
 
 /** Names of the migrations that have run, in their order. */

@@ -1,9 +1,12 @@
 import { hostname, userInfo } from 'node:os'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { sql } from 'kysely'
 import { createActivityLog } from '#database/activity-log.ts'
+import { createGiftResultRepositories } from '#database/gifts/results.ts'
 import { readProgress } from '#database/promotions/progress.ts'
 import { createPromotionRepository, type PromotionRepository } from '#database/promotions/promotions.ts'
 import { runCli } from '#test/support/cli.ts'
+import { newGift } from '#test/support/gift-rows.ts'
 import { createTestDatabase, stackEnv, type TestDatabase } from '#test/support/stack-env.ts'
 
 let db: TestDatabase
@@ -72,6 +75,10 @@ test('retry of a promotion without UNKNOWN gifts says so, and shows no progress'
     ...{ code: 0, stderr: '' },
     stdout: 'promotion 40: 0 UNKNOWN gifts will be tried again\n',
   })
+  expect(await cli('reconcile', '40')).toMatchObject({
+    ...{ code: 0, stderr: '' },
+    stdout: expect.stringMatching(/^promotion 40: 0 UNKNOWN gifts asked about/),
+  })
   expect((await cli('stop', '40')).code).toBe(0)
 }, 60_000)
 
@@ -114,3 +121,24 @@ test('pause --all and resume --all: those that it can be done to, and no other',
     expect([code, stderr]).toEqual([2, expect.stringContaining('pause takes the id of a promotion, or --all')])
   }
 }, 300_000)
+
+test('status of one promotion says what it waits for from a person, and create when it never completes by itself', async () => {
+  const first = async (...args: string[]) => (await cli(...args)).stdout.split('\n').filter(Boolean)
+  expect(await first('create', '--id', '71', '--type', 'VOUCHER')).toEqual([
+    'promotion 71 is READY',
+    expect.stringContaining('only by «promostream finish 71»'),
+  ])
+  expect(await first('create', '--id', '72', '--type', 'VOUCHER', '--total', '3')).toEqual(['promotion 72 is READY'])
+  expect(await first('status', '71')).toEqual([
+    '71  VOUCHER  READY  0 gifts',
+    '  not started: gifts are taken, and paid after «promostream start 71»',
+  ])
+  for (const id of ['71', '72']) expect((await cli('start', id)).code).toBe(0)
+  expect((await first('status', '71'))[1]).toMatch(/no total: .*«promostream finish 71» completes it/)
+  expect((await first('status', '72'))[1]).toMatch(/3 gifts have not come yet; «promostream finish 72»/)
+  const { VOUCHER: results } = createGiftResultRepositories(db.database.kysely)
+  await results.insert(newGift({ promotionId: '72' }))
+  expect(await first('status', '72')).toHaveLength(1)
+  await sql`update campaign_promotion_voucher_result set process_status = 'UNKNOWN'`.execute(db.database.kysely)
+  expect((await first('status', '72'))[2]).toMatch(/UNKNOWN: «promostream reconcile 72».*«promostream retry 72»/)
+}, 120_000)

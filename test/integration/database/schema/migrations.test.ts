@@ -184,13 +184,26 @@ test('of several at once each ends well, and one of them has done the work', asy
   expect(rows).toEqual([{ what: 'migrate', outcome: 'done' }])
 }, 300_000)
 
+test('a login that PostgreSQL refuses is told as refused, not as a server that does not answer', async () => {
+  db = await createTestDatabase({ migrated: false })
+  const url = new URL(db.url)
+  url.username = uniqueName('nobody')
+  await expect(migrate({ url: url.href, poolMax: 2, timeoutMs: 5000 })).rejects.toMatchObject({
+    code: 'DATABASE_UNREACHABLE',
+    message: expect.stringMatching(/^PostgreSQL \(DATABASE_URL\) refuses us: .*nobody/),
+  })
+})
+
 test('a database that does not exist is not made: by no command', async () => {
   db = await createTestDatabase({ migrated: false })
   const name = uniqueName('nowhere')
   const url = new URL(db.url)
   url.pathname = `/${name}`
   const options = { url: url.href, poolMax: 2, timeoutMs: 5000 }
-  await expect(migrate(options)).rejects.toMatchObject({ code: 'DATABASE_MISSING' })
+  await expect(migrate(options)).rejects.toMatchObject({
+    code: 'DATABASE_MISSING',
+    message: expect.stringMatching(/ does not exist \(DATABASE_URL\): .*create it \(createdb --owner\)$/),
+  })
   const database = await openDatabase(options)
   await expect(database.start()).rejects.toMatchObject({ code: 'DATABASE_MISSING' })
   // What MikroORM's own command line does with the same options.

@@ -114,9 +114,18 @@ withKafka('promostream publish', () => {
       const { code, stdout } = await publish(path, '--promotion', promotionId, '--summary', '1')
       return [code, stdout.replace(path, 'FILE').split('\n')[0]]
     }
-    expect(await complaint('targetId,memberId')).toEqual([1, 'FILE:2: amount is missing'])
-    expect(await complaint('voucherTargetId,amount')).toEqual([1, 'FILE:2: memberId is missing'])
-    expect(await complaint('memberId,amount')).toEqual([1, 'FILE:2: voucherTargetId is missing'])
+    expect(await complaint('targetId,memberId')).toEqual([
+      1,
+      'FILE:2: amount is missing: the first line names targetId, memberId',
+    ])
+    expect(await complaint('voucherTargetId,amount')).toEqual([
+      1,
+      'FILE:2: memberId is missing: the first line names voucherTargetId, amount',
+    ])
+    expect(await complaint('memberId,amount')).toEqual([
+      1,
+      'FILE:2: voucherTargetId is missing: the first line names memberId, amount',
+    ])
     expect(await complaint('pointTargetId,amount')).toEqual([
       1,
       'FILE:2: voucherTargetId is missing, and pointTargetId is there: is --type VOUCHER right?',
