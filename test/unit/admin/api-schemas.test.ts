@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals'
 import { concurrencyBody, id, newPromotion, pageQuery } from '#admin/api-schemas.ts'
+import { parseExact } from '#runtime/exact-json.ts'
 
 const hostile = { rawJSON: { toString: 1, valueOf: 1 } }
 
@@ -22,4 +23,12 @@ test.each(['a'.repeat(19), '\0', '', '9'.repeat(40), '9223372036854775808', '1 '
 test('the greatest id is one', () => {
   expect(id.parse('9223372036854775807')).toBe('9223372036854775807')
   expect(pageQuery.parse({ cursor: '9223372036854775807' }).cursor).toBe('9223372036854775807')
+})
+
+test('an id that is no string of digits is told to be one, whatever it is', () => {
+  for (const given of ['42', '"0"', 'null', '{}']) {
+    const { error } = newPromotion.safeParse(parseExact(`{"id":${given},"type":"VOUCHER"}`))
+    const told = error?.issues.map(({ path, message }) => [path.join('.'), message])
+    expect([given, told]).toEqual([given, [['id', 'must be an integer from 1 to 2^63-1, as a string of digits']]])
+  }
 })
