@@ -70,6 +70,8 @@ export interface PromotionRepository {
   listEnded(status: 'STOPPED' | 'COMPLETED', withinMs: number): Promise<Promotion[]>
   /** Dates those that other programs have STOPPED: from now on their entries are looked for, as after our own stop. */
   dateStopped(): Promise<void>
+  /** Dates those that other programs have set IN_PROGRESS: they have begun, and have not ended. */
+  dateStarted(): Promise<void>
   /** The newest first. */
   list(limit: number): Promise<Promotion[]>
   /** How many gifts stand in each state, archived ones too. Reads every row of the promotion: for people, not for loops. */
@@ -133,6 +135,15 @@ export function createPromotionRepository(kysely: Kysely<unknown>): PromotionRep
         update campaign_promotion set finished_at = now() where status = 'STOPPED' and finished_at is null`.execute(
         kysely,
       )
+    },
+    dateStarted: async () => {
+      const undated = sql`status = 'IN_PROGRESS' and (started_at is null or finished_at is not null)`
+      for (const { id } of await select(undated)) {
+        await sql`
+          with lock as materialized (${promotionLock(id)})
+          update campaign_promotion set started_at = coalesce(started_at, now()), finished_at = null
+          where (select count(*) from lock) > 0 and id = ${id}::bigint and ${undated}`.execute(kysely)
+      }
     },
     list: limit => select(sql`true`, sql`created_at desc, id desc`, limit),
     countByStatus: promotion => countByStatus(kysely, promotion),

@@ -50,6 +50,7 @@ export async function completionRound(deps: UpkeepDeps, hasTime: HasTime): Promi
       await trimLeavings(promotion, deps)
       await completeIfDone(promotion, deps, false)
     }
+    await guarded({}, deps.logger, () => deps.promotions.dateStarted())
     await guarded({}, deps.logger, () => deps.resumedRetries.round(hasTime))
     await guarded({}, deps.logger, () => forEachRunning(deps, hasTime, complete))
     await guarded({}, deps.logger, () => removeStoppedEntries(deps, hasTime))

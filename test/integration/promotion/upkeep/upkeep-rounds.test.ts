@@ -124,6 +124,29 @@ test('a promotion that fails, and a step that fails, keep no completed event fro
   expect(rows).toEqual([])
 })
 
+test('a promotion that another program started is dated: once, also when it is completed in the same round', async () => {
+  const timesOf = async (id: string) => {
+    const { status, startedAt, finishedAt } = (await promotions.find(id))!
+    return { status, startedAt, finishedAt }
+  }
+  const [id, short] = [await promotion(), await promotion('IN_PROGRESS', 1)]
+  await gifts(short, 1, 'SUCCESS')
+  expect((await timesOf(id)).startedAt).toBeNull()
+  await completionRound(depsOf(), always)
+  const first = await timesOf(id)
+  expect(first).toEqual({ status: 'IN_PROGRESS', startedAt: expect.any(String), finishedAt: null })
+  expect(await timesOf(short)).toEqual({
+    ...{ status: 'COMPLETED', startedAt: expect.any(String), finishedAt: expect.any(String) },
+  })
+  await sql`update campaign_promotion set status = 'STOPPED' where id = ${id}::bigint`.execute(kysely)
+  await completionRound(depsOf(), always)
+  expect((await timesOf(id)).finishedAt).toEqual(expect.any(String))
+  await sql`update campaign_promotion set status = 'IN_PROGRESS' where id = ${id}::bigint`.execute(kysely)
+  await completionRound(depsOf(), always)
+  expect(await timesOf(id)).toEqual(first)
+  await endAll()
+})
+
 describe('entries of a STOPPED promotion', () => {
   const add = (id: string) => redis.probe.xadd(GIFT_TYPES.VOUCHER.streamKey(id), '*', 'key', 'k', 'message', '{}')
   const length = (id: string) => redis.probe.xlen(GIFT_TYPES.VOUCHER.streamKey(id))
