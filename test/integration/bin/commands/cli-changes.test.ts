@@ -75,7 +75,8 @@ test('retry of a promotion without UNKNOWN gifts says so, and shows no progress'
     ...{ code: 0, stderr: '' },
     stdout: 'promotion 40: 0 UNKNOWN gifts will be tried again\n',
   })
-  expect(await cli('reconcile', '40')).toMatchObject({
+  const withMoney = { DATABASE_URL: db.url, REDIS_URL: stackEnv().REDIS_URL, MONEY_API_URL: 'http://127.0.0.1:1' }
+  expect(await runCli(withMoney, 'reconcile', '40')).toMatchObject({
     ...{ code: 0, stderr: '' },
     stdout: expect.stringMatching(/^promotion 40: 0 UNKNOWN gifts asked about/),
   })
