@@ -53,7 +53,9 @@ function nextStep({ id, status, totalCount, rows, gifts }: PromotionReport): str
   if (status === 'IN_PROGRESS' && isDone && totalCount === 0)
     steps.push(`no total: it never completes by itself; «promostream finish ${id}» completes it when all have come`)
   if (status === 'IN_PROGRESS' && isDone && rows < totalCount)
-    steps.push(`${totalCount - rows} gifts have not come yet; «promostream finish ${id}» completes it without them`)
+    steps.push(
+      `${totalCount - rows} of ${totalCount} are still to come; «promostream finish ${id}» completes it without them`,
+    )
   if (gifts.UNKNOWN > 0)
     steps.push(`UNKNOWN: «promostream reconcile ${id}» asks the Money API, «promostream retry ${id}» tries once more`)
   return steps.map(step => `  ${step}`)

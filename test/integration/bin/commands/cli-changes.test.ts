@@ -136,7 +136,7 @@ test('status of one promotion says what it waits for from a person, and create w
   ])
   for (const id of ['71', '72']) expect((await cli('start', id)).code).toBe(0)
   expect((await first('status', '71'))[1]).toMatch(/no total: .*«promostream finish 71» completes it/)
-  expect((await first('status', '72'))[1]).toMatch(/3 gifts have not come yet; «promostream finish 72»/)
+  expect((await first('status', '72'))[1]).toMatch(/3 of 3 are still to come; «promostream finish 72»/)
   const { VOUCHER: results } = createGiftResultRepositories(db.database.kysely)
   await results.insert(newGift({ promotionId: '72' }))
   expect(await first('status', '72')).toHaveLength(1)
