@@ -136,17 +136,21 @@ export function createPromotionRepository(kysely: Kysely<unknown>): PromotionRep
         kysely,
       )
     },
-    dateStarted: async () => {
-      const undated = sql`status = 'IN_PROGRESS' and (started_at is null or finished_at is not null)`
-      for (const { id } of await select(undated)) {
-        await sql`
-          with lock as materialized (${promotionLock(id)})
-          update campaign_promotion set started_at = coalesce(started_at, now()), finished_at = null
-          where (select count(*) from lock) > 0 and id = ${id}::bigint and ${undated}`.execute(kysely)
-      }
-    },
+    dateStarted: () => dateStarted(kysely),
     list: limit => select(sql`true`, sql`created_at desc, id desc`, limit),
     countByStatus: promotion => countByStatus(kysely, promotion),
+  }
+}
+
+async function dateStarted(kysely: Kysely<unknown>): Promise<void> {
+  const undated = sql`status = 'IN_PROGRESS' and (started_at is null or finished_at is not null)`
+  const { rows } = await sql<{ id: string }>`
+    select id from campaign_promotion where ${undated} order by id`.execute(kysely)
+  for (const { id } of rows) {
+    await sql`
+      with lock as materialized (${promotionLock(id)})
+      update campaign_promotion set started_at = coalesce(started_at, now()), finished_at = null
+      where (select count(*) from lock) > 0 and id = ${id}::bigint and ${undated}`.execute(kysely)
   }
 }
 
