@@ -142,16 +142,14 @@ export function createPromotionRepository(kysely: Kysely<unknown>): PromotionRep
   }
 }
 
+/** Waits for nobody: a row that an insert has at the moment is dated in a later round. */
 async function dateStarted(kysely: Kysely<unknown>): Promise<void> {
-  const undated = sql`status = 'IN_PROGRESS' and (started_at is null or finished_at is not null)`
-  const { rows } = await sql<{ id: string }>`
-    select id from campaign_promotion where ${undated} order by id`.execute(kysely)
-  for (const { id } of rows) {
-    await sql`
-      with lock as materialized (${promotionLock(id)})
-      update campaign_promotion set started_at = coalesce(started_at, now()), finished_at = null
-      where (select count(*) from lock) > 0 and id = ${id}::bigint and ${undated}`.execute(kysely)
-  }
+  await sql`
+    update campaign_promotion set started_at = coalesce(started_at, now()), finished_at = null
+    where id in (
+      select id from campaign_promotion
+      where status = 'IN_PROGRESS' and (started_at is null or finished_at is not null)
+      order by id for no key update skip locked)`.execute(kysely)
 }
 
 async function isNewerThan(kysely: Kysely<unknown>, promotionId: string, timeMs: number): Promise<boolean> {
