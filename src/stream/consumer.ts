@@ -34,6 +34,7 @@ const OTHER_GROUP_INTERVAL_MS = 60_000
  */
 export class StreamConsumer<Fields extends Record<string, string>> implements PoolMember {
   readonly stream: string
+  weight: number
   readonly #options: ResolvedWorkerOptions<Fields>
   readonly #pool: StreamPool
   readonly #announce: Announce<Fields>
@@ -48,6 +49,7 @@ export class StreamConsumer<Fields extends Record<string, string>> implements Po
     const { connection, group, consumer, limiter, deadLetterStream, letterBounds: bounds } = options
     const onError = (error: unknown) => this.reportError(toError(error))
     this.stream = name
+    this.weight = options.weight
     this.#options = options
     this.#pool = pool
     this.#announce = announce

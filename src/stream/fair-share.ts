@@ -2,13 +2,36 @@
 export interface Claimant {
   active: number
   wants: number
+  /** Twice the weight, twice the slots. Missing = 1. */
+  weight?: number
 }
 
 /**
- * Shares `available` slots so that those who use least catch up first (max-min fairness), and no slot stays idle
- * while anyone wants it. Pure; returns grants in the order of the claimants.
+ * Shares `available` slots so that those who use least for their weight catch up first (max-min fairness), and no slot stays
+ * idle while anyone wants it. Pure; returns grants in the order of the claimants.
  */
 export function shareFairly(available: number, claimants: readonly Claimant[]): number[] {
+  const [first] = claimants
+  const isEven = claimants.every(({ weight }) => weight === first?.weight)
+  return isEven ? shareEvenly(available, claimants) : shareByWeight(available, claimants)
+}
+
+/** One slot after the other, to whoever has the least for its weight then. */
+function shareByWeight(available: number, claimants: readonly Claimant[]): number[] {
+  const grants = claimants.map(() => 0)
+  for (let left = Math.floor(available); left > 0; left--) {
+    let [poorest, least] = [-1, Number.POSITIVE_INFINITY]
+    for (const [index, { active, wants, weight = 1 }] of claimants.entries()) {
+      const level = (active + at(grants, index) + 1) / weight
+      if (at(grants, index) < wants && level < least) [poorest, least] = [index, level]
+    }
+    if (poorest < 0) break
+    grants[poorest] = at(grants, poorest) + 1
+  }
+  return grants
+}
+
+function shareEvenly(available: number, claimants: readonly Claimant[]): number[] {
   const grants = claimants.map(() => 0)
   const order = claimants
     .map((claimant, index) => ({ ...claimant, index }))

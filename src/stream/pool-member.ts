@@ -4,6 +4,8 @@ export interface PoolMember {
   /** Slots in use, those of a read under way included. */
   readonly active: number
   readonly concurrency: number
+  /** Of two that want slots the one with twice the weight gets twice as many. */
+  readonly weight: number
   /** Could it use a slot if the stream had something? */
   readonly canRead: boolean
   /** Entries at hand that only wait for a slot. */

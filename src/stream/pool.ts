@@ -2,6 +2,7 @@ import { toError } from '#runtime/errors.ts'
 import { clearInterval, clearTimeout, performance, setInterval, setTimeout } from './clock.ts'
 import { clientOf } from './connection.ts'
 import { shareFairly } from './fair-share.ts'
+import { assertPositive } from './option-checks.ts'
 import { byNode, streamsBeyond } from './peek.ts'
 import { coolDown, heat, mayRead, type PoolMember, type ReadResult, type Watch, watchOf } from './pool-member.ts'
 import { assertPoolOptions, type StreamPoolOptions } from './pool-options.ts'
@@ -23,9 +24,8 @@ const UNREAD_LOOK_INTERVAL_MS = 2000
 const MAX_FAILED_PAUSE_MS = 1000
 
 /**
- * The one fetcher of a process: shares its slots fairly between the workers' streams, reads where there is work, and
- * watches idle streams with one multi-key XREAD as a peek (in a cluster, where a command may touch one key only, with
- * one read each). Never blocks, never reads more than there are free slots.
+ * The one fetcher of a process: shares its slots fairly between the workers' streams, reads where there is work, and watches idle
+ * ones with one multi-key XREAD (in a cluster with one read each). Never blocks, never reads more than there are free slots.
  */
 export class StreamPool {
   readonly #options: StreamPoolOptions
@@ -46,8 +46,17 @@ export class StreamPool {
   /** Throws a TypeError that names the option which is wrong. */
   constructor(options: StreamPoolOptions) {
     assertPoolOptions(options)
-    this.#options = options
+    this.#options = { ...options }
     this.#pollIntervalMs = options.pollIntervalMs ?? 100
+  }
+
+  /** Handlers at once, over all workers; settable while they run, up and down. Throws a TypeError for what is no count. */
+  get maxInFlight(): number {
+    return this.#options.maxInFlight
+  }
+  set maxInFlight(value: number) {
+    assertPositive('maxInFlight', value)
+    this.#options.maxInFlight = value
   }
 
   /** Since a look or a read was last answered, in ms; a pool that has nothing to read is never old. */
@@ -115,16 +124,16 @@ export class StreamPool {
 
   /** One pass over all members: who gets slots now, and when the next idle one is due for a look. */
   #turn(): void {
-    const claimants: { watch: Watch; active: number; wants: number }[] = []
+    const claimants: { watch: Watch; active: number; wants: number; weight: number }[] = []
     let inFlight = 0
     let pollDueAtMs = Number.POSITIVE_INFINITY
     for (const watch of this.#watches.values()) {
       const { member, isHot, dueAtMs } = watch
-      const { active } = member
+      const { active, weight } = member
       inFlight += active
       const canRead = mayRead(watch)
       const wants = canRead && isHot ? member.free : Math.min(member.ready, member.free)
-      if (wants > 0) claimants.push({ watch, active, wants })
+      if (wants > 0) claimants.push({ watch, active, wants, weight })
       if (canRead && !isHot && !watch.isPeeked && dueAtMs < pollDueAtMs) pollDueAtMs = dueAtMs
     }
     const grants = shareFairly(this.#options.maxInFlight - inFlight, claimants)

@@ -49,6 +49,8 @@ export interface StreamWorkerOptions<Data = Anything> extends LeftOutOf<typeof W
   autorun?: boolean
   /** The process's shared slots and its one fetcher; without it the worker has a fetcher of its own. */
   pool?: StreamPool
+  /** Where the pool's slots are short: of two workers the one with twice the weight gets twice as many. Default 1. */
+  weight?: number
   /** Most entries one XREADGROUP asks for. Default 500. */
   readCount?: number
   /** Longest pause between two reads of an idle stream, in ms. Default 50; a shared pool has its own. */
@@ -84,6 +86,7 @@ export interface ResolvedWorkerOptions<Fields extends Record<string, string>> {
   consumer: string
   autorun: boolean
   pool?: StreamPool
+  weight: number
   readCount: number
   pollIntervalMs: number
   claimMinIdleMs: number
@@ -134,6 +137,7 @@ export function resolveWorkerOptions<Data>(name: string, options: StreamWorkerOp
     concurrency: 1,
     consumer: `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`,
     autorun: true,
+    weight: 1,
     readCount: 500,
     pollIntervalMs: 50,
     claimMinIdleMs: 60_000,
@@ -179,7 +183,7 @@ type Checked = Omit<ResolvedWorkerOptions<Record<string, string>>, 'connection' 
 function assertResolved(name: string, options: Checked): void {
   const { pool, limiter, logger } = options
   for (const key of ['group', 'consumer'] as const) assertName(key, options[key])
-  for (const key of ['concurrency', 'readCount', 'maxDeliveries'] as const) assertPositive(key, options[key])
+  for (const key of ['concurrency', 'weight', 'readCount', 'maxDeliveries'] as const) assertPositive(key, options[key])
   for (const key of ['pollIntervalMs', 'claimMinIdleMs'] as const) assertMs(key, options[key])
   assertMs('maxBackoffMs', options.maxBackoffMs, 0)
   assertBoolean('autorun', options.autorun)

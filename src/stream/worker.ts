@@ -149,6 +149,17 @@ export class StreamWorker<Data = Anything, Result = Anything, Name extends strin
     this.#consumer.concurrency = value
   }
 
+  /** Its share of the pool's slots beside other workers; settable while it runs. */
+  get weight(): number {
+    return this.#consumer.weight
+  }
+
+  /** Throws a TypeError for what is no whole number from 1 on. */
+  set weight(value: number) {
+    assertPositive('weight', value)
+    this.#consumer.weight = value
+  }
+
   /** The consumer's name in the group. */
   get consumer(): string {
     return this.#options.consumer

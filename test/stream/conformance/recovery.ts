@@ -181,6 +181,30 @@ describe('a shared pool', () => {
     expect(busy).toBeLessThan(600)
   })
 
+  test('by weight: three times as many slots, changed while they run; all of them again when it is alone', async () => {
+    const pool = poolOf(16)
+    const running = [0, 0]
+    const [heavy, light] = [`${name}-heavy`, `${name}-light`]
+    const handler = (index: 0 | 1) => async () => {
+      running[index]! += 1
+      await new Promise(resolve => setTimeout(resolve, 5))
+      running[index]! -= 1
+    }
+    const one = work(handler(0), { pool, concurrency: 100, weight: 3 }, heavy)
+    const other = work(handler(1), { pool, concurrency: 100 }, light)
+    await queueOf(heavy).addBulk(jobs(4000))
+    await queueOf(light).addBulk(jobs(4000))
+    const is = (...slots: [number, number]) => running[0] === slots[0] && running[1] === slots[1]
+    await until('three to one', () => is(12, 4))
+    one.weight = 1
+    other.weight = 7
+    await until('one to seven', () => is(2, 14))
+    pool.maxInFlight = 8
+    await until('half the slots', () => is(1, 7))
+    await other.pause()
+    await until('all of them', () => is(8, 0))
+  })
+
   test('idle streams are watched by a peek; a new entry in any of them is picked up, also after FLUSHALL', async () => {
     const pool = poolOf(50)
     const seen: string[] = []

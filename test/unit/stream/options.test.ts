@@ -99,7 +99,7 @@ test('a worker refuses what cannot be meant, naming the option', () => {
   refuses('connection', each => worker('x', { connection: each }), NO_CONNECTION)
   refuses('group', group => worker('x', { group }), NO_TEXT.slice(1))
   refuses('consumer', consumer => worker('x', { consumer }), NO_TEXT.slice(1))
-  for (const option of ['concurrency', 'readCount', 'maxDeliveries'])
+  for (const option of ['concurrency', 'weight', 'readCount', 'maxDeliveries'])
     refuses(option, value => worker('x', { [option]: value }), NO_COUNT)
   for (const option of ['pollIntervalMs', 'claimMinIdleMs'])
     refuses(option, value => worker('x', { [option]: value }), NO_PAUSE)
@@ -114,10 +114,15 @@ test('a worker refuses what cannot be meant, naming the option', () => {
   expect(() => new StreamWorker('x', () => undefined, undefined as never)).toThrow(TypeError)
 })
 
-test('concurrency is checked as it is set, and stays what it was', () => {
-  const each = worker('x', { concurrency: 3 })
+test('concurrency and weight are checked as they are set, and stay what they were', () => {
+  const each = worker('x', { concurrency: 3, weight: 2 })
   refuses('concurrency', value => Object.assign(each, { concurrency: value }), [...NO_COUNT, undefined])
-  expect(each.concurrency).toBe(3)
+  refuses('weight', value => Object.assign(each, { weight: value }), [...NO_COUNT, undefined])
+  expect([each.concurrency, each.weight]).toEqual([3, 2])
+})
+
+test('a pool’s maxInFlight is checked as it is set', () => {
+  refuses('maxInFlight', value => Object.assign(pool({}), { maxInFlight: value }), [...NO_COUNT, undefined])
 })
 
 test('a connection’s part that would not be obeyed is refused by name, and its value not said', () => {

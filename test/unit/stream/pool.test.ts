@@ -9,6 +9,7 @@ const READ_COUNT = 4
 class Member implements PoolMember {
   readonly stream = 's'
   readonly concurrency = CONCURRENCY
+  readonly weight = 1
   readonly ready = 0
   readonly seenId = '0-0'
   readonly reads: { slots: number; settle: (result: ReadResult) => void }[] = []
