@@ -77,6 +77,8 @@ export const newPromotion = z.object({
   maxTotalAmount: ceiling.default('0'),
   /** By when it should be done. */
   deadlineAt: z.iso.datetime({ offset: true }).nullable().default(null),
+  /** Of two promotions the one with twice the weight gets twice as many slots (WORKER_SLOTS_BY_DEADLINE). */
+  weight: wholeNumber(1, 1000).default(1),
 })
 
 export const MAX_SELECTED = 500
@@ -101,6 +103,7 @@ export const promotionSchema = z.object({
   maxGiftCount: z.string().optional(),
   maxTotalAmount: z.string().optional(),
   deadlineAt: time.optional(),
+  weight: count.optional(),
   /** First gifts that are confirmed before the others are paid, and how many are; null = none. */
   canaryGifts: count.nullish(),
   canaryConfirmed: count.optional(),
@@ -134,6 +137,14 @@ export const promotionSchema = z.object({
       since: z.iso.datetime().optional(),
     }),
   ),
+})
+
+/** As a receipt has it (docs/seal.md); `fingerprint`: SHA-256 of the public key. */
+export const sealSchema = z.object({
+  statement: z.string(),
+  signature: z.string(),
+  publicKey: z.string(),
+  fingerprint: z.string(),
 })
 
 export const giftSchema = z.object({

@@ -1,10 +1,13 @@
 import { hostname } from 'node:os'
 import type { WorkerConfig } from '#config/schemas.ts'
+import { readGiftsLeft } from '#database/promotions/progress.ts'
 import { TopicConsumer } from '#kafka/topic-consumer.ts'
 import { campaignPromotionStartedListener } from '#listeners/campaign-listeners.ts'
 import type { MoneyGate } from '#money/gate.ts'
 import { PromotionConsumerRegistry } from '#promotion/consumers/consumer-registry.ts'
 import { StatusFollower } from '#promotion/consumers/follow-status.ts'
+import { listInstances } from '#promotion/consumers/instances.ts'
+import { SlotSharing, type SlotSharingDeps } from '#promotion/consumers/slot-sharing.ts'
 import type { StartedDeps } from '#promotion/consumers/started.ts'
 import { PromotionStreamManager } from '#promotion/consumers/stream-manager.ts'
 import { deadLetterLabel } from '#promotion/metrics.ts'
@@ -47,27 +50,47 @@ export function consumersOf(config: WorkerConfig, parts: GiftParts) {
     maxInFlight: config.WORKER_MAX_IN_FLIGHT,
     pollIntervalMs: config.REDIS_STREAM_POLL_INTERVAL_MS,
   })
+  const sharing = config.WORKER_SLOTS_BY_DEADLINE ? slotSharingOf(config, parts, { pool, registry }) : undefined
   const manager = new PromotionStreamManager({
     connection,
     pool,
     registry,
     handlers: giftWorkers(processorDeps),
     settings: streamSettingsOf(config),
+    sharing,
     logger,
     onDead: (type, reason) => metrics.deadLetters.inc({ type, reason: deadLetterLabel(reason) }),
     onOtherGroup: type => metrics.otherGroups.inc({ type }),
     onDelivery: (type, isRepeated) => metrics.deliveries.inc({ type, repeated: String(isRepeated) }),
   })
   const refills = new RefillRounds({ kysely: database.kysely, producer: parts.producer(), streams, logger })
-  const statusFollower = new StatusFollower({ promotions, manager, registry, refills, logger })
+  const statusFollower = new StatusFollower({ promotions, manager, registry, refills, sharing, logger })
   const life = service('consumers', {
-    start: async () => undefined,
+    start: async () => sharing?.service.start(),
     stop: async deadline => {
+      await sharing?.service.stop()
       await registry.shutdownAll(deadline)
       await pool.close()
     },
   })
   return { statusFollower, refills, registry, pool, service: life }
+}
+
+function slotSharingOf(
+  { WORKER_MAX_IN_FLIGHT: slotsMax }: WorkerConfig,
+  { database, money, logger }: GiftParts,
+  { pool, registry }: Pick<SlotSharingDeps, 'pool' | 'registry'>,
+): SlotSharing {
+  const { gate, cache } = money()
+  return new SlotSharing({
+    pool,
+    registry,
+    slotsMax,
+    giftsLeft: ids => readGiftsLeft(database.kysely, ids),
+    countWorkers: async () => (await listInstances(cache)).length,
+    callsWaiting: () => gate.callsWaiting,
+    logger,
+  })
 }
 
 function streamSettingsOf(config: WorkerConfig) {

@@ -54,6 +54,7 @@ const stream = z.object({
   REDIS_STREAM_POLL_INTERVAL_MS: integer(1, 60_000).prefault('50'),
   REDIS_STREAM_MAX_CONSUMERS_PER_INSTANCE: integer(1, 100_000).prefault('512'),
   WORKER_MAX_IN_FLIGHT: integer(1, 100_000).prefault('1024'),
+  WORKER_SLOTS_BY_DEADLINE: flag.prefault('false'),
   REDIS_STREAM_CLAIM_MIN_IDLE_MS: durationMs.prefault('60000'),
   REDIS_STREAM_MAX_DELIVERIES: integer(1, 1_000_000).prefault('5'),
   REDIS_STREAM_MAX_DEAD_LETTERS: integer(1, 10_000_000).prefault('100000'),

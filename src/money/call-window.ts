@@ -55,6 +55,10 @@ export class CallWindow {
     return this.#underWay
   }
 
+  get waiting(): number {
+    return this.#waiting.length
+  }
+
   /** Another maximum; what is under way has its end. */
   set max(max: number) {
     this.#max = max

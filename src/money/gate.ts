@@ -123,6 +123,11 @@ export class MoneyGate {
     return this.#limit?.limit
   }
 
+  /** Calls that wait for their turn, or for a permit. */
+  get callsWaiting(): number {
+    return this.#window.waiting + (this.#permits?.waiting ?? 0)
+  }
+
   /** Called with true when nothing more should be fed to it, with false when calls may go on; at once when it is blocked. */
   onBlocked(listener: (isBlocked: boolean) => void): void {
     this.#listeners.push(listener)

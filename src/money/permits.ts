@@ -85,6 +85,10 @@ export class Permits {
     return this.#isShort && this.#waiting.length > 0
   }
 
+  get waiting(): number {
+    return this.#waiting.length
+  }
+
   async start(): Promise<void> {
     await this.#countCallers()
     this.#timer = setInterval(() => void this.#countCallers(), CALLERS_INTERVAL_MS)

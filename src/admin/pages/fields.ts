@@ -123,7 +123,10 @@ function timesText(view: PromotionView, { promotion, format }: Texts, nowMs: num
 }
 
 /** Will it be done by its deadline? Else for how long not, and what is in the way. */
-function verdictText({ verdict, perSecond, bottlenecks }: PromotionView, texts: Texts): string {
+export function verdictText(
+  { verdict, perSecond, bottlenecks }: Pick<PromotionView, 'verdict' | 'perSecond' | 'bottlenecks'>,
+  texts: Texts,
+): string {
   const { promotion, format } = texts
   if (verdict === null) return '–'
   const spare = format.duration(Math.abs(verdict.spareS))

@@ -14,6 +14,7 @@ import {
   promotionInstanceSchema,
   promotionParams,
   promotionSchema,
+  sealSchema,
 } from '#admin/api-schemas.ts'
 import type { MemberMask } from '#admin/member-mask.ts'
 import type { ApiOperations } from '#admin/operations.ts'
@@ -24,6 +25,8 @@ import { listGifts } from '#database/gifts/gift-pages.ts'
 import { readMinutePoints } from '#database/promotions/minute-samples.ts'
 import type { PromotionRepository } from '#database/promotions/promotions.ts'
 import type { InstanceRecord } from '#promotion/consumers/instances.ts'
+import { sealOf, signedStatementOf } from '#promotion/seal/seal.ts'
+import { fingerprintOf } from '#promotion/seal/statement.ts'
 
 export interface PromotionRoutesDeps {
   kysely: Kysely<unknown>
@@ -53,6 +56,7 @@ export function promotionRoutes(deps: PromotionRoutesDeps): FastifyPluginAsync {
   const found = finderOf(deps.sampler)
   const routes: FastifyPluginAsyncZod = async app => {
     readPromotions(app, deps, found)
+    readSeal(app, deps, found)
     readGifts(app, deps, found)
     readInstances(app, deps, found)
     changePromotions(app, deps, found)
@@ -83,6 +87,18 @@ function readPromotions(app: App, { kysely, sampler }: PromotionRoutesDeps, foun
     async ({ params, query }) => {
       await found(params.id)
       return query.span === 'life' ? readMinutePoints(kysely, params.id) : [...sampler.history(params.id)]
+    },
+  )
+}
+
+function readSeal(app: App, { kysely }: PromotionRoutesDeps, found: Finder): void {
+  const summary = 'its last seal: the statement as it was signed, with its root, and what checks it'
+  app.get(
+    '/api/promotions/:id/seal',
+    { schema: { tags, summary, params: promotionParams, response: { 200: sealSchema } } },
+    async ({ params }) => {
+      const seal = signedStatementOf(await sealOf(kysely, (await found(params.id)).id))
+      return { ...seal, fingerprint: fingerprintOf(seal.publicKey) }
     },
   )
 }

@@ -35,6 +35,7 @@ const korean: typeof english = {
     PROMOTION_NOT_FOUND: '그런 프로모션이 없습니다.',
     GIFT_NOT_FOUND: '그런 지급 건이 없습니다.',
     REPORT_NOT_FOUND: '아직 마감 보고서가 없습니다.',
+    PROMOTION_NOT_SEALED: '아직 봉인되지 않았습니다.',
     PROMOTION_EXISTS: '같은 ID의 프로모션이 이미 있습니다.',
     PROMOTION_WRONG_STATE: '프로모션의 현재 상태에서는 할 수 없는 작업입니다.',
     PROMOTION_COMPLETED: '이미 완료된 프로모션입니다.',

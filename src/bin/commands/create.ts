@@ -16,6 +16,11 @@ function parseCeiling(text: string): string {
   return text
 }
 
+function parseWeight(text: string): number {
+  if (/^[1-9]\d{0,3}$/.test(text) && Number(text) <= 1000) return Number(text)
+  throw new InvalidArgumentError('it must be a whole number from 1 to 1000.')
+}
+
 const deadline = z.iso.datetime({ offset: true })
 
 /** As the API takes it. */
@@ -34,6 +39,7 @@ interface CreateOptions {
   maxGifts: string
   maxAmount: string
   deadline?: string
+  weight: number
   json?: boolean
 }
 
@@ -46,11 +52,26 @@ export const createCommand = new Command('create')
   .option('--max-gifts <count>', 'most gifts it takes; 0 = no ceiling', parseCeiling, '0')
   .option('--max-amount <amount>', 'most they come to together, in minor units; 0 = no ceiling', parseCeiling, '0')
   .option('--deadline <time>', 'by when it should be done, with its zone: 2026-12-24T18:00:00+09:00', parseDeadline)
+  .option(
+    '--weight <n>',
+    'its share of the slots beside other promotions, with WORKER_SLOTS_BY_DEADLINE',
+    parseWeight,
+    1,
+  )
   .option('--json', 'print one JSON object')
   .addHelpText('after', '\nExample:\n  promostream create --id 42 --type VOUCHER --name "Autumn" --total 1000000')
   .action(async (options: CreateOptions) => {
-    const { id, type, name, total, maxGifts: maxGiftCount, maxAmount: maxTotalAmount, deadline = null } = options
-    const promotion = { id, type, name, totalCount: total, maxGiftCount, maxTotalAmount, deadlineAt: deadline }
+    const {
+      id,
+      type,
+      name,
+      total,
+      maxGifts: maxGiftCount,
+      maxAmount: maxTotalAmount,
+      deadline = null,
+      weight,
+    } = options
+    const promotion = { id, type, name, totalCount: total, maxGiftCount, maxTotalAmount, deadlineAt: deadline, weight }
     await withDatabase(({ database, promotions }) =>
       withChange(database.kysely, { what: 'promotion.create', target: id, detail: promotion }, () =>
         promotions.create(promotion),

@@ -4,10 +4,11 @@ import type { Promotion } from '#database/promotions/promotions.ts'
 import { CodedError } from '#runtime/errors.ts'
 import { parseId, print } from './command-line.ts'
 import { type CommandContext, withDatabase } from './context.ts'
+import { type TimedVerdict, verdictsOf } from './deadline-verdict.ts'
 
 const MAX_LISTED = 100
 
-type PromotionReport = Promotion & { rows: number; gifts: Record<ProcessStatus, number> }
+type PromotionReport = Promotion & { rows: number; gifts: Record<ProcessStatus, number> } & Partial<TimedVerdict>
 
 export const statusCommand = new Command('status')
   .description('how far promotions are: the newest 100, or one')
@@ -23,26 +24,36 @@ export const statusCommand = new Command('status')
     })
   })
 
-async function report(id: string | undefined, { promotions }: CommandContext): Promise<PromotionReport[]> {
+async function report(id: string | undefined, { promotions, database }: CommandContext): Promise<PromotionReport[]> {
   const one = id === undefined ? undefined : await promotions.find(id)
   if (id !== undefined && one === undefined)
     throw new CodedError('PROMOTION_NOT_FOUND', `promotion ${id} does not exist`)
   const listed = one === undefined ? await promotions.list(MAX_LISTED) : [one]
+  const verdicts = await verdictsOf(database.kysely, listed)
   const reports: PromotionReport[] = []
   for (const promotion of listed) {
     const gifts = await promotions.countByStatus(promotion)
-    reports.push({ ...promotion, gifts, rows: Object.values(gifts).reduce((sum, count) => sum + count, 0) })
+    const rows = Object.values(gifts).reduce((sum, count) => sum + count, 0)
+    reports.push({ ...promotion, gifts, rows, ...verdicts.get(promotion.id) })
   }
   return reports
 }
 
 function toLine(report: PromotionReport): string {
   const { id, name, type, status, totalCount, rows, gifts, pauseReason, canaryGifts, canaryConfirmed } = report
+  const { deadlineAt, inTime } = report
   const states = PROCESS_STATUSES.filter(state => gifts[state] > 0).map(state => `${state} ${gifts[state]}`)
   const total = totalCount > 0 ? ` of ${totalCount}` : ''
   const why = pauseReason ? `\n  paused by itself: ${pauseReason}` : ''
   const canary = canaryGifts == null ? '' : `\n  canary: ${canaryConfirmed} of the first ${canaryGifts} gifts confirmed`
-  return `${id}  ${type}  ${status}  ${rows}${total} gifts  ${states.join('  ')}  ${name}`.trimEnd() + why + canary
+  const deadline =
+    deadlineAt == null ? '' : `\n  deadline: ${deadlineAt}${inTime === undefined ? '' : `; in time? ${inTime}`}`
+  return (
+    `${id}  ${type}  ${status}  ${rows}${total} gifts  ${states.join('  ')}  ${name}`.trimEnd() +
+    why +
+    canary +
+    deadline
+  )
 }
 
 /** What a person has to do before it goes on; nothing while it goes on by itself. */

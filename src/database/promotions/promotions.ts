@@ -30,13 +30,15 @@ export interface Promotion {
   canaryConfirmed?: number
   /** By when it should be done; ISO 8601. Nothing ends by it: pages tell who is late. */
   deadlineAt?: string | null
+  /** Where slots are shared by weight: of two promotions the one with twice the weight gets twice as many. Missing = 1. */
+  weight?: number
 }
 
 export type ResumedPromotion = Pick<Promotion, 'id' | 'type'> & { resumedForMs: number }
 
 export type NewPromotion = Pick<
   Promotion,
-  'id' | 'name' | 'type' | 'totalCount' | 'maxGiftCount' | 'maxTotalAmount' | 'deadlineAt'
+  'id' | 'name' | 'type' | 'totalCount' | 'maxGiftCount' | 'maxTotalAmount' | 'deadlineAt' | 'weight'
 >
 
 /** The promotions' rows. `status` changes only by compare-and-set. */
@@ -81,7 +83,8 @@ export interface PromotionRepository {
 const COLUMNS = sql`id, name, type, status, coalesce(total_count, 0)::float8 as "totalCount",
   ${isoTime('started_at')} as "startedAt", ${isoTime('finished_at')} as "finishedAt",
   consumers_per_instance as "consumersPerInstance", max_gift_count as "maxGiftCount",
-  max_total_amount as "maxTotalAmount", canary_gifts as "canaryGifts", canary_confirmed as "canaryConfirmed", case when status = 'PAUSED' then pause_reason end as "pauseReason"`
+  max_total_amount as "maxTotalAmount", canary_gifts as "canaryGifts", canary_confirmed as "canaryConfirmed",
+  ${isoTime('deadline_at')} as "deadlineAt", weight, case when status = 'PAUSED' then pause_reason end as "pauseReason"`
 
 export function createPromotionRepository(kysely: Kysely<unknown>): PromotionRepository {
   const select = async (where: ReturnType<typeof sql>, order = sql`id`, limit = 10_000) => {
@@ -169,11 +172,20 @@ async function listResumed(kysely: Kysely<unknown>, withinMs: number): Promise<R
 }
 
 async function createPromotion(kysely: Kysely<unknown>, promotion: NewPromotion): Promise<void> {
-  const { id, name, type, totalCount, maxGiftCount = '0', maxTotalAmount = '0', deadlineAt = null } = promotion
+  const {
+    id,
+    name,
+    type,
+    totalCount,
+    maxGiftCount = '0',
+    maxTotalAmount = '0',
+    deadlineAt = null,
+    weight = 1,
+  } = promotion
   const { rows } = await sql`
-    insert into campaign_promotion (id, name, type, total_count, max_gift_count, max_total_amount, deadline_at)
+    insert into campaign_promotion (id, name, type, total_count, max_gift_count, max_total_amount, deadline_at, weight)
     values (${id}::bigint, ${name}, ${type}, ${totalCount}::bigint, ${maxGiftCount}::bigint, ${maxTotalAmount}::bigint,
-      ${deadlineAt}::timestamptz) on conflict (id) do nothing returning id`.execute(kysely)
+      ${deadlineAt}::timestamptz, ${weight}::int) on conflict (id) do nothing returning id`.execute(kysely)
   if (rows.length === 0) throw new CodedError('PROMOTION_EXISTS', `promotion ${id} exists already`)
 }
 

@@ -11,6 +11,8 @@ export interface StatusFollowerDeps {
   registry: PromotionConsumerRegistry
   /** Told of the promotions that run; upkeep fills their streams. */
   refills: { add(promotion: Promotion): void; keepOnly(runningIds: ReadonlySet<string>): void }
+  /** Shares the slots by weight and deadline; missing: evenly. */
+  sharing?: { share(active: readonly Promotion[]): Promise<void> } | undefined
   logger: Logger
 }
 
@@ -43,6 +45,7 @@ export class StatusFollower {
     }
     const idle = active.filter(({ id }) => !this.#following.has(id))
     await within<unknown>(Promise.all(idle.map(promotion => this.#follow(promotion))), FOLLOW_MS, () => undefined)
+    void this.#deps.sharing?.share(active)
   }
 
   async #follow(promotion: Promotion): Promise<void> {

@@ -5,6 +5,7 @@ import type { Logger } from '#runtime/logger.ts'
 import { isTracing } from '#runtime/tracing.ts'
 import { type StreamConnection, StreamError, type StreamPool, StreamQueue, StreamWorker } from '#stream/index.ts'
 import type { ConsumerContext, PromotionConsumerRegistry } from './consumer-registry.ts'
+import type { SlotSharing } from './slot-sharing.ts'
 import { PromotionStreamConsumer, type StreamMessageProcessor } from './stream-consumer.ts'
 
 /** What a queue's handler is created from: its contract and the processor of its entries. */
@@ -21,6 +22,8 @@ export interface StreamManagerDeps {
   handlers: Readonly<Record<PromotionType, StreamHandlerParts>>
   settings: StreamManagerSettings
   logger: Logger
+  /** Takes the times of its handlers; only where slots are shared by them. */
+  sharing?: Pick<SlotSharing, 'timed'> | undefined
   onDead(type: PromotionType, reason: string): void
   onDelivery?(type: PromotionType, isRepeated: boolean): void
   /** Another consumer group reads a promotion's stream; at most once a minute for each stream. */
@@ -87,7 +90,7 @@ export class PromotionStreamManager {
   }
 
   async #create(promotionId: string, type: PromotionType, concurrency: number): Promise<ConsumerContext> {
-    const { connection, pool, settings, handlers, logger } = this.#deps
+    const { connection, pool, settings, handlers, logger, sharing } = this.#deps
     const { stream, processor } = handlers[type]
     const [streamKey, group] = [stream.streamKey(promotionId), stream.groupName(promotionId)]
     const queue = new StreamQueue<PromotionEntry>(streamKey, {
@@ -105,7 +108,8 @@ export class PromotionStreamManager {
       onDead,
       onDelivery: isRepeated => this.#deps.onDelivery?.(type, isRepeated),
     })
-    const worker = new StreamWorker<PromotionEntry>(streamKey, consumer.onMessage, {
+    const handler = sharing === undefined ? consumer.onMessage : sharing.timed(consumer.onMessage)
+    const worker = new StreamWorker<PromotionEntry>(streamKey, handler, {
       codec: 'flat',
       connection,
       group,

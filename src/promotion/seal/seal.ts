@@ -66,7 +66,7 @@ export async function sealPromotion(
 }
 
 /** @throws `PROMOTION_NOT_SEALED`. */
-async function sealOf(kysely: Kysely<unknown>, promotionId: string): Promise<StoredSeal> {
+export async function sealOf(kysely: Kysely<unknown>, promotionId: string): Promise<StoredSeal> {
   const seal = await findSeal(kysely, promotionId)
   if (seal !== undefined) return seal
   throw new CodedError(

@@ -14,6 +14,8 @@ const schema = defineEntity({
     /** Ceilings, 0 = none: gifts, and the sum of their amounts. */
     maxGiftCount: p.bigint('string').default(0),
     maxTotalAmount: p.bigint('string').default(0),
+    /** Where slots are shared by weight. */
+    weight: p.integer().default(1),
     startedAt: p.datetime().columnType('timestamptz').nullable(),
     finishedAt: p.datetime().columnType('timestamptz').nullable(),
     /** Why it was paused, if not by a person. */

@@ -13,6 +13,7 @@ import { RoomForUpdates } from './migration-20261211-room-for-updates.ts'
 import { Screen } from './migration-20261212-screen.ts'
 import { ArchivedGifts } from './migration-20261213-archived-gifts.ts'
 import { CanaryGifts } from './migration-20261214-canary.ts'
+import { Weight } from './migration-20261215-weight.ts'
 
 /** In the order of their names, in which they run. The name of the last one is the version of the schema. */
 export const MIGRATIONS = [
@@ -31,4 +32,5 @@ export const MIGRATIONS = [
   { name: '20261212-screen', class: Screen },
   { name: '20261213-archived-gifts', class: ArchivedGifts },
   { name: '20261214-canary', class: CanaryGifts },
+  { name: '20261215-weight', class: Weight },
 ] as const

@@ -93,6 +93,17 @@ test('create --deadline: a time with its zone, as the API has it; any other is r
   expect(JSON.parse((await create('2026-12-24T18:00:00+09:00')).stdout).deadlineAt).toBe('2026-12-24T09:00:00.000Z')
   const [read] = await readProgress(db.database.kysely, { id: '20' })
   expect(read?.deadlineAt).toBe('2026-12-24T09:00:00.000Z')
+  expect(read?.weight).toBe(1)
+}, 120_000)
+
+test('create --weight: a whole number from 1 to 1000', async () => {
+  const create = (weight: string) => cli('create', '--id', '21', '--type', 'VOUCHER', '--weight', weight, '--json')
+  for (const wrong of ['0', '-1', '1.5', '1001', 'much']) {
+    const { code, stderr } = await create(wrong)
+    expect([wrong, code, stderr.includes('a whole number from 1 to 1000')]).toEqual([wrong, 2, true])
+  }
+  expect(JSON.parse((await create('1000')).stdout).weight).toBe(1000)
+  expect((await promotions.find('21'))?.weight).toBe(1000)
 }, 120_000)
 
 test('pause --all and resume --all: those that it can be done to, and no other', async () => {
