@@ -41,18 +41,15 @@ async function report(id: string | undefined, { promotions, database }: CommandC
 
 function toLine(report: PromotionReport): string {
   const { id, name, type, status, totalCount, rows, gifts, pauseReason, canaryGifts, canaryConfirmed } = report
-  const { deadlineAt, inTime } = report
   const states = PROCESS_STATUSES.filter(state => gifts[state] > 0).map(state => `${state} ${gifts[state]}`)
   const total = totalCount > 0 ? ` of ${totalCount}` : ''
   const why = pauseReason ? `\n  paused by itself: ${pauseReason}` : ''
   const canary = canaryGifts == null ? '' : `\n  canary: ${canaryConfirmed} of the first ${canaryGifts} gifts confirmed`
-  const deadline =
-    deadlineAt == null ? '' : `\n  deadline: ${deadlineAt}${inTime === undefined ? '' : `; in time? ${inTime}`}`
   return (
     `${id}  ${type}  ${status}  ${rows}${total} gifts  ${states.join('  ')}  ${name}`.trimEnd() +
     why +
     canary +
-    deadline
+    deadlineLine(report)
   )
 }
 
@@ -70,4 +67,10 @@ function nextStep({ id, status, totalCount, rows, gifts }: PromotionReport): str
   if (gifts.UNKNOWN > 0)
     steps.push(`UNKNOWN: «promostream reconcile ${id}» asks the Money API, «promostream retry ${id}» tries once more`)
   return steps.map(step => `  ${step}`)
+}
+
+function deadlineLine({ deadlineAt, verdict, inTime }: PromotionReport): string {
+  if (deadlineAt == null) return ''
+  const likely = verdict ? `; likely end: ${verdict.likely}` : ''
+  return `\n  deadline: ${deadlineAt}${likely}${inTime === undefined ? '' : `; in time? ${inTime}`}`
 }

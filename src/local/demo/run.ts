@@ -73,9 +73,9 @@ export async function runDemo(messages: number, parts: DemoParts): Promise<DemoR
       children.push(admin.child)
       for (const line of describeAdmin(admin)) parts.say(line)
     }
-    const paid = await payAll(messages, promotions, parts)
+    const { doneAtMs, ...paid } = await payAll(messages, promotions, parts)
     const seals = parts.isSealed ? await sealsOf(promotions, parts) : []
-    const notes = [...deadlineNote(deadlineAt), ...(await canariesOf(promotions, repository)), ...seals]
+    const notes = [...deadlineNote(deadlineAt, doneAtMs), ...(await canariesOf(promotions, repository)), ...seals]
     if (parts.keep) await leaveRunning(parts)
     return { ...paid, children, admin, notes }
   } catch (error) {
@@ -84,10 +84,10 @@ export async function runDemo(messages: number, parts: DemoParts): Promise<DemoR
   }
 }
 
-/** All gifts have come to their end just now. */
-function deadlineNote(deadlineAt: string | null): string[] {
+function deadlineNote(deadlineAt: string | null, doneAtMs: number | undefined): string[] {
   if (deadlineAt === null) return []
-  const spareS = (Date.parse(deadlineAt) - Date.now()) / 1000
+  if (doneAtMs === undefined) return ['deadline: NOT DONE']
+  const spareS = (Date.parse(deadlineAt) - doneAtMs) / 1000
   return [`deadline: done ${Math.abs(spareS).toFixed(1)} s ${spareS >= 0 ? 'before it' : 'TOO LATE'}`]
 }
 
@@ -112,7 +112,7 @@ async function payAll(
   messages: number,
   promotions: readonly DemoPromotion[],
   parts: DemoParts,
-): Promise<Omit<DemoResult, 'children' | 'admin' | 'notes'>> {
+): Promise<Omit<DemoResult, 'children' | 'admin' | 'notes'> & { doneAtMs: number | undefined }> {
   const { kysely, events, topics, moneyUrl, say } = parts
   for (const { id, type, gifts } of promotions) {
     const value = JSON.stringify({ promotionId: id, totalCount: gifts, type })
@@ -139,6 +139,7 @@ async function payAll(
   // A failed publish ends the demo at once; the watch alone would wait for gifts that never come.
   const isFinal = await Promise.race([watching, publishing.then(() => watching)])
   await publishing
+  const doneAtMs = isFinal ? Date.now() : undefined
   const seconds = (performance.now() - startedAt) / 1000
   progress.stop()
   if (!isFinal) say('nothing has moved for two minutes: this is how far it came')
@@ -151,5 +152,5 @@ async function payAll(
     moneyUrl,
     kafka: parts.audited,
   })
-  return { account, seconds }
+  return { account, seconds, doneAtMs }
 }

@@ -75,7 +75,7 @@ withKafka('what is promised about a promotion', () => {
       expect(readFileSync(child.logFile, 'utf8')).toContain(`promotion ${id} will be late, as things go now`)
 
       const status = await runCli({ PATH: process.env.PATH, DATABASE_URL: system.env.DATABASE_URL }, 'status', id)
-      expect(status.stdout).toMatch(/\n {2}deadline: 20\S+Z; in time\? No, .* too late: \d+\/s\n$/)
+      expect(status.stdout).toMatch(/\n {2}deadline: 20\S+Z; likely end: 20\S+Z; in time\? No, .* too late: \d+\/s\n/)
       const json = await runCli({ PATH: process.env.PATH, DATABASE_URL: system.env.DATABASE_URL }, 'status', '--json')
       const listed = JSON.parse(json.stdout) as { id: string; verdict?: { isInTime: boolean }; inTime?: string }[]
       expect(listed.find(each => each.id === id)).toMatchObject({
@@ -87,8 +87,18 @@ withKafka('what is promised about a promotion', () => {
       await paid
     }
     const still = await runCli({ PATH: process.env.PATH, DATABASE_URL: system.env.DATABASE_URL }, 'status', id)
-    expect(still.stdout).toMatch(/in time\? nothing moves\n$/)
+    expect(still.stdout).toMatch(/in time\? nothing moves\n/)
   }, 120_000)
+
+  test('its weight: 1 where nobody said, and a whole number up to 1000', async () => {
+    const operator = new AdminClient(child).as('otto')
+    const create = (id: string, more: object) =>
+      operator('/api/promotions', { method: 'POST', body: { id, type: 'POINT', ...more } })
+    expect((await create('71', {})).json.weight).toBe(1)
+    expect((await create('72', { weight: 1000 })).json.weight).toBe(1000)
+    expect((await viewer('/api/promotions/72')).json.weight).toBe(1000)
+    for (const weight of [0, 1001, 1.5, null]) expect((await create('73', { weight })).status).toBe(422)
+  })
 
   test('its seal: as it was signed, once it has one', async () => {
     const id = await system.promotion('VOUCHER', 'COMPLETED', 0)

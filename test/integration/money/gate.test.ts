@@ -51,16 +51,20 @@ async function open(rateLimit: number, { token = 'secret', tellsRefusals = true 
 }
 
 test('what is not wanted any more while it waits for a permit is not called, and leaves its permit to the next', async () => {
-  const { charge } = await open(10)
+  const { gate, charge } = await open(10)
   let isWanted = true
   const waiting = Array.from({ length: 200 }, (_, gift) => charge(gift + 1, async () => isWanted))
   await waiting[0]
+  // Some for a permit, the others for their turn.
+  expect(gate.callsWaiting).toBeGreaterThan(195)
+  expect(gate.callsWaiting).toBeLessThan(200)
   isWanted = false
   const changedAt = performance.now()
   const other = charge(1000)
   const outcomes = await Promise.all(waiting)
   expect(await other).toMatchObject({ kind: 'charged' })
   expect(performance.now() - changedAt).toBeLessThan(2000)
+  expect(gate.callsWaiting).toBe(0)
   const blocked = outcomes.filter(({ kind }) => kind === 'blocked')
   expect(blocked.length).toBeGreaterThan(190)
   expect(blocked.every(({ posts }) => posts === 0)).toBe(true)

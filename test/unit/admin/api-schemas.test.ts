@@ -4,9 +4,12 @@ import { parseExact } from '#runtime/exact-json.ts'
 
 const hostile = { rawJSON: { toString: 1, valueOf: 1 } }
 
-test.each(['totalCount', 'maxGiftCount', 'maxTotalAmount'])('an object as %s is refused, not thrown at', field => {
-  expect(newPromotion.safeParse({ id: '1', type: 'POINT', [field]: hostile }).success).toBe(false)
-})
+test.each(['totalCount', 'maxGiftCount', 'maxTotalAmount', 'weight'])(
+  'an object as %s is refused, not thrown at',
+  field => {
+    expect(newPromotion.safeParse({ id: '1', type: 'POINT', [field]: hostile }).success).toBe(false)
+  },
+)
 
 test('an object as the slots is refused, not thrown at', () => {
   expect(concurrencyBody.safeParse({ consumersPerInstance: hostile }).success).toBe(false)

@@ -18,8 +18,11 @@ async function begin(window: CallWindow): Promise<number> {
 test('a process that has heard nothing begins with ten calls, and calls in vain make it no more', async () => {
   const window = new CallWindow(1024)
   jest.advanceTimersByTime(5000)
+  expect(window.waiting).toBe(0)
   expect(await begin(window)).toBe(10)
+  expect(window.waiting).toBe(990)
   window.dismiss()
+  expect(window.waiting).toBe(0)
   for (let call = 0; call < 10; call++) window.leave(false)
   expect(await begin(window)).toBe(10)
 })
