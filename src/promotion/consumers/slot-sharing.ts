@@ -55,7 +55,7 @@ export class SlotSharing {
       const fromMs = performance.now()
       const outcome = await handler(...args)
       this.#ms += performance.now() - fromMs
-      // What comes again has held a slot, too.
+      // What comes again has used a slot, too.
       if (outcome === undefined) this.#gifts += 1
       return outcome
     }

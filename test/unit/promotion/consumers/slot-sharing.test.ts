@@ -34,7 +34,7 @@ beforeEach(() => {
 
 const weights = () => Object.values(workers).map(({ weight }) => weight)
 
-/** One gift that has held its slot for about so long. */
+/** One gift that has its slot for about so long. */
 async function pay(sharing: SlotSharing, ms: number): Promise<void> {
   await sharing.timed(() => new Promise<undefined>(resolve => setTimeout(resolve, ms, undefined)))()
 }
@@ -79,7 +79,7 @@ test('servers that do not answer leave it as it was', async () => {
   expect(weights()).toEqual([7, 1])
 })
 
-test('an entry that comes again has held a slot, and is no gift', async () => {
+test('an entry that comes again has used a slot, and is no gift', async () => {
   const sharing = new SlotSharing({ ...deps, countWorkers: async () => 1 })
   await pay(sharing, 20)
   await sharing.timed(() => new Promise<string>(resolve => setTimeout(resolve, 180, 'later')))()
