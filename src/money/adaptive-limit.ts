@@ -28,6 +28,8 @@ export interface LimitState {
   /** Cuts for slowness one after the other, and the median at the first of them. */
   cuts: number
   cutMs: number
+  /** The share that failed when it was cut for that the last time; 0 = it never was. */
+  cutFailed: number
 }
 
 /** How often it is looked at, in ms. */
@@ -44,14 +46,17 @@ const MOST_SLOWNESS = 2
 /** What was too much is kept clear of for so long, and then tried again, a little at a time. */
 const HOLD_MS = 10_000
 const STEP = 0.02
+/** And a part of the way to what was too much: back soon where it is far. */
+const WAY_BACK = 0.1
 const SETTLING_LOOKS = 2
 /** So many cuts that made it no faster were in vain: its pace is not of our number. */
 const VAIN_CUTS = 3
 /** What answers take longer than the base is taken over slowly, */
 const FORGETS = 0.01
-/** and quickly what fails far below the ceiling: it is not of our number. */
+/** and quickly what fails far below the ceiling, where that is hardly less than above it: it is not of our number. */
 const LEARNS = 0.2
 const FAR_BELOW = 0.7
+const HARDLY_LESS = 0.75
 
 /**
  * How many calls the Money API bears: more while it keeps its pace, fewer when answers fail or take longer than they did
@@ -69,7 +74,7 @@ export function nextLimit(before: LimitState, sample: LimitSample, most: number)
   if (isFailing(base)) {
     // Again below what was too much: far down it shows whether it is the number at all.
     const isBad = sample.failed > 0.1 * sample.answers || state.holdMs > 0
-    return { ...cut(base, isBad ? 0.5 : 0.8), cuts: 0 }
+    return { ...cut(base, isBad ? 0.5 : 0.8), cuts: 0, cutFailed: failed / answers }
   }
   if (sample.medianMs > MOST_SLOWNESS * base.baseMs) return slower(base, sample)
   const calm = { ...base, cuts: 0 }
@@ -78,7 +83,7 @@ export function nextLimit(before: LimitState, sample: LimitSample, most: number)
 
 /** Before anything was seen. */
 export function firstLimit(limit: number): LimitState {
-  const none = { answers: 0, failed: 0, baseMs: 0, baseFailed: 0, holdMs: 0, skips: 0, cuts: 0, cutMs: 0 }
+  const none = { answers: 0, failed: 0, baseMs: 0, baseFailed: 0, holdMs: 0, skips: 0, cuts: 0, cutMs: 0, cutFailed: 0 }
   return { limit, ceiling: Number.POSITIVE_INFINITY, ...none }
 }
 
@@ -86,10 +91,12 @@ function baseOf({ baseMs }: LimitState, { medianMs }: LimitSample): number {
   return baseMs === 0 || medianMs < baseMs ? medianMs : baseMs + FORGETS * (medianMs - baseMs)
 }
 
-function baseFailedOf({ limit, ceiling, baseFailed, failed, answers }: LimitState): number {
+function baseFailedOf({ limit, ceiling, baseFailed, failed, answers, cutFailed }: LimitState): number {
+  const share = failed / answers
   const isFarBelow = Number.isFinite(ceiling) && limit <= FAR_BELOW * ceiling
-  if (limit > LOWEST && !isFarBelow) return baseFailed
-  return baseFailed + LEARNS * (failed / answers - baseFailed)
+  const isOfOurNumber = share > baseFailed && share < HARDLY_LESS * cutFailed
+  if (limit > LOWEST && (!isFarBelow || isOfOurNumber)) return baseFailed
+  return baseFailed + LEARNS * (share - baseFailed)
 }
 
 /** More than chance makes of the share that may fail: two standard deviations, and one. */
@@ -119,6 +126,6 @@ function cut(state: LimitState, share: number): LimitState {
 
 function raised({ limit, ceiling, holdMs }: LimitState, most: number): number {
   const isFirst = ceiling === Number.POSITIVE_INFINITY
-  const next = isFirst ? limit * 2 : limit + Math.max(1, STEP * limit)
+  const next = isFirst ? limit * 2 : limit + Math.max(1, STEP * limit, WAY_BACK * (ceiling - limit))
   return Math.min(most, holdMs > 0 ? Math.max(limit, ceiling) : most, Math.ceil(next))
 }

@@ -3,12 +3,19 @@ import { firstLimit, LOOK_INTERVAL_MS, nextLimit } from '#money/adaptive-limit.t
 
 const LATENCY_MS = 50
 
+interface Course {
+  knees: (atS: number) => number
+  seconds: number
+  fixed?: number
+  start?: number
+}
+
 /**
  * A Money API that keeps its pace up to `knee` calls at once; beyond it answers grow longer by the square of the excess, and
  * some fail. Looks at the limit as a process does, on a clock of its own.
  */
-function run({ knees, seconds, fixed }: { knees: (atS: number) => number; seconds: number; fixed?: number }) {
-  let state = firstLimit(10)
+function run({ knees, seconds, fixed, start = 10 }: Course) {
+  let state = firstLimit(start)
   const looks: { limit: number; perSecond: number; failedShare: number }[] = []
   for (let atMs = 0; atMs < seconds * 1000; atMs += LOOK_INTERVAL_MS) {
     const limit = fixed ?? state.limit
@@ -45,6 +52,18 @@ test('its capacity halves half-way: found again within five seconds, and back wh
   for (const atS of [35, 60, 89]) expect(limitAt(atS)).toBeLessThanOrEqual(110)
   expect(limitAt(89)).toBeGreaterThan(80)
   expect(limitAt(179)).toBeGreaterThan(160)
+})
+
+test('too many by far at first: what still fails at half of that is no fault that comes whatever is asked', () => {
+  const { looks } = run({ knees: () => 40, seconds: 20, start: 88 })
+  const late = looks.slice(12)
+  expect(Math.max(...late.map(({ limit }) => limit))).toBeLessThanOrEqual(48)
+  expect(late.reduce((sum, { failedShare }) => sum + failedShare, 0) / late.length).toBeLessThan(0.005)
+})
+
+test('back at its pace soon after a cut', () => {
+  const { perSecond } = run({ knees: () => 60, seconds: 15 })
+  expect(perSecond / (60 / 0.05)).toBeGreaterThan(0.85)
 })
 
 test('an API that is slower for everybody is no reason to call less for ever', () => {
