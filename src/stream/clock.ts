@@ -9,7 +9,7 @@ import { setTimeout as realSleep } from 'node:timers/promises'
 export interface TimeSource {
   /** How far it was moved ahead of the real time. */
   readonly aheadMs: number
-  startTimer(run: () => void, ms: number, repeatsEveryMs: number | undefined): NodeJS.Timeout
+  startTimer(run: () => void, ms: number): NodeJS.Timeout
   /** False for a timer that is not its own. */
   stopTimer(timer: NodeJS.Timeout): boolean
 }
@@ -37,19 +37,11 @@ export function epochMs(): number {
 }
 
 export function setTimeout(run: () => void, ms = 0): NodeJS.Timeout {
-  return source?.startTimer(run, ms, undefined) ?? globalThis.setTimeout(run, ms)
+  return source?.startTimer(run, ms) ?? globalThis.setTimeout(run, ms)
 }
 
 export function clearTimeout(timer: NodeJS.Timeout | undefined): void {
   if (timer !== undefined && source?.stopTimer(timer) !== true) globalThis.clearTimeout(timer)
-}
-
-export function setInterval(run: () => void, ms: number): NodeJS.Timeout {
-  return source?.startTimer(run, ms, ms) ?? globalThis.setInterval(run, ms)
-}
-
-export function clearInterval(timer: NodeJS.Timeout | undefined): void {
-  clearTimeout(timer)
 }
 
 export function sleep(ms: number): Promise<void> {

@@ -1,12 +1,11 @@
 import { toError } from '#runtime/errors.ts'
-import { clearInterval, clearTimeout, performance, setInterval, setTimeout } from './clock.ts'
-import { clientOf } from './connection.ts'
+import { clearTimeout, performance, setTimeout } from './clock.ts'
 import { shareFairly } from './fair-share.ts'
 import { assertPositive } from './option-checks.ts'
 import { byNode, streamsBeyond } from './peek.ts'
 import { coolDown, heat, mayRead, type PoolMember, type ReadResult, type Watch, watchOf } from './pool-member.ts'
 import { assertPoolOptions, type StreamPoolOptions } from './pool-options.ts'
-import { pausedKey } from './stream-name.ts'
+import { lookUpPauses } from './queue-pauses.ts'
 
 /** After a read that emptied the stream: what trickles in is read in small batches, not one by one. */
 const DRAINED_PAUSE_MS = 5
@@ -15,6 +14,8 @@ const PAUSE_GROWTH = 1.125
 /** Slots that trickle free gather this long, unless a sixteenth of them is free already. */
 const GATHER_MS = 1
 const MAINTAIN_INTERVAL_MS = 250
+/** Due with a look at idle streams that comes so much sooner: each time that a process wakes up costs more than what it does. */
+const MAINTAIN_EARLY_MS = 60
 const PAUSE_CHECK_INTERVAL_MS = 500
 /** How often idle streams are looked at for entries that others may have died with. */
 const EMPTY_LOOK_INTERVAL_MS = 1000
@@ -36,6 +37,7 @@ export class StreamPool {
   #pollTimer: NodeJS.Timeout | undefined
   #pollDueAtMs = Number.POSITIVE_INFINITY
   #maintainTimer: NodeJS.Timeout | undefined
+  #maintainedAtMs = 0
   #pausesCheckedAtMs = 0
   #emptinessCheckedAtMs = 0
   #peeks = 0
@@ -68,7 +70,7 @@ export class StreamPool {
   add(member: PoolMember): void {
     if (this.#watches.size === 0) this.#turnedAtMs = performance.now()
     this.#watches.set(member, watchOf(member))
-    this.#maintainTimer ??= setInterval(() => void this.#maintain(), MAINTAIN_INTERVAL_MS)
+    if (this.#maintainTimer === undefined) this.#maintainLater()
     this.#scheduleTurn()
   }
 
@@ -76,11 +78,8 @@ export class StreamPool {
   remove(member: PoolMember): void {
     this.#watches.delete(member)
     if (this.#watches.size > 0) return
-    clearInterval(this.#maintainTimer)
-    clearTimeout(this.#pollTimer)
-    clearTimeout(this.#gatherTimer)
-    this.#gatherTimer = undefined
-    this.#maintainTimer = undefined
+    for (const timer of [this.#maintainTimer, this.#pollTimer, this.#gatherTimer]) clearTimeout(timer)
+    this.#gatherTimer = this.#maintainTimer = undefined
     this.#pollDueAtMs = Number.POSITIVE_INFINITY
   }
 
@@ -206,7 +205,9 @@ export class StreamPool {
       const items = due.map(watch => ({ watch, stream: watch.member.stream }))
       for (const group of byNode(this.#options.connection, items)) void this.#peek(group.map(({ watch }) => watch))
     }
-    this.#turn()
+    if (performance.now() - this.#maintainedAtMs >= MAINTAIN_INTERVAL_MS - MAINTAIN_EARLY_MS) void this.#maintain()
+    // While the one server is asked for them nobody else becomes due.
+    if (due.length <= 1 || this.#options.connection.isCluster) this.#turn()
   }
 
   async #peek(watches: readonly Watch[]): Promise<void> {
@@ -237,8 +238,15 @@ export class StreamPool {
     }
   }
 
+  #maintainLater(): void {
+    clearTimeout(this.#maintainTimer)
+    this.#maintainTimer = setTimeout(() => void this.#maintain(), MAINTAIN_INTERVAL_MS)
+  }
+
   async #maintain(): Promise<void> {
     const nowMs = performance.now()
+    this.#maintainedAtMs = nowMs
+    this.#maintainLater()
     const watches = [...this.#watches.values()]
     if (this.#isAtRest(watches)) this.#turnedAtMs = nowMs
     const due = watches.filter(({ member, isEmpty }) => member.isDue(nowMs, isEmpty))
@@ -283,18 +291,6 @@ export class StreamPool {
     if (nowMs - this.#pausesCheckedAtMs < PAUSE_CHECK_INTERVAL_MS || !connection.isUsable || members.length === 0)
       return
     this.#pausesCheckedAtMs = nowMs
-    if (connection.isCluster) {
-      // A shard that is down says nothing of its own streams, and of no others.
-      await Promise.all(members.map(member => this.#checkPause([member])))
-    } else await this.#checkPause(members)
-  }
-
-  async #checkPause(members: readonly PoolMember[]): Promise<void> {
-    try {
-      const values = await clientOf(this.#options.connection).mget(members.map(({ stream }) => pausedKey(stream)))
-      for (const [index, member] of members.entries()) member.setQueuePaused(values[index] !== null)
-    } catch (error) {
-      members[0]?.reportError(toError(error))
-    }
+    await lookUpPauses(connection, members)
   }
 }

@@ -10,7 +10,6 @@ const TURNS = 24
 interface Due {
   atMs: number
   run(): void
-  repeatsEveryMs: number | undefined
 }
 
 /** As Node's timers are, for who wants to tell it not to keep the process alive. */
@@ -33,9 +32,9 @@ export class ShiftedTime implements TimeSource {
     return globalThis.performance.now() + this.aheadMs
   }
 
-  startTimer(run: () => void, ms: number, repeatsEveryMs: number | undefined): NodeJS.Timeout {
+  startTimer(run: () => void, ms: number): NodeJS.Timeout {
     const timer = new MovedTimer() as unknown as NodeJS.Timeout
-    this.#dues.set(timer, { atMs: this.#nowMs + Math.max(1, ms), run, repeatsEveryMs })
+    this.#dues.set(timer, { atMs: this.#nowMs + Math.max(1, ms), run })
     this.#wait()
     return timer
   }
@@ -63,8 +62,7 @@ export class ShiftedTime implements TimeSource {
         .sort((one, other) => one[1].atMs - other[1].atMs)
       if (next === undefined) break
       const [timer, due] = next
-      if (due.repeatsEveryMs === undefined) this.#dues.delete(timer)
-      else due.atMs = Math.max(nowMs + 1, due.atMs + due.repeatsEveryMs)
+      this.#dues.delete(timer)
       due.run()
     }
     this.#wait()
