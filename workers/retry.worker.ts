@@ -8,6 +8,7 @@ import type { Logger } from '#runtime/logger.ts'
 import { BULL_BLOCK_SECONDS } from '#runtime/redis.ts'
 import { type Service, service } from '#runtime/service.ts'
 import { withSpan } from '#runtime/tracing.ts'
+import { untilAborted } from '#runtime/within.ts'
 
 export interface RetryWorkerOptions {
   connection: ConnectionOptions
@@ -23,6 +24,9 @@ export interface RetryWorkerOptions {
 const CONCURRENCY = 128
 /** Pause of a job whose time has not come (calls are blocked, database away), in ms. */
 const NOT_NOW_DELAY_MS = 2000
+
+/** After the deadline, for calls that were given up to be noted in Redis, in ms. */
+const CLOSE_GRACE_MS = 500
 
 /** It stays in Redis with the job. */
 const MAX_REASON_LENGTH = 100
@@ -140,7 +144,12 @@ export function createRetryWorker(options: RetryWorkerOptions): RetryWorker {
     stop: async deadline => {
       const giveUp = () => abort.abort()
       deadline?.addEventListener('abort', giveUp, { once: true })
-      await worker?.close()
+      // What BullMQ still waits for then comes with a Redis that is away: the job is stalled, and another worker's later.
+      await untilAborted(
+        worker?.close() ?? Promise.resolve(),
+        { signal: deadline, graceMs: CLOSE_GRACE_MS },
+        () => undefined,
+      )
     },
   })
   return {

@@ -57,6 +57,18 @@ export function createRedis(options: RedisClientOptions): Redis | Cluster {
   )
 }
 
+/**
+ * ioredis does not end a client that is disconnected in the pause before its next attempt to connect: whoever waits for that
+ * end (BullMQ, when it closes) and every command that waits for the connection would wait for ever. An attempt that is
+ * called off as soon as it has begun ends it.
+ */
+function disconnectOf(redis: Redis): Redis['disconnect'] {
+  return (reconnect = false) => {
+    if (!reconnect && redis.status === 'reconnecting') redis.connect().catch(() => undefined)
+    Redis.prototype.disconnect.call(redis, reconnect)
+  }
+}
+
 /** BullMQ creates its blocking client by `duplicate`: those are watched as well. */
 function watched(redis: Redis, silenceMs: number): Redis {
   watchRedis(redis, { silenceMs })
@@ -64,7 +76,7 @@ function watched(redis: Redis, silenceMs: number): Redis {
     const own = { ...redis.options, ...override, reconnectOnError: createReconnectOnError() }
     return watched(new Redis(own as RedisOptions & { replyMapping: 'legacy' }), silenceMs)
   }
-  return Object.assign(redis, { duplicate })
+  return Object.assign(redis, { duplicate, disconnect: disconnectOf(redis) })
 }
 
 /**

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals'
 import { createRetryJobs } from '#promotion/payment/retry-jobs.ts'
 import { createLogger } from '#runtime/logger.ts'
 import { connectRedis, createRedisClient } from '#runtime/redis.ts'
+import { within } from '#runtime/within.ts'
 import { type LossyProxy, startLossyProxy } from '#test/support/lossy-proxy.ts'
 import { startTestRedis, type TestRedis, until } from '#test/support/redis.ts'
 import { createRetryWorker } from '#workers/retry.worker.ts'
@@ -15,14 +16,22 @@ let stack: AsyncDisposableStack
 let redis: TestRedis
 let way: LossyProxy
 
+/** Its process has half a second to end after its last test: ioredis gives a socket as long to close. */
+const timersNow = () => process.getActiveResourcesInfo().filter(kind => kind === 'Timeout').length
+let timers = 0
+
 beforeEach(async () => {
+  timers = timersNow()
   stack = new AsyncDisposableStack()
   redis = await startTestRedis()
   stack.defer(() => redis.stop())
   way = await startLossyProxy(redis.url)
   stack.defer(() => way.stop())
 })
-afterEach(() => stack.disposeAsync())
+afterEach(async () => {
+  await stack.disposeAsync()
+  await until('no timer is left', () => timersNow() <= timers)
+})
 
 async function clientOf(url: string) {
   const client = createRedisClient({ url, cluster: false, logger })
@@ -37,8 +46,9 @@ async function worksThrough(url: string) {
     seen.push(targetId)
     return { kind: 'done' } as const
   }
+  const client = await clientOf(url)
   const worker = createRetryWorker({
-    connection: await clientOf(url),
+    connection: client,
     prefix: 'promostream',
     policy,
     processors: { VOUCHER: { process }, POINT: { process } },
@@ -53,7 +63,7 @@ async function worksThrough(url: string) {
     jobs.add([{ data: { type: 'VOUCHER', promotionId: '1', targetId, notBefore }, attempts: 1 }])
   await add('1')
   await until('the first retry', () => seen.includes('1'))
-  return { seen, add, worker }
+  return { seen, add, worker, client }
 }
 
 test('the blocking connection alone goes silent: retries go on within 10 s', async () => {
@@ -72,4 +82,18 @@ test('all its connections go silent while a job is due much later: the next one 
   await add('2')
   await until('the second retry', () => seen.includes('2'), WORKING_AGAIN_MS)
   expect(seen).toEqual(['1', '2'])
+}, 60_000)
+
+test('it stops while Redis is away, and what waited for the connection ends with it', async () => {
+  const { worker, client } = await worksThrough(way.url)
+  await way.stop()
+  await until('it waits for its next attempt to connect', () => client.status === 'reconnecting')
+  const asked = client.get('a key').catch((error: Error) => error.message)
+  const ended = async () => {
+    await worker.stop(AbortSignal.timeout(500))
+    client.disconnect()
+    return asked
+  }
+  expect(await within(ended(), 5000, () => 'late')).toBe('Connection is closed.')
+  await until('the client has ended', () => client.status === 'end')
 }, 60_000)
