@@ -1,3 +1,4 @@
+import { pause } from '#runtime/pause.ts'
 import { singleFlight } from '#runtime/single-flight.ts'
 import { type HttpAnswer, type HttpMethod, isCharge, isClear } from './charge.ts'
 import type { HttpCall } from './http.ts'
@@ -150,8 +151,4 @@ export class Belief {
       this.#missedPosts.delete(gift)
     }
   }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise(resolve => setTimeout(resolve, ms))
 }

@@ -2,6 +2,7 @@ import type { Cluster, Redis } from 'ioredis'
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible'
 import { errorLine, toError } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
+import { pause } from '#runtime/pause.ts'
 
 export interface PermitsOptions {
   /** Calls a second over all instances. */
@@ -207,9 +208,4 @@ async function consume(
   const taken = consumedPoints - wanted
   const granted = Math.max(0, Math.min(wanted, limiter.points - taken))
   return { granted, dueAtMs: (window + Math.min(1, taken / limiter.points)) * windowMs }
-}
-
-function pause(ms: number): Promise<void> {
-  if (ms <= 0) return Promise.resolve()
-  return new Promise(resolve => setTimeout(resolve, ms))
 }

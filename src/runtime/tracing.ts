@@ -12,6 +12,7 @@ import {
   trace,
 } from '@opentelemetry/api'
 import { errorLine } from './errors.ts'
+import { answerOr } from './within.ts'
 
 /**
  * One trace a gift. Everything here does nothing, and costs nothing but a question, unless an OpenTelemetry SDK was loaded
@@ -159,8 +160,7 @@ export async function flushTracing(limitMs: number): Promise<void> {
   const own = provider instanceof ProxyTracerProvider ? provider.getDelegate() : provider
   const { forceFlush } = own as { forceFlush?(): Promise<void> }
   if (forceFlush === undefined) return
-  const time = new Promise<void>(resolve => setTimeout(resolve, limitMs).unref())
-  await Promise.race([forceFlush.call(own).catch(() => undefined), time])
+  await answerOr(forceFlush.call(own), undefined, limitMs)
 }
 
 function traceparentOf(of: Context): string | undefined {

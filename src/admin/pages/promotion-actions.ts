@@ -36,7 +36,7 @@ export function promotionActions(view: PromotionView): PromotionActions {
   return { actions, primary: primary ?? null }
 }
 
-/** Lifts what holds every promotion up, not this one alone. */
+/** Lifts what slows down every promotion, not this one alone. */
 function moneyActions({ bottlenecks }: PromotionView): Action[] {
   return bottlenecks.some(({ code }) => code === 'credentials-refused') ? ['resume-calls'] : []
 }
