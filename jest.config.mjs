@@ -13,7 +13,7 @@ const stack = {
 
 /**
  * What `npm test` leaves to `npm run test:all`: the stream framework on other servers than the installed one, and faults that
- * take their time with whole processes.
+ * take their time, with whole processes most of all. Single tests of that kind are `slowTest`s in a file of both runs.
  */
 const SLOW = '\\.slow\\.test\\.ts$'
 
@@ -29,6 +29,7 @@ const projects = [
 export const all = {
   projects,
   maxWorkers: 2,
+  testSequencer: '<rootDir>/test/support/sequencer.mjs',
   // Modules of earlier files stay in a worker's memory. One that has grown to a gigabyte takes longer to end than the half
   // second that Jest waits before it calls that a leak.
   workerIdleMemoryLimit: '700MB',

@@ -24,7 +24,7 @@ withKafka('the pages in a browser', () => {
     mkdirSync(PICTURES, { recursive: true })
     system = await TestSystem.create({ COMPLETION_QUIET_MS: '500', WORKER_MAX_IN_FLIGHT: '8' })
     browser = await openBrowser()
-    admin = await system.start('admin', { ADMIN_USERS: await adminUsers() })
+    admin = await system.start('admin', { ADMIN_USERS: adminUsers() })
   }, 120_000)
   afterAll(async () => {
     await browser?.close()
@@ -71,7 +71,7 @@ withKafka('the pages in a browser', () => {
 
     // Logins are counted by address and minute.
     async function freshAdmin(): Promise<Child> {
-      admin = await system.start('admin', { ADMIN_USERS: await adminUsers() })
+      admin = await system.start('admin', { ADMIN_USERS: adminUsers() })
       return admin
     }
 

@@ -27,7 +27,7 @@ const browser = await openBrowser()
 const sessions = new Map<Language, Awaited<ReturnType<Visitor['context']['storageState']>>>()
 try {
   mkdirSync(FOLDER, { recursive: true })
-  const admin = await system.start('admin', { ADMIN_USERS: await adminUsers() })
+  const admin = await system.start('admin', { ADMIN_USERS: adminUsers() })
   await pictures(browser, admin.url, 'empty', '/')
   await Promise.all([system.start('listener'), system.start('worker'), system.start('worker')])
   await system.control({ latencyMs: 20 })

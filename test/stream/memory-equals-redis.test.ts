@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { MemoryServer } from '#stream/memory/memory-server.ts'
 import { SCRIPTS } from '#stream/scripts.ts'
 import { type FlavouredRedis, startFlavour } from '../support/redis-flavours.ts'
+import { isThorough } from '../support/slow-test.ts'
 
 /** Command by command: whatever sequence is drawn, the server inside the process answers as a real one does. */
 
@@ -149,7 +150,7 @@ describe('the server inside the process', () => {
           expect([asked, askMemory(server, asked)]).toEqual([asked, await askReal(asked)])
         }
       }),
-      { numRuns: 1000 },
+      { numRuns: isThorough ? 1000 : 200 },
     )
   }, 120_000)
 })

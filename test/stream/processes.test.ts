@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { createStreamConnection, type StreamConnection, StreamQueue } from '#stream/index.ts'
 import { startTestRedis, type TestRedis, until } from '../support/redis.ts'
+import { isThorough, slowTest } from '../support/slow-test.ts'
 import { killWorkers, type StreamChild, spawnStreamChild, startStreamChild } from '../support/stream-kills.ts'
 
 let redis: TestRedis
@@ -19,8 +20,8 @@ afterAll(async () => {
 test('SIGKILL of workers at random: each entry is handled, none is left, the dead one’s are taken over in time', async () => {
   const minIdleMs = 1500
   const report = await killWorkers({
-    entries: 2000,
-    kills: 6,
+    entries: isThorough ? 2000 : 1000,
+    kills: isThorough ? 6 : 3,
     workers: 3,
     minIdleMs,
     jobMs: 150,
@@ -68,34 +69,38 @@ test('a worker frozen past min-idle does not steal back what another has taken, 
   }
 }, 60_000)
 
-test('an entry that kills its process is the only dead letter, whoever was beside it', async () => {
-  const run = { entries: 0, kills: 0, workers: 2, minIdleMs: 800, jobMs: 50, concurrency: 200, maxDeliveries: 5 }
-  const stream = 'killer'
-  const queue = new StreamQueue<{ n: string }>(stream, { connection, group: 'workers', codec: 'flat' })
-  await queue.ensureGroup()
-  await queue.addBulk(Array.from({ length: 1001 }, (_, index) => ({ n: index === 500 ? 'killer' : String(index) })))
-  const children = new Set<ReturnType<typeof spawnStreamChild>>()
-  let isOver = false
-  let deaths = 0
-  // As a supervisor would: whoever dies is started again.
-  const supervise = async () => {
-    while (!isOver) {
-      const child = spawnStreamChild(redis.url, stream, run)
-      children.add(child)
-      await once(child, 'exit')
-      children.delete(child)
-      if (!isOver) deaths += 1
+slowTest(
+  'an entry that kills its process is the only dead letter, whoever was beside it',
+  async () => {
+    const run = { entries: 0, kills: 0, workers: 2, minIdleMs: 800, jobMs: 50, concurrency: 200, maxDeliveries: 5 }
+    const stream = 'killer'
+    const queue = new StreamQueue<{ n: string }>(stream, { connection, group: 'workers', codec: 'flat' })
+    await queue.ensureGroup()
+    await queue.addBulk(Array.from({ length: 1001 }, (_, index) => ({ n: index === 500 ? 'killer' : String(index) })))
+    const children = new Set<ReturnType<typeof spawnStreamChild>>()
+    let isOver = false
+    let deaths = 0
+    // As a supervisor would: whoever dies is started again.
+    const supervise = async () => {
+      while (!isOver) {
+        const child = spawnStreamChild(redis.url, stream, run)
+        children.add(child)
+        await once(child, 'exit')
+        children.delete(child)
+        if (!isOver) deaths += 1
+      }
     }
-  }
-  const supervisors = [supervise(), supervise()]
-  try {
-    await until('an empty stream', async () => (await redis.probe.xlen(stream)) === 0, 90_000)
-  } finally {
-    isOver = true
-    for (const child of children) child.kill('SIGKILL')
-    await Promise.all(supervisors)
-  }
-  const letters = (await redis.probe.xrange(`${stream}:dead-letter`, '-', '+')) as [string, string[]][]
-  expect(letters.map(([, fields]) => fields[1])).toEqual(['killer'])
-  expect(deaths).toBeLessThanOrEqual(run.maxDeliveries + 1)
-}, 120_000)
+    const supervisors = [supervise(), supervise()]
+    try {
+      await until('an empty stream', async () => (await redis.probe.xlen(stream)) === 0, 90_000)
+    } finally {
+      isOver = true
+      for (const child of children) child.kill('SIGKILL')
+      await Promise.all(supervisors)
+    }
+    const letters = (await redis.probe.xrange(`${stream}:dead-letter`, '-', '+')) as [string, string[]][]
+    expect(letters.map(([, fields]) => fields[1])).toEqual(['killer'])
+    expect(deaths).toBeLessThanOrEqual(run.maxDeliveries + 1)
+  },
+  120_000,
+)

@@ -1,13 +1,12 @@
 import fc from 'fast-check'
+import { isThorough } from './slow-test.ts'
 
 const numRuns = Number(process.env.FUZZ_RUNS ?? 1000)
 
 /** How often each property is tried: 1,000 times, or as `FUZZ_RUNS` says; 50 ms a try is more than any needs. */
 export const fuzz = { numRuns }
-/** `npm run test:all` sets this: what `npm test` tries a tenth of goes its whole way. */
-export const isThorough = process.env.TEST_THOROUGH === '1'
-/** Where each try goes through a process. */
-export const fuzzByProcess = { numRuns: isThorough ? numRuns : Math.ceil(numRuns / 10) }
+/** Where each try goes through a process, or a file. */
+export const fuzzBriefly = { numRuns: isThorough ? numRuns : Math.ceil(numRuns / 10) }
 export const FUZZ_LIMIT_MS = 30_000 + 50 * numRuns
 
 const hostileNames = ['__proto__', 'toString', 'valueOf', 'toJSON', 'rawJSON', 'constructor', '']

@@ -1,6 +1,6 @@
 import { STACK_SERVERS, type Stack, startStack } from '#local/embedded-stack.ts'
 import { LocalStackError } from '#local/servers/errors.ts'
-import { createTemplate } from './stack-env.ts'
+import { createTemplate, forgetInCrashes } from './stack-env.ts'
 
 /** Leads from the set-up to the tear-down, which run in the same process. */
 const HOLDER = globalThis as typeof globalThis & { promostreamStack?: Stack }
@@ -24,5 +24,6 @@ export default async function globalSetup(): Promise<void> {
     HOLDER.promostreamStack = await startStack({ ...options, servers })
   }
   process.env.PROMOSTREAM_TEST_ENV = JSON.stringify(HOLDER.promostreamStack.env)
+  if (HOLDER.promostreamStack.servers.postgres !== undefined) await forgetInCrashes()
   process.env.PROMOSTREAM_TEST_TEMPLATE = await createTemplate()
 }

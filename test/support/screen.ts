@@ -35,7 +35,7 @@ export class Screen {
     mkdirSync(PICTURES, { recursive: true })
     const system = await TestSystem.create({ COMPLETION_QUIET_MS: '500', RETRY_MAX_ATTEMPTS: '2' })
     const browser = await openBrowser()
-    const admin = await system.start('admin', { ADMIN_USERS: await adminUsers(), ...(await settings(system.env)) })
+    const admin = await system.start('admin', { ADMIN_USERS: adminUsers(), ...(await settings(system.env)) })
     const ids = {
       running: await promotion(system, 'Running', 'IN_PROGRESS', 100),
       ended: await promotion(system, 'Ended', 'COMPLETED', 200),

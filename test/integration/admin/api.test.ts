@@ -2,6 +2,8 @@ import { createHmac } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { sql } from 'kysely'
 import { AdminClient, adminUsers } from '#test/support/admin-client.ts'
+import { codeIn, DocPage } from '#test/support/doc-page.ts'
+import { slowTest } from '#test/support/slow-test.ts'
 import { kafkaMissing, uniqueId } from '#test/support/stack-env.ts'
 import { TestSystem } from '#test/support/system.ts'
 
@@ -9,6 +11,7 @@ const withKafka = kafkaMissing === undefined ? describe : describe.skip
 const SECRET = 'canary-hook-secret-of-the-test'
 
 withKafka('the API (docs/contract.md «Admin HTTP»)', () => {
+  const routes = new DocPage('docs/contract.md').table('| route | what it is |').flatMap(([cell]) => codeIn(cell!))
   let system: TestSystem
   let client: AdminClient
   let operator: ReturnType<AdminClient['as']>
@@ -16,7 +19,7 @@ withKafka('the API (docs/contract.md «Admin HTTP»)', () => {
 
   beforeAll(async () => {
     system = await TestSystem.create()
-    const child = await system.start('admin', { ADMIN_USERS: await adminUsers(), ADMIN_HOOK_SECRET: SECRET })
+    const child = await system.start('admin', { ADMIN_USERS: adminUsers(), ADMIN_HOOK_SECRET: SECRET })
     client = new AdminClient(child)
     operator = client.as('otto')
     viewer = client.as('vera')
@@ -179,9 +182,9 @@ withKafka('the API (docs/contract.md «Admin HTTP»)', () => {
       expect((await system.promotions.find(id))?.status).toBe('READY')
     })
 
-    test('503 without Kafka, and again afterwards is possible', async () => {
+    slowTest('503 without Kafka, and again afterwards is possible', async () => {
       const admin = await system.start('admin', {
-        ADMIN_USERS: await adminUsers(),
+        ADMIN_USERS: adminUsers(),
         ADMIN_HOOK_SECRET: SECRET,
         KAFKA_BROKERS: '127.0.0.1:9',
       })
@@ -205,5 +208,24 @@ withKafka('the API (docs/contract.md «Admin HTTP»)', () => {
       expect(paths).toContain(path)
     }
     expect((await viewer('/api/docs')).status).toBe(200)
+  })
+
+  test('docs/contract.md names every route of the API', async () => {
+    const { json } = await viewer('/api/docs/json')
+    const described = Object.entries(json.paths as Record<string, object>).flatMap(([path, methods]) =>
+      Object.keys(methods).map(method => `${method.toUpperCase()} ${path}`),
+    )
+    expect(described.length).toBeGreaterThan(15)
+    expect(routes.filter(route => / \/api\//.test(route)).sort()).toEqual(described.sort())
+  })
+
+  test('every other route that docs/contract.md names is there', async () => {
+    const others = routes.filter(route => !/ \/api\//.test(route))
+    expect(others.length).toBeGreaterThan(6)
+    for (const route of others) {
+      const [method, path] = route.includes(' ') ? route.split(' ') : ['GET', route]
+      const { status } = await operator(path!, method === 'POST' ? { method, body: {} } : {})
+      expect([route, status]).not.toEqual([route, 404])
+    }
   })
 })

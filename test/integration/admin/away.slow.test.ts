@@ -21,7 +21,7 @@ withKafka('an admin whose Redis hangs', () => {
   })
 
   test('answers with page, board and a session, and says what is away; all comes back', async () => {
-    const child = await system.start('admin', { ADMIN_USERS: await adminUsers(), REDIS_URL: redis.url })
+    const child = await system.start('admin', { ADMIN_USERS: adminUsers(), REDIS_URL: redis.url })
     const client = new AdminClient(child)
     const { cookie, token } = await client.login('otto')
     const ask = (path: string) => client.ask(path, { headers: { cookie, accept: 'text/html' } })
@@ -50,7 +50,7 @@ withKafka('an admin whose Redis hangs', () => {
   }, 60_000)
 
   test('so does one whose other Redis, that of the streams, hangs', async () => {
-    const child = await system.start('admin', { ADMIN_USERS: await adminUsers(), REDIS_STREAM_URL: redis.url })
+    const child = await system.start('admin', { ADMIN_USERS: adminUsers(), REDIS_STREAM_URL: redis.url })
     const ask = new AdminClient(child).as('vera')
     const id = await system.promotion('VOUCHER', 'IN_PROGRESS', 10)
     await sql`

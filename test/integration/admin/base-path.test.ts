@@ -19,7 +19,7 @@ withKafka('an admin below a path of a proxy', () => {
 
   beforeAll(async () => {
     system = await TestSystem.create()
-    child = await system.start('admin', { ADMIN_USERS: await adminUsers(), ADMIN_BASE_PATH: `${BASE}/` })
+    child = await system.start('admin', { ADMIN_USERS: adminUsers(), ADMIN_BASE_PATH: `${BASE}/` })
     promotionId = await system.promotion('VOUCHER', 'READY')
   }, 60_000)
   afterAll(async () => {

@@ -25,7 +25,7 @@ withKafka('the board', () => {
 
   beforeAll(async () => {
     system = await TestSystem.create()
-    const child = await system.start('admin', { ADMIN_USERS: await adminUsers() })
+    const child = await system.start('admin', { ADMIN_USERS: adminUsers() })
     client = new AdminClient(child)
     operator = client.as('otto')
     viewer = client.as('vera')

@@ -3,6 +3,7 @@ import { sql } from 'kysely'
 import { GIFT_TYPES } from '#queues/gift-types.ts'
 import { AdminClient, adminUsers } from '#test/support/admin-client.ts'
 import { runCli } from '#test/support/cli.ts'
+import { slowTest } from '#test/support/slow-test.ts'
 import { kafkaMissing } from '#test/support/stack-env.ts'
 import { TestSystem } from '#test/support/system.ts'
 
@@ -22,7 +23,7 @@ withKafka('dead letters of a promotion', () => {
 
   beforeAll(async () => {
     system = await TestSystem.create()
-    client = new AdminClient(await system.start('admin', { ADMIN_USERS: await adminUsers() }))
+    client = new AdminClient(await system.start('admin', { ADMIN_USERS: adminUsers() }))
     operator = client.as('otto')
     viewer = client.as('vera')
   }, 60_000)
@@ -131,27 +132,32 @@ withKafka('dead letters of a promotion', () => {
     })
   })
 
-  test('by the command line: the same, with an audit row', async () => {
-    const id = await withLetters(3)
-    const run = (...args: string[]) => runCli({ ...system.env, PATH: process.env.PATH ?? '' }, 'dead-letters', ...args)
-    const listed = await run('list', id, '--json')
-    const { deadLetters } = JSON.parse(listed.stdout) as { deadLetters: { id: string }[] }
-    expect(deadLetters).toHaveLength(3)
-    expect((await run('list', id, '--reason', 'poison')).stdout).toMatch(
-      /^\d+-\d+ .* 2 deliveries {2}poison <b> {2}\{"n": 0\}\n$/,
-    )
-    expect((await run('replay', id)).code).toBe(2)
-    expect((await run('replay', id, 'x')).stderr).toContain('«x» is no id of a dead letter')
-    const replayed = await run('replay', id, deadLetters[0]?.id ?? '')
-    expect([replayed.code, replayed.stdout]).toEqual([0, `promotion ${id}: 1 dead letters on the stream again\n`])
-    expect((await run('replay', id, deadLetters[0]?.id ?? '')).code).toBe(1)
-    expect(JSON.parse((await run('discard', id, '--all', '--json')).stdout)).toMatchObject({ done: 2 })
-    expect(await messages(id)).toHaveLength(1)
-    expect(await changes(id)).toEqual(
-      expect.arrayContaining([
-        ['cli', 'dead-letters.replay', 'done'],
-        ['cli', 'dead-letters.discard', 'done'],
-      ]),
-    )
-  }, 240_000)
+  slowTest(
+    'by the command line: the same, with an audit row',
+    async () => {
+      const id = await withLetters(3)
+      const run = (...args: string[]) =>
+        runCli({ ...system.env, PATH: process.env.PATH ?? '' }, 'dead-letters', ...args)
+      const listed = await run('list', id, '--json')
+      const { deadLetters } = JSON.parse(listed.stdout) as { deadLetters: { id: string }[] }
+      expect(deadLetters).toHaveLength(3)
+      expect((await run('list', id, '--reason', 'poison')).stdout).toMatch(
+        /^\d+-\d+ .* 2 deliveries {2}poison <b> {2}\{"n": 0\}\n$/,
+      )
+      expect((await run('replay', id)).code).toBe(2)
+      expect((await run('replay', id, 'x')).stderr).toContain('«x» is no id of a dead letter')
+      const replayed = await run('replay', id, deadLetters[0]?.id ?? '')
+      expect([replayed.code, replayed.stdout]).toEqual([0, `promotion ${id}: 1 dead letters on the stream again\n`])
+      expect((await run('replay', id, deadLetters[0]?.id ?? '')).code).toBe(1)
+      expect(JSON.parse((await run('discard', id, '--all', '--json')).stdout)).toMatchObject({ done: 2 })
+      expect(await messages(id)).toHaveLength(1)
+      expect(await changes(id)).toEqual(
+        expect.arrayContaining([
+          ['cli', 'dead-letters.replay', 'done'],
+          ['cli', 'dead-letters.discard', 'done'],
+        ]),
+      )
+    },
+    240_000,
+  )
 })

@@ -40,7 +40,7 @@ withKafka('every route that Fastify has', () => {
 
   beforeAll(async () => {
     system = await TestSystem.create()
-    const env = { ...system.env, ...CANARIES, ADMIN_USERS: await adminUsers(), LOG_LEVEL: 'trace' }
+    const env = { ...system.env, ...CANARIES, ADMIN_USERS: adminUsers(), LOG_LEVEL: 'trace' }
     const services = await assembleAdmin(loadConfig(adminSchema, { ...env, ADMIN_PORT: '0' }), {
       logger: createLogger('test', 'silent'),
       assertStarted: () => undefined,

@@ -37,7 +37,7 @@ withKafka('pages while a server is away', () => {
     database = forDatabase.gate
     redis = forRedis.gate
     const child = await system.start('admin', {
-      ADMIN_USERS: await adminUsers(),
+      ADMIN_USERS: adminUsers(),
       DATABASE_URL: forDatabase.url,
       REDIS_URL: forRedis.url,
       REDIS_STREAM_URL: forRedis.url,

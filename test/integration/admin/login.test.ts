@@ -20,7 +20,7 @@ withKafka('users of the admin (docs/contract.md «Admin HTTP»)', () => {
 
   beforeAll(async () => {
     system = await TestSystem.create()
-    system.env.ADMIN_USERS = await adminUsers()
+    system.env.ADMIN_USERS = adminUsers()
     ;[shared, plain] = await Promise.all([system.start('admin', SETTINGS), system.start('admin')])
   }, 60_000)
   afterAll(() => system.stop())

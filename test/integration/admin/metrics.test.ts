@@ -12,7 +12,7 @@ withKafka('the admin’s metrics', () => {
 
   beforeAll(async () => {
     system = await TestSystem.create()
-    viewer = new AdminClient(await system.start('admin', { ADMIN_USERS: await adminUsers() })).as('vera')
+    viewer = new AdminClient(await system.start('admin', { ADMIN_USERS: adminUsers() })).as('vera')
   }, 60_000)
   afterAll(() => system.stop())
 

@@ -19,7 +19,7 @@ withKafka('what an operator does reaches the real workers', () => {
   beforeAll(async () => {
     system = await TestSystem.create()
     const [admin] = await Promise.all([
-      system.start('admin', { ADMIN_USERS: await adminUsers() }),
+      system.start('admin', { ADMIN_USERS: adminUsers() }),
       system.start('worker'),
       system.start('worker'),
     ])

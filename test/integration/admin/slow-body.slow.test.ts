@@ -13,7 +13,7 @@ withKafka('a request that does not come in whole', () => {
 
   beforeAll(async () => {
     system = await TestSystem.create()
-    child = await system.start('admin', { ADMIN_USERS: await adminUsers() })
+    child = await system.start('admin', { ADMIN_USERS: adminUsers() })
   }, 60_000)
   afterAll(() => system.stop())
 

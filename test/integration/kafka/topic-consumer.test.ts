@@ -8,6 +8,7 @@ import { errorLine } from '#runtime/errors.ts'
 import { createLogger } from '#runtime/logger.ts'
 import { OFFSET_COMMIT, startKafkaProxy } from '#test/support/kafka-proxy.ts'
 import { createTopic, deleteTopic, lagOf } from '#test/support/kafka-topics.ts'
+import { slowTest } from '#test/support/slow-test.ts'
 import { kafkaMissing, stackEnv, uniqueName } from '#test/support/stack-env.ts'
 
 const withKafka = kafkaMissing === undefined ? describe : describe.skip
@@ -119,7 +120,7 @@ withKafka('a consumer of a topic', () => {
     await until('no lag', async () => (await lagOf(kafka, groupId, topic)) === 0)
   })
 
-  test('a batch that cannot be decoded stops its partition, says so, and is read once it can be', async () => {
+  slowTest('a batch that cannot be decoded stops its partition, says so, and is read once it can be', async () => {
     await createTopic(kafka, topic, { partitions: 2 })
     await publish(['before'])
     await publish(['unreadable'], 0, CompressionTypes.ZSTD)

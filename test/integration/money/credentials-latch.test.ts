@@ -3,6 +3,7 @@ import { CredentialsLatch, clearCredentialsLatch, readCredentialsLatch } from '#
 import { createLogger } from '#runtime/logger.ts'
 import { createFailFastRedisClient } from '#runtime/redis.ts'
 import { startTestRedis, type TestRedis, until } from '#test/support/redis.ts'
+import { slowTest } from '#test/support/slow-test.ts'
 
 const logger = createLogger('test', 'silent')
 let redis: TestRedis
@@ -73,19 +74,22 @@ test('an operator lifts it; clearing what is not there says so', async () => {
   await until('the key again', async () => (await readCredentialsLatch(redis.probe))?.code === 'HTTP_403')
 })
 
-test('without Redis an instance holds back and probes by itself, and tells what it knows when Redis is back', async () => {
-  const answer = { isTaken: false }
-  const { latch, instance } = await open(answer)
-  await redis.server.stop()
-  latch.refused('HTTP_401')
-  await until('a probe', () => instance.probes > 0, 10_000)
-  expect(latch.refusal).toMatchObject({ code: 'HTTP_401' })
-  await redis.server.start()
-  await until(
-    'the key',
-    async () => (await readCredentialsLatch(redis.probe).catch(() => undefined)) !== undefined,
-    10_000,
-  )
-  answer.isTaken = true
-  await until('the probe that is let in', () => latch.refusal === undefined, 12_000)
-})
+slowTest(
+  'without Redis an instance holds back and probes by itself, and tells what it knows when Redis is back',
+  async () => {
+    const answer = { isTaken: false }
+    const { latch, instance } = await open(answer)
+    await redis.server.stop()
+    latch.refused('HTTP_401')
+    await until('a probe', () => instance.probes > 0, 10_000)
+    expect(latch.refusal).toMatchObject({ code: 'HTTP_401' })
+    await redis.server.start()
+    await until(
+      'the key',
+      async () => (await readCredentialsLatch(redis.probe).catch(() => undefined)) !== undefined,
+      10_000,
+    )
+    answer.isTaken = true
+    await until('the probe that is let in', () => latch.refusal === undefined, 12_000)
+  },
+)

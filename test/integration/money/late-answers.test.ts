@@ -6,6 +6,7 @@ import { Worker } from 'node:worker_threads'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { isOwnFault } from '#money/charge.ts'
 import { HttpPool } from '#money/http.ts'
+import { slowTest } from '#test/support/slow-test.ts'
 
 const TIMEOUT_MS = 300
 /** In a thread of its own: it answers while this process stands still. */
@@ -62,22 +63,26 @@ test('what the loop stood still is granted, once; a call beyond that is a time-o
   expect(await silent).toMatchObject({ kind: 'no-reply', error: { code: 'TIMEOUT' }, isStalled: true, isUnsent: false })
 })
 
-test('what has arrived by the time-out is read first, also when no time is left to grant', async () => {
-  const timeoutMs = 1000
-  await using parts = new AsyncDisposableStack()
-  const slow = new HttpPool({ baseUrl: `http://127.0.0.1:${port}`, token: 't', timeoutMs, connections: 1 })
-  parts.defer(() => slow.close())
-  const ask = (path: string) => slow.exchange({ method: 'POST', path, headers: { 'x-delay': '0' }, body: '{}' })
-  await ask('/')
-  const answer = ask('/when-told')
-  await once(worker, 'message')
-  standStill(timeoutMs)
-  // In the loop's next turns that is granted; then the answer comes while it stands still until all of it is used up.
-  for (let turn = 0; turn < 3; turn++) await new Promise(resolve => setImmediate(resolve))
-  worker.postMessage('answer')
-  standStill(2 * timeoutMs)
-  expect(await answer).toMatchObject({ kind: 'reply', status: 200 })
-}, 15_000)
+slowTest(
+  'what has arrived by the time-out is read first, also when no time is left to grant',
+  async () => {
+    const timeoutMs = 1000
+    await using parts = new AsyncDisposableStack()
+    const slow = new HttpPool({ baseUrl: `http://127.0.0.1:${port}`, token: 't', timeoutMs, connections: 1 })
+    parts.defer(() => slow.close())
+    const ask = (path: string) => slow.exchange({ method: 'POST', path, headers: { 'x-delay': '0' }, body: '{}' })
+    await ask('/')
+    const answer = ask('/when-told')
+    await once(worker, 'message')
+    standStill(timeoutMs)
+    // In the loop's next turns that is granted; then the answer comes while it stands still until all of it is used up.
+    for (let turn = 0; turn < 3; turn++) await new Promise(resolve => setImmediate(resolve))
+    worker.postMessage('answer')
+    standStill(2 * timeoutMs)
+    expect(await answer).toMatchObject({ kind: 'reply', status: 200 })
+  },
+  15_000,
+)
 
 test('a silent service is a time-out when its time is up, and counts', async () => {
   const startedAtMs = performance.now()

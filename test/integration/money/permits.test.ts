@@ -4,6 +4,7 @@ import { Permits } from '#money/permits.ts'
 import { createLogger } from '#runtime/logger.ts'
 import { createFailFastRedisClient } from '#runtime/redis.ts'
 import { startTestRedis, type TestRedis, until } from '#test/support/redis.ts'
+import { slowTest } from '#test/support/slow-test.ts'
 
 const logger = createLogger('test', 'silent')
 let redis: TestRedis
@@ -56,7 +57,7 @@ test('two instances together get the limit, a hundred permits a question', async
   expect((await scriptCalls()) - callsBefore).toBeLessThan(taken / 10)
 })
 
-test('one that wants little leaves the rest to the other', async () => {
+slowTest('one that wants little leaves the rest to the other', async () => {
   const [idle, busy] = await Promise.all([open('a', 500), open('b', 500)])
   const counts = await Promise.all([drain(idle, 1, 10), drain(busy, 200, 3000)])
   expect(counts[1]).toBeGreaterThan(500 * 3 * 0.7)
@@ -82,7 +83,7 @@ test('who gives up waiting gets none, and takes none from the others', async () 
   expect(await last).toBe(true)
 })
 
-test('without Redis each gets its share: payments go on, and the limit is not exceeded grossly', async () => {
+slowTest('without Redis each gets its share: payments go on, and the limit is not exceeded grossly', async () => {
   const both = await Promise.all([open('a', 500), open('b', 500)])
   await Promise.all(both.map(permits => drain(permits, 100, 500)))
   // Both know of each other by now.

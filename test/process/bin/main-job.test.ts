@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { sql } from 'kysely'
+import type { Child } from '#local/demo/children.ts'
 import type { PromotionType } from '#queues/gift-types.ts'
 import { kafkaMissing, uniqueId } from '#test/support/stack-env.ts'
 import { giftJson, TestSystem } from '#test/support/system.ts'
@@ -8,10 +9,11 @@ const withKafka = kafkaMissing === undefined ? describe : describe.skip
 
 withKafka('the main job, on one listener and two workers', () => {
   let system: TestSystem
+  let killed: Child
 
   beforeAll(async () => {
     system = await TestSystem.create()
-    await Promise.all([system.start('listener'), system.start('worker'), system.start('worker')])
+    ;[killed] = await Promise.all([system.start('worker'), system.start('worker'), system.start('listener')])
   })
   afterAll(() => system.stop())
 
@@ -170,6 +172,27 @@ withKafka('the main job, on one listener and two workers', () => {
     await system.until('an empty stream', async () => (await streamLength(promotionId, 'voucher')) === 0)
     expect(await system.charges(promotionId)).toHaveLength(2)
   })
+
+  test('a worker that is killed in the middle of its calls: the other pays what was its, each gift once', async () => {
+    const promotionId = await system.promotion('VOUCHER', 'READY')
+    await system.control({ latencyMs: 200 })
+    await system.publishStarted(promotionId, 'VOUCHER', 400)
+    await publishGifts('VOUCHER', promotionId, targetsOf(400))
+    await system.until('it has entries', async () => {
+      const [key, group] = [
+        `campaign-promotion-${promotionId}:voucher:stream`,
+        `campaign-promotion-${promotionId}-voucher-group`,
+      ]
+      const pending = (await system.redis.xpending(key, group, '-', '+', 400).catch(() => [])) as [string, string][]
+      return pending.some(([, consumer]) => consumer.includes(`-${killed.pid}-`))
+    })
+    process.kill(killed.pid, 'SIGKILL')
+    await killed.ended
+    await untilPaid(promotionId, 'VOUCHER', 400)
+    await system.control({ latencyMs: 5 })
+    const charges = await system.charges(promotionId)
+    expect([charges.length, new Set(charges.map(({ targetId }) => targetId)).size]).toEqual([400, 400])
+  }, 60_000)
 
   test('offsets are committed when all is settled: no lag is left', async () => {
     await system.until(

@@ -26,7 +26,7 @@ withKafka('autoscaling', () => {
 
   beforeAll(async () => {
     system = await TestSystem.create()
-    const viewer = new AdminClient(await system.start('admin', { ADMIN_USERS: await adminUsers() })).as('vera')
+    const viewer = new AdminClient(await system.start('admin', { ADMIN_USERS: adminUsers() })).as('vera')
     figures = async () => (await viewer('/metrics')).text
   }, 60_000)
   afterAll(() => system.stop())

@@ -55,7 +55,7 @@ withKafka('dashboard and alert rules', () => {
     const [listener, worker, admin] = await Promise.all([
       system.start('listener'),
       system.start('worker'),
-      system.start('admin', { ADMIN_USERS: await adminUsers() }),
+      system.start('admin', { ADMIN_USERS: adminUsers() }),
     ])
     const expose = () =>
       Promise.all([listener, worker].map(async child => (await fetch(`${child.url}/metrics`)).text()))

@@ -104,7 +104,7 @@ withKafka('docs/new-gift-type.md, done to a copy of the sources', () => {
       KAFKA_TOPIC_COUPON_RETRY: `${run}-retry`,
       COMPLETION_QUIET_MS: '500',
       RETRY_MAX_ATTEMPTS: '2',
-      ADMIN_USERS: await adminUsers(),
+      ADMIN_USERS: adminUsers(),
     })
     expect(program('src/bin/migrate.ts')).toMatchObject({ status: 0 })
     const shapeOf = async (kind: string) => {

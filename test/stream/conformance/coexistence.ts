@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { until } from '../../support/redis.ts'
+import { slowTest } from '../../support/slow-test.ts'
 import { GROUP, jobs, name, pendingOf, queueOf, redis, work } from '../../support/stream-harness.ts'
 
 /** Beside members of another kind in one group, by the commands that they send. */
@@ -105,7 +106,7 @@ describe('beside members of another kind in the group', () => {
     expect([await pendingOf(), await queue.length()]).toEqual([0, 0])
   })
 
-  test('one that claims what lies idle takes nothing of ours, however long our handler runs', async () => {
+  slowTest('one that claims what lies idle takes nothing of ours, however long our handler runs', async () => {
     const gate = Promise.withResolvers<void>()
     let runs = 0
     work(

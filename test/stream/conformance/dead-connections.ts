@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { clientOf } from '#stream/connection.ts'
 import { type StreamConnection, StreamQueue } from '#stream/index.ts'
 import { until } from '../../support/redis.ts'
+import { slowTest } from '../../support/slow-test.ts'
 import { type Job, jobs, name, otherConnection, pendingOf, queueOf, redis, work } from '../../support/stream-harness.ts'
 
 /** A new socket would work at once: it is there within 10 s, and a busy machine gets half as much again, in ms. */
@@ -43,20 +44,24 @@ describe('a connection that is there and does no good is replaced', () => {
     30_000,
   )
 
-  test('silence: what is in flight rejects when the socket is replaced, and an idle connection notices by itself', async () => {
-    const queue = new StreamQueue<Job>(name, { codec: 'flat', connection: disturbed })
-    await queue.add({ n: '1' })
-    const accepted = way.accepted
-    way.silence()
-    // Nobody uses it: its own questions stay unanswered.
-    await until('new connections', () => way.accepted > accepted, REPLACED_MS)
-    await until('it is usable', () => disturbed.isUsable, REPLACED_MS)
-    // A cluster is usable all the time, and each of its nodes is noticed by itself: the one that matters may be the last.
-    const isAnswered = () => queue.length().then(Boolean, () => false)
-    await until('its server answers', isAnswered, REPLACED_MS)
-    await queue.add({ n: '2' })
-    expect(await redis.probe.xlen(name)).toBe(2)
-  }, 60_000)
+  slowTest(
+    'silence: what is in flight rejects when the socket is replaced, and an idle connection notices by itself',
+    async () => {
+      const queue = new StreamQueue<Job>(name, { codec: 'flat', connection: disturbed })
+      await queue.add({ n: '1' })
+      const accepted = way.accepted
+      way.silence()
+      // Nobody uses it: its own questions stay unanswered.
+      await until('new connections', () => way.accepted > accepted, REPLACED_MS)
+      await until('it is usable', () => disturbed.isUsable, REPLACED_MS)
+      // A cluster is usable all the time, and each of its nodes is noticed by itself: the one that matters may be the last.
+      const isAnswered = () => queue.length().then(Boolean, () => false)
+      await until('its server answers', isAnswered, REPLACED_MS)
+      await queue.add({ n: '2' })
+      expect(await redis.probe.xlen(name)).toBe(2)
+    },
+    60_000,
+  )
 
   test('a server that stands still for two seconds keeps its connection', async () => {
     let lost = 0

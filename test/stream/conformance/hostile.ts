@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from '@jest/globals'
 import { retryLater, type StreamEntry } from '#stream/index.ts'
 import { until } from '../../support/redis.ts'
+import { slowTest } from '../../support/slow-test.ts'
 import {
   abandoned,
   GROUP,
@@ -74,7 +75,7 @@ describe('what the server hands out again while it is leased', () => {
 })
 
 describe('only a death during its own run stands against an entry', () => {
-  test('a standstill of the server longer than min-idle counts nothing', async () => {
+  slowTest('a standstill of the server longer than min-idle counts nothing', async () => {
     let isDown = true
     const handler = () => (isDown ? retryLater({ delayMs: 50, reason: 'not now' }) : undefined)
     const options = { claimMinIdleMs: 400, maxDeliveries: 2, concurrency: 20 }

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from '@jest/globals'
 import { retryLater, StreamPool, StreamQueue } from '#stream/index.ts'
 import { until } from '../../support/redis.ts'
+import { slowTest } from '../../support/slow-test.ts'
 import {
   abandoned,
   connection,
@@ -228,7 +229,7 @@ describe('a shared pool', () => {
     await until('it is taken over', () => done === 1)
   })
 
-  test('finds what the server has forgotten to have handed out, behind the last id seen', async () => {
+  slowTest('finds what the server has forgotten to have handed out, behind the last id seen', async () => {
     const pool = poolOf(10)
     const seen: string[] = []
     await once(

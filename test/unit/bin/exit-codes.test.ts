@@ -3,7 +3,8 @@ import { runCli } from '#test/support/cli.ts'
 
 const OFFLINE = { PATH: process.env.PATH }
 
-test.each<[words: string, code: number, stderr: RegExp]>([
+// Each starts a process, which waits a good deal.
+test.concurrent.each<[words: string, code: number, stderr: RegExp]>([
   ['--help', 0, /^$/],
   ['--version', 0, /^$/],
   ['audit --help', 0, /^$/],

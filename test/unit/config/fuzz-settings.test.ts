@@ -8,7 +8,7 @@ import { retryCommand } from '#bin/commands/retry.ts'
 import { ConfigError, loadConfig } from '#config/load.ts'
 import { adminSchema, cliSchema, listenerSchema, migrateSchema, publishSchema, workerSchema } from '#config/schemas.ts'
 import { parseRetryAfter } from '#money/charge.ts'
-import { FUZZ_LIMIT_MS, fuzz } from '#test/support/fuzz.ts'
+import { FUZZ_LIMIT_MS, fuzzBriefly } from '#test/support/fuzz.ts'
 
 const minimal = {
   DATABASE_URL: 'postgres://user@db:5432/promo',
@@ -52,7 +52,7 @@ test.each(Object.entries(schemas))(
           expect(names.some(name => message.startsWith(`${name} `))).toBe(true)
         }
       }),
-      fuzz,
+      fuzzBriefly,
     )
   },
   FUZZ_LIMIT_MS,
@@ -78,7 +78,7 @@ test(
         expect(waitMs).toBeGreaterThanOrEqual(0)
         expect(waitMs).toBeLessThanOrEqual(86_400_000)
       }),
-      fuzz,
+      fuzzBriefly,
     )
   },
   FUZZ_LIMIT_MS,
@@ -110,7 +110,7 @@ test.each(Object.entries(commands))(
           expect(error).toBeInstanceOf(CommanderError)
         }
       }),
-      fuzz,
+      fuzzBriefly,
     )
   },
   FUZZ_LIMIT_MS,

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals'
 import fc from 'fast-check'
-import { isThorough } from '#test/support/fuzz.ts'
+import { isThorough } from '#test/support/slow-test.ts'
 import { type Outcome, WorkModel } from '#test/support/work-model.ts'
 
 /**

@@ -5,6 +5,7 @@ import { sql } from 'kysely'
 import type { AuditReport } from '#promotion/audit/report.ts'
 import { AuditRig, expectDiscrepancies } from '#test/support/audit-rig.ts'
 import { runCli } from '#test/support/cli.ts'
+import { slowTest } from '#test/support/slow-test.ts'
 import { kafkaMissing, uniqueId } from '#test/support/stack-env.ts'
 import { giftJson, type TestSystem } from '#test/support/system.ts'
 
@@ -61,7 +62,7 @@ withKafka('promostream audit', () => {
     expect(code).toBe(0)
   })
 
-  test('a promotion that does not exist is an error; the same id twice is one id', async () => {
+  slowTest('a promotion that does not exist is an error; the same id twice is one id', async () => {
     const { promotionId } = await gifts(3)
     const unknown = String(uniqueId())
     const { code, stderr } = await audit(promotionId, unknown)
@@ -70,7 +71,7 @@ withKafka('promostream audit', () => {
     expect(twice.report).toMatchObject({ ok: true, messages: 3, rows: 3, discrepancies: [] })
   })
 
-  test('gifts on the invalid topic count for the promotion that they name', async () => {
+  slowTest('gifts on the invalid topic count for the promotion that they name', async () => {
     const { promotionId } = await gifts(2)
     const target = String(uniqueId() * 10_000n)
     const wrong = giftJson('VOUCHER', { promotionId, targetId: target, amount: '0' })
@@ -79,7 +80,7 @@ withKafka('promostream audit', () => {
     expect((await audit(promotionId)).report).toMatchObject({ ok: true, messages: 3, rows: 2, invalid: 1 })
   })
 
-  test('a row that was lost is named, and put back by --repair, to be asked about first', async () => {
+  slowTest('a row that was lost is named, and put back by --repair, to be asked about first', async () => {
     const { promotionId, targets } = await gifts(4)
     const lost = targets.slice(1, 3)
     await sql`delete from campaign_promotion_voucher_result where voucher_target_id = any (${lost}::bigint[])`.execute(
@@ -105,7 +106,7 @@ withKafka('promostream audit', () => {
     expect((await audit('--repair', '--no-kafka')).code).toBe(2)
   })
 
-  test('what it cannot do is one line and an exit code', async () => {
+  slowTest('what it cannot do is one line and an exit code', async () => {
     expect(await audit('--settlement', join(folder, 'none.csv'))).toMatchObject({ code: 1 })
     const file = join(folder, 'bad.csv')
     await writeFile(file, 'key,transactionKey,amount\nVOUCHER:1,tx,12\nVOUCHER:2,tx,-5\n')
@@ -114,7 +115,7 @@ withKafka('promostream audit', () => {
     expect(await audit('nonsense')).toMatchObject({ code: 2 })
   })
 
-  test('with a wrong token it stops', async () => {
+  slowTest('with a wrong token it stops', async () => {
     const { promotionId } = await pay(await gifts(1))
     const right = system.env.MONEY_API_TOKEN as string
     system.env.MONEY_API_TOKEN = 'wrong'

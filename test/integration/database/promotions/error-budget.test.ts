@@ -5,6 +5,7 @@ import { createErrorBudgetRepository } from '#database/promotions/error-budget.t
 import { readProgress } from '#database/promotions/progress.ts'
 import { createPromotionRepository, type PromotionRepository } from '#database/promotions/promotions.ts'
 import { runCli } from '#test/support/cli.ts'
+import { slowTest } from '#test/support/slow-test.ts'
 import { createTestDatabase, stackEnv, type TestDatabase, uniqueId, uniqueName } from '#test/support/stack-env.ts'
 
 let db: TestDatabase
@@ -73,27 +74,31 @@ test('one instance pauses it, with the reason and a row of the activity log; a s
   expect(await instance().pause(id, 'not from PAUSED')).toBe(false)
 })
 
-test('the command line says why, leaves it out of resume --all, and resumes it by its id', async () => {
-  const env = {
-    PATH: process.env.PATH!,
-    DATABASE_URL: db.url,
-    REDIS_URL: stackEnv().REDIS_URL!,
-    REDIS_KEY_PREFIX: `${uniqueName('t')}:`,
-  }
-  const [byItself, byHand] = [await running(), await running()]
-  await instance().pause(byItself, '101 of 200 gifts FAILED')
-  await promotions.move(byHand, ['IN_PROGRESS'], 'PAUSED')
-  expect((await runCli(env, 'status', byItself)).stdout).toContain('paused by itself: 101 of 200 gifts FAILED')
-  expect(JSON.parse((await runCli(env, 'status', byItself, '--json')).stdout)).toMatchObject({
-    pauseReason: '101 of 200 gifts FAILED',
-  })
-  const all = await runCli(env, 'resume', '--all')
-  expect(all.code).toBe(0)
-  expect(all.stdout).toContain(`promotion ${byItself} is PAUSED still, by itself: 101 of 200 gifts FAILED`)
-  expect([(await promotions.find(byItself))?.status, (await promotions.find(byHand))?.status]).toEqual([
-    'PAUSED',
-    'IN_PROGRESS',
-  ])
-  expect((await runCli(env, 'resume', byItself)).code).toBe(0)
-  expect(await promotions.find(byItself)).toMatchObject({ status: 'IN_PROGRESS', pauseReason: null })
-}, 120_000)
+slowTest(
+  'the command line says why, leaves it out of resume --all, and resumes it by its id',
+  async () => {
+    const env = {
+      PATH: process.env.PATH!,
+      DATABASE_URL: db.url,
+      REDIS_URL: stackEnv().REDIS_URL!,
+      REDIS_KEY_PREFIX: `${uniqueName('t')}:`,
+    }
+    const [byItself, byHand] = [await running(), await running()]
+    await instance().pause(byItself, '101 of 200 gifts FAILED')
+    await promotions.move(byHand, ['IN_PROGRESS'], 'PAUSED')
+    expect((await runCli(env, 'status', byItself)).stdout).toContain('paused by itself: 101 of 200 gifts FAILED')
+    expect(JSON.parse((await runCli(env, 'status', byItself, '--json')).stdout)).toMatchObject({
+      pauseReason: '101 of 200 gifts FAILED',
+    })
+    const all = await runCli(env, 'resume', '--all')
+    expect(all.code).toBe(0)
+    expect(all.stdout).toContain(`promotion ${byItself} is PAUSED still, by itself: 101 of 200 gifts FAILED`)
+    expect([(await promotions.find(byItself))?.status, (await promotions.find(byHand))?.status]).toEqual([
+      'PAUSED',
+      'IN_PROGRESS',
+    ])
+    expect((await runCli(env, 'resume', byItself)).code).toBe(0)
+    expect(await promotions.find(byItself)).toMatchObject({ status: 'IN_PROGRESS', pauseReason: null })
+  },
+  120_000,
+)

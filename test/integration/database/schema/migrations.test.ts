@@ -9,6 +9,7 @@ import { migrate, rollBack } from '#database/schema/migrate.ts'
 import { MIGRATIONS } from '#database/schema/migrations/migrations.ts'
 import { ormOptions } from '#database/schema/orm-options.ts'
 import { SCHEMA_VERSION } from '#database/schema/schema-version.ts'
+import { slowTest } from '#test/support/slow-test.ts'
 import { createTestDatabase, type TestDatabase, uniqueName } from '#test/support/stack-env.ts'
 
 const ROWS = Number(process.env.MIGRATION_ROWS ?? 300_000)
@@ -107,57 +108,65 @@ function busyListener(kysely: Kysely<unknown>) {
   }
 }
 
-test('migrations of a full database keep no gift waiting, and the counts are right in the end', async () => {
-  const { database } = await migratedTo('20261121-create-tables')
-  const { kysely } = database
-  await sql`insert into campaign_promotion (id, type, status) values (1, 'VOUCHER', 'IN_PROGRESS')`.execute(kysely)
-  for (let from = 0; from < ROWS; from += 50_000) await insertGifts(kysely, from + 1, from + 50_000)
-  await sql`
+slowTest(
+  'migrations of a full database keep no gift waiting, and the counts are right in the end',
+  async () => {
+    const { database } = await migratedTo('20261121-create-tables')
+    const { kysely } = database
+    await sql`insert into campaign_promotion (id, type, status) values (1, 'VOUCHER', 'IN_PROGRESS')`.execute(kysely)
+    for (let from = 0; from < ROWS; from += 50_000) await insertGifts(kysely, from + 1, from + 50_000)
+    await sql`
     insert into campaign_promotion_skipped (topic, partition, "offset", promotion_id, target_id, reason, message)
     select 't', n % 3, n, 1, n, 'promotion-stopped', 'message ' || n from generate_series(1, 12000) n`.execute(kysely)
-  const listener = busyListener(kysely)
-  const watcher = scanWatcher(kysely)
-  const ran = await migrate(optionsOf(db!))
-  const { scans, strong } = await watcher.stop()
-  const { made, slowestMs } = await listener.stop()
-  expect(ran).toEqual(MIGRATIONS.slice(1).map(({ name }) => name))
-  if (process.env.MIGRATION_ROWS !== undefined) process.stderr.write(`slowest statement beside it: ${slowestMs} ms\n`)
-  expect(scans).toBeGreaterThan(0)
-  expect(strong).toBe(0)
-  const [progress] = await readProgress(kysely, { id: '1' })
-  const { rows: counted } = await sql<{ status: string; count: number }>`
+    const listener = busyListener(kysely)
+    const watcher = scanWatcher(kysely)
+    const ran = await migrate(optionsOf(db!))
+    const { scans, strong } = await watcher.stop()
+    const { made, slowestMs } = await listener.stop()
+    expect(ran).toEqual(MIGRATIONS.slice(1).map(({ name }) => name))
+    if (process.env.MIGRATION_ROWS !== undefined) process.stderr.write(`slowest statement beside it: ${slowestMs} ms\n`)
+    expect(scans).toBeGreaterThan(0)
+    expect(strong).toBe(0)
+    const [progress] = await readProgress(kysely, { id: '1' })
+    const { rows: counted } = await sql<{ status: string; count: number }>`
     select process_status as status, count(*)::float8 as count from campaign_promotion_voucher_result
     group by process_status`.execute(kysely)
-  const count = Object.fromEntries(counted.map(({ status, count: each }) => [status, each]))
-  expect(progress!.rows).toBe(ROWS + made)
-  expect(progress!.gifts).toMatchObject({ UNKNOWN: count.UNKNOWN, RETRYING: count.RETRYING })
-  const { rows: hashes } = await sql<{ wrong: number }>`
+    const count = Object.fromEntries(counted.map(({ status, count: each }) => [status, each]))
+    expect(progress!.rows).toBe(ROWS + made)
+    expect(progress!.gifts).toMatchObject({ UNKNOWN: count.UNKNOWN, RETRYING: count.RETRYING })
+    const { rows: hashes } = await sql<{ wrong: number }>`
     select (count(*) filter (where content_hash <> encode(sha256(convert_to(message, 'UTF8')), 'hex')))::float8 as wrong
     from campaign_promotion_skipped`.execute(kysely)
-  expect(hashes[0]!.wrong).toBe(0)
-}, 120_000)
+    expect(hashes[0]!.wrong).toBe(0)
+  },
+  120_000,
+)
 
-test('a lock that somebody holds is waited for in short tries, and the migration goes on by itself', async () => {
-  const { database } = await migratedTo('20261125-removed-gifts')
-  const waits: string[] = []
-  let migrated: Promise<string[]> | undefined
-  await database.kysely.transaction().execute(async forgotten => {
-    await sql`select 1 from campaign_promotion_voucher_result`.execute(forgotten)
-    const waiting = new Promise<void>(resolve => {
-      migrated = migrate(optionsOf(db!), {
-        onWait: reason => {
-          waits.push(reason)
-          resolve()
-        },
+slowTest(
+  'a lock that somebody holds is waited for in short tries, and the migration goes on by itself',
+  async () => {
+    const { database } = await migratedTo('20261125-removed-gifts')
+    const waits: string[] = []
+    let migrated: Promise<string[]> | undefined
+    await database.kysely.transaction().execute(async forgotten => {
+      await sql`select 1 from campaign_promotion_voucher_result`.execute(forgotten)
+      const waiting = new Promise<void>(resolve => {
+        migrated = migrate(optionsOf(db!), {
+          onWait: reason => {
+            waits.push(reason)
+            resolve()
+          },
+        })
       })
+      await waiting
+      // Others are not kept from their work behind it.
+      await insertGifts(database.kysely, 1, 10)
     })
-    await waiting
-    // Others are not kept from their work behind it.
-    await insertGifts(database.kysely, 1, 10)
-  })
-  await expect(migrated).resolves.toContain(SCHEMA_VERSION)
-  expect(waits).toEqual(['a table is locked by a transaction that is open'])
-}, 300_000)
+    await expect(migrated).resolves.toContain(SCHEMA_VERSION)
+    expect(waits).toEqual(['a table is locked by a transaction that is open'])
+  },
+  300_000,
+)
 
 test('of several at once each ends well, and one of them has done the work', async () => {
   db = await createTestDatabase({ migrated: false })

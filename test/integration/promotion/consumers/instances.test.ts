@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from '@jest/globals'
 import { createInstanceReporter, listInstances } from '#promotion/consumers/instances.ts'
 import { createLogger } from '#runtime/logger.ts'
 import { type FlavouredRedis, startFlavour } from '#test/support/redis-flavours.ts'
+import { slowTest } from '#test/support/slow-test.ts'
 
 let redis: FlavouredRedis | undefined
 afterEach(() => redis?.stop())
@@ -50,12 +51,16 @@ describe('the list of worker processes', () => {
     expect(await listInstances(probe)).toEqual([])
   })
 
-  test('is the same on a cluster, where records lie on different nodes', async () => {
-    redis = await startFlavour('cluster')
-    const { probe } = redis
-    const reporters = await Promise.all(Array.from({ length: 6 }, () => report(probe)))
-    const names = (await listInstances(probe)).map(({ instance }) => instance)
-    expect(names).toEqual(reporters.map(({ instance }) => instance).sort())
-    await Promise.all(reporters.map(reporter => reporter.stop()))
-  }, 60_000)
+  slowTest(
+    'is the same on a cluster, where records lie on different nodes',
+    async () => {
+      redis = await startFlavour('cluster')
+      const { probe } = redis
+      const reporters = await Promise.all(Array.from({ length: 6 }, () => report(probe)))
+      const names = (await listInstances(probe)).map(({ instance }) => instance)
+      expect(names).toEqual(reporters.map(({ instance }) => instance).sort())
+      await Promise.all(reporters.map(reporter => reporter.stop()))
+    },
+    60_000,
+  )
 })

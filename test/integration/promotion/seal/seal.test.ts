@@ -9,6 +9,7 @@ import { type Receipt, verifyReceipt } from '#promotion/seal/receipt.ts'
 import { checkSeal, receiptOf, sealPromotion, sealRound } from '#promotion/seal/seal.ts'
 import { createLogger } from '#runtime/logger.ts'
 import { runCli } from '#test/support/cli.ts'
+import { slowTest } from '#test/support/slow-test.ts'
 import { createTestDatabase, type TestDatabase, uniqueId } from '#test/support/stack-env.ts'
 
 const PEM = { type: 'pkcs8', format: 'pem' } as const
@@ -177,42 +178,46 @@ describe('sealed account', () => {
     }
   })
 
-  test('by the CLI: a receipt, checked without our database, with the operator’s public key', async () => {
-    const { id, type, firstTarget } = await completed(20)
-    await sealPromotion(kysely, { id, type }, privateKeyPem)
-    const env = { ...process.env, DATABASE_URL: db.url } as Record<string, string>
-    const printed = await runCli(env, 'receipt', String(firstTarget + 7n))
-    const file = (name: string, content: string) => {
-      writeFileSync(join(folder, name), content)
-      return join(folder, name)
-    }
-    const receipt = file('receipt.json', printed.stdout)
-    const publicKey = file('seal.pub', keys.publicKey.export({ type: 'spki', format: 'pem' }).toString())
-    const other = generateKeyPairSync('ed25519').publicKey.export({ type: 'spki', format: 'pem' }).toString()
-    const offline = { PATH: process.env.PATH ?? '' }
-    expect(await runCli(offline, 'verify', receipt, '--public-key', publicKey)).toMatchObject({
-      code: 0,
-      stderr: '',
-      stdout: expect.stringContaining(
-        `valid: VOUCHER ${firstTarget + 7n} of promotion ${id}: SUCCESS`,
-      ) as unknown as string,
-    })
-    expect(await runCli(offline, 'verify', receipt, '--public-key', file('other.pub', other))).toMatchObject({
-      code: 1,
-      stderr: expect.stringMatching(
-        /^promostream: the seal was signed by sha256:\w+, not by sha256:\w+\n$/,
-      ) as unknown as string,
-    })
-    const more = file('more.json', printed.stdout.replace('"amount": "100"', '"amount": "900"'))
-    expect(await runCli(offline, 'verify', more)).toMatchObject({ code: 1, stdout: '' })
-    expect((await runCli(env, 'verify', '--promotion', id)).code).toBe(0)
-    await change(firstTarget + 3n, sql`amount = 1`)
-    expect(await runCli(env, 'verify', '--promotion', id)).toMatchObject({
-      code: 1,
-      stdout: expect.stringContaining('is NOT what was sealed') as unknown as string,
-    })
-    expect((await runCli(offline, 'verify', receipt, '--public-key', join(folder, 'none.pub'))).code).toBe(1)
-  }, 120_000)
+  slowTest(
+    'by the CLI: a receipt, checked without our database, with the operator’s public key',
+    async () => {
+      const { id, type, firstTarget } = await completed(20)
+      await sealPromotion(kysely, { id, type }, privateKeyPem)
+      const env = { ...process.env, DATABASE_URL: db.url } as Record<string, string>
+      const printed = await runCli(env, 'receipt', String(firstTarget + 7n))
+      const file = (name: string, content: string) => {
+        writeFileSync(join(folder, name), content)
+        return join(folder, name)
+      }
+      const receipt = file('receipt.json', printed.stdout)
+      const publicKey = file('seal.pub', keys.publicKey.export({ type: 'spki', format: 'pem' }).toString())
+      const other = generateKeyPairSync('ed25519').publicKey.export({ type: 'spki', format: 'pem' }).toString()
+      const offline = { PATH: process.env.PATH ?? '' }
+      expect(await runCli(offline, 'verify', receipt, '--public-key', publicKey)).toMatchObject({
+        code: 0,
+        stderr: '',
+        stdout: expect.stringContaining(
+          `valid: VOUCHER ${firstTarget + 7n} of promotion ${id}: SUCCESS`,
+        ) as unknown as string,
+      })
+      expect(await runCli(offline, 'verify', receipt, '--public-key', file('other.pub', other))).toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(
+          /^promostream: the seal was signed by sha256:\w+, not by sha256:\w+\n$/,
+        ) as unknown as string,
+      })
+      const more = file('more.json', printed.stdout.replace('"amount": "100"', '"amount": "900"'))
+      expect(await runCli(offline, 'verify', more)).toMatchObject({ code: 1, stdout: '' })
+      expect((await runCli(env, 'verify', '--promotion', id)).code).toBe(0)
+      await change(firstTarget + 3n, sql`amount = 1`)
+      expect(await runCli(env, 'verify', '--promotion', id)).toMatchObject({
+        code: 1,
+        stdout: expect.stringContaining('is NOT what was sealed') as unknown as string,
+      })
+      expect((await runCli(offline, 'verify', receipt, '--public-key', join(folder, 'none.pub'))).code).toBe(1)
+    },
+    120_000,
+  )
 })
 
 /** The receipt once for each character of its values, that one changed. */

@@ -7,6 +7,7 @@ import { SettledRetries } from '#promotion/upkeep/settled-retries.ts'
 import { checkUnknownRound, completionRound, sweepRound } from '#promotion/upkeep/upkeep.ts'
 import { RETRY_QUEUE_NAME } from '#queues/retry.queue.ts'
 import { type TestRedis, until } from '#test/support/redis.ts'
+import { slowTest } from '#test/support/slow-test.ts'
 import { UpkeepRig } from '#test/support/upkeep-rig.ts'
 
 let rig: UpkeepRig
@@ -25,25 +26,29 @@ afterAll(() => rig.stop())
 const always = () => true
 
 describe('a Redis that hangs delays no round of all instances', () => {
-  test('reviving retry jobs fails after 5 s, then at once, and works again when Redis does', async () => {
-    const job: RetryRequest = { data: { type: 'VOUCHER', promotionId: '1', targetId: '1' }, attempts: 1 }
-    expect(await retryJobs.revive([job])).toBe(1)
-    redis.server.signal('SIGSTOP')
-    try {
-      await expect(retryJobs.revive([job])).rejects.toThrow('took longer than 5000 ms')
-      const from = performance.now()
-      await expect(retryJobs.revive([job])).rejects.toThrow('is still waiting')
-      expect(performance.now() - from).toBeLessThan(1000)
-    } finally {
-      redis.server.signal('SIGCONT')
-    }
-    await until('jobs are revived', () =>
-      retryJobs.revive([job]).then(
-        revived => revived === 0,
-        () => false,
-      ),
-    )
-  }, 20_000)
+  slowTest(
+    'reviving retry jobs fails after 5 s, then at once, and works again when Redis does',
+    async () => {
+      const job: RetryRequest = { data: { type: 'VOUCHER', promotionId: '1', targetId: '1' }, attempts: 1 }
+      expect(await retryJobs.revive([job])).toBe(1)
+      redis.server.signal('SIGSTOP')
+      try {
+        await expect(retryJobs.revive([job])).rejects.toThrow('took longer than 5000 ms')
+        const from = performance.now()
+        await expect(retryJobs.revive([job])).rejects.toThrow('is still waiting')
+        expect(performance.now() - from).toBeLessThan(1000)
+      } finally {
+        redis.server.signal('SIGCONT')
+      }
+      await until('jobs are revived', () =>
+        retryJobs.revive([job]).then(
+          revived => revived === 0,
+          () => false,
+        ),
+      )
+    },
+    20_000,
+  )
 
   test('a gift whose retry job cannot be looked after keeps nobody from asking about the others', async () => {
     const id = await promotion()

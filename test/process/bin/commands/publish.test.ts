@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { sql } from 'kysely'
 import { runCli, startCli } from '#test/support/cli.ts'
+import { slowTest } from '#test/support/slow-test.ts'
 import { kafkaMissing } from '#test/support/stack-env.ts'
 import { TestSystem, targetsOf } from '#test/support/system.ts'
 
@@ -107,7 +108,7 @@ withKafka('promostream publish', () => {
     )
   })
 
-  test('a column that is missing is named as missing, and the wrong type where the other type has its column', async () => {
+  slowTest('a column that is missing is named as missing, and the wrong type where the other type has its column', async () => {
     const promotionId = await system.promotion('VOUCHER', 'READY')
     const complaint = async (header: string) => {
       const path = fileOf('csv', [header, '5,6'])
@@ -172,34 +173,38 @@ withKafka('promostream publish', () => {
     expect(without.stderr).toMatch(/^promostream: DATABASE_URL .*\n$/)
   })
 
-  test('after a kill the same command goes on; no gift is missing, and few are sent twice', async () => {
-    const promotionId = await system.promotion('VOUCHER', 'READY')
-    const rows = 30_000
-    const targets = Array.from({ length: 3 }, () => targetsOf(10_000)).flat()
-    const path = fileOf('csv', ['targetId,memberId,amount', ...targets.map((id, index) => `${id},${index + 1},5`)])
-    const args = ['publish', '--file', path, '--type', 'VOUCHER', '--promotion', promotionId, '--summary', '1']
-    const dryRun = await runCli(system.env, ...args, '--dry-run')
-    expect([dryRun.code, dryRun.stdout]).toEqual([0, `${rows} rows are good; nothing was published\n`])
-    const marked = () => {
-      try {
-        return (JSON.parse(readFileSync(`${path}.published.json`, 'utf8')) as { published: number }).published
-      } catch {
-        return 0
+  slowTest(
+    'after a kill the same command goes on; no gift is missing, and few are sent twice',
+    async () => {
+      const promotionId = await system.promotion('VOUCHER', 'READY')
+      const rows = 30_000
+      const targets = Array.from({ length: 3 }, () => targetsOf(10_000)).flat()
+      const path = fileOf('csv', ['targetId,memberId,amount', ...targets.map((id, index) => `${id},${index + 1},5`)])
+      const args = ['publish', '--file', path, '--type', 'VOUCHER', '--promotion', promotionId, '--summary', '1']
+      const dryRun = await runCli(system.env, ...args, '--dry-run')
+      expect([dryRun.code, dryRun.stdout]).toEqual([0, `${rows} rows are good; nothing was published\n`])
+      const marked = () => {
+        try {
+          return (JSON.parse(readFileSync(`${path}.published.json`, 'utf8')) as { published: number }).published
+        } catch {
+          return 0
+        }
       }
-    }
-    const child = startCli(system.env, ...args)
-    const killed = new Promise(resolve => child.once('close', resolve))
-    await system.until('a mark', async () => marked() > 0)
-    child.kill('SIGKILL')
-    await killed
-    const before = marked()
-    expect(before).toBeLessThan(rows)
+      const child = startCli(system.env, ...args)
+      const killed = new Promise(resolve => child.once('close', resolve))
+      await system.until('a mark', async () => marked() > 0)
+      child.kill('SIGKILL')
+      await killed
+      const before = marked()
+      expect(before).toBeLessThan(rows)
 
-    const { code, stdout, stderr } = await runCli(system.env, ...args, '--json')
-    expect([code, stderr]).toEqual([0, ''])
-    expect(JSON.parse(stdout)).toMatchObject({ rows, published: rows - before, publishedBefore: before })
-    const messages = await sent(promotionId)
-    expect(new Set(messages.map(({ voucherTargetId }) => voucherTargetId)).size).toBe(rows)
-    expect(messages.length - rows).toBeLessThanOrEqual(2000)
-  }, 60_000)
+      const { code, stdout, stderr } = await runCli(system.env, ...args, '--json')
+      expect([code, stderr]).toEqual([0, ''])
+      expect(JSON.parse(stdout)).toMatchObject({ rows, published: rows - before, publishedBefore: before })
+      const messages = await sent(promotionId)
+      expect(new Set(messages.map(({ voucherTargetId }) => voucherTargetId)).size).toBe(rows)
+      expect(messages.length - rows).toBeLessThanOrEqual(2000)
+    },
+    60_000,
+  )
 })

@@ -7,8 +7,10 @@ import { examine } from '#bin/doctor/examine.ts'
 import type { Finding } from '#bin/doctor/finding.ts'
 import { ensureTopics } from '#kafka/topics.ts'
 import { runCli } from '#test/support/cli.ts'
+import { type OwnPostgres, startOwnPostgres } from '#test/support/own-postgres.ts'
 import { findPgBouncer, startPgBouncer } from '#test/support/pgbouncer.ts'
 import { startTestRedis } from '#test/support/redis.ts'
+import { slowTest } from '#test/support/slow-test.ts'
 import { createTestDatabase, kafkaMissing } from '#test/support/stack-env.ts'
 import { giftJson, TestSystem, targetsOf } from '#test/support/system.ts'
 
@@ -17,11 +19,17 @@ const bouncer = await findPgBouncer()
 
 withKafka('promostream doctor', () => {
   let system: TestSystem
+  /** As users have it: that of the run waits for no disk, which the doctor finds wrong. */
+  let postgres: OwnPostgres
 
   beforeAll(async () => {
-    system = await TestSystem.create()
+    postgres = await startOwnPostgres()
+    system = await TestSystem.create({}, postgres.url)
+  }, 60_000)
+  afterAll(async () => {
+    await system?.stop()
+    await postgres?.stop()
   })
-  afterAll(() => system.stop())
 
   const notFine = (findings: readonly Finding[]) => findings.filter(({ status }) => status !== 'ok')
 
@@ -122,7 +130,7 @@ withKafka('promostream doctor', () => {
   })
 
   test('a database that is behind its migrations', async () => {
-    const behind = await createTestDatabase({ migrated: false })
+    const behind = await createTestDatabase({ migrated: false, serverUrl: postgres.url })
     const found = await faults({ DATABASE_URL: behind.url, REDIS_KEY_PREFIX: 'behind:' })
     await behind.drop()
     expectFault(found, 'database', 'schema', /migration\(s\) behind$/, /run «npm run migrate»/)
@@ -167,43 +175,51 @@ withKafka('promostream doctor', () => {
     expectFault(found, 'database', 'sessions', /another session/, /connect to PostgreSQL itself/)
   })
 
-  test('a Redis that deletes by itself, keeps nothing, is a replica, is full, or refuses us', async () => {
-    const redis = await startTestRedis()
-    const at = (url: string) => faults({ REDIS_STREAM_URL: url })
-    try {
-      expect(await at(redis.url)).toEqual([])
-      await redis.probe.config('SET', 'maxmemory-policy', 'allkeys-lru')
-      expectFault(await at(redis.url), 'streams', 'eviction', /allkeys-lru may delete a whole stream/, /noeviction/)
-      await redis.probe.config('SET', 'maxmemory-policy', 'noeviction')
-      await redis.probe.config('SET', 'appendonly', 'no')
-      expect(await at(redis.url)).toEqual([expect.objectContaining({ check: 'persistence', status: 'warning' })])
-      await redis.probe.config('SET', 'appendonly', 'yes')
-      await redis.probe.config('SET', 'maxmemory', '1mb')
-      expect(await at(redis.url)).toEqual([expect.objectContaining({ check: 'memory', status: 'warning' })])
-      await redis.probe.config('SET', 'maxmemory', '0')
-      await redis.probe.replicaof('127.0.0.1', 1)
-      expectFault(await at(redis.url), 'streams', 'role', /replica/, /name the master in REDIS_STREAM_URL/)
-      await redis.probe.replicaof('NO', 'ONE')
-      await redis.probe.config('SET', 'requirepass', 'canary-secret')
-      const refused = await at(redis.url)
-      expectFault(refused, 'streams', 'connection', /^NOAUTH/, /correct user and password in REDIS_STREAM_URL/)
-      const wrong = await at(redis.url.replace('redis://', 'redis://:wrong@'))
-      expectFault(wrong, 'streams', 'connection', /^WRONGPASS/, /correct user and password in REDIS_STREAM_URL/)
-    } finally {
-      await redis.stop()
-    }
-    expectFault(await at(redis.url), 'streams', 'connection', /ECONNREFUSED/, /start Redis/)
-    const cluster = await faults({ REDIS_CLUSTER: 'true' })
-    expect(cluster.map(({ area, check }) => [area, check])).toEqual([
-      ['redis', 'mode'],
-      ['streams', 'mode'],
-    ])
-  }, 60_000)
+  slowTest(
+    'a Redis that deletes by itself, keeps nothing, is a replica, is full, or refuses us',
+    async () => {
+      const redis = await startTestRedis()
+      const at = (url: string) => faults({ REDIS_STREAM_URL: url })
+      try {
+        expect(await at(redis.url)).toEqual([])
+        await redis.probe.config('SET', 'maxmemory-policy', 'allkeys-lru')
+        expectFault(await at(redis.url), 'streams', 'eviction', /allkeys-lru may delete a whole stream/, /noeviction/)
+        await redis.probe.config('SET', 'maxmemory-policy', 'noeviction')
+        await redis.probe.config('SET', 'appendonly', 'no')
+        expect(await at(redis.url)).toEqual([expect.objectContaining({ check: 'persistence', status: 'warning' })])
+        await redis.probe.config('SET', 'appendonly', 'yes')
+        await redis.probe.config('SET', 'maxmemory', '1mb')
+        expect(await at(redis.url)).toEqual([expect.objectContaining({ check: 'memory', status: 'warning' })])
+        await redis.probe.config('SET', 'maxmemory', '0')
+        await redis.probe.replicaof('127.0.0.1', 1)
+        expectFault(await at(redis.url), 'streams', 'role', /replica/, /name the master in REDIS_STREAM_URL/)
+        await redis.probe.replicaof('NO', 'ONE')
+        await redis.probe.config('SET', 'requirepass', 'canary-secret')
+        const refused = await at(redis.url)
+        expectFault(refused, 'streams', 'connection', /^NOAUTH/, /correct user and password in REDIS_STREAM_URL/)
+        const wrong = await at(redis.url.replace('redis://', 'redis://:wrong@'))
+        expectFault(wrong, 'streams', 'connection', /^WRONGPASS/, /correct user and password in REDIS_STREAM_URL/)
+      } finally {
+        await redis.stop()
+      }
+      expectFault(await at(redis.url), 'streams', 'connection', /ECONNREFUSED/, /start Redis/)
+      const cluster = await faults({ REDIS_CLUSTER: 'true' })
+      expect(cluster.map(({ area, check }) => [area, check])).toEqual([
+        ['redis', 'mode'],
+        ['streams', 'mode'],
+      ])
+    },
+    60_000,
+  )
 
-  test('a Kafka that is not there', async () => {
-    const found = await faults({ KAFKA_BROKERS: '127.0.0.1:1' })
-    expectFault(found, 'kafka', 'connection', /ECONNREFUSED/, /start Kafka, or correct KAFKA_BROKERS/)
-  }, 60_000)
+  slowTest(
+    'a Kafka that is not there',
+    async () => {
+      const found = await faults({ KAFKA_BROKERS: '127.0.0.1:1' })
+      expectFault(found, 'kafka', 'connection', /ECONNREFUSED/, /start Kafka, or correct KAFKA_BROKERS/)
+    },
+    60_000,
+  )
 
   test('topics that are missing, forget too soon, forget by size, or are compacted', async () => {
     await withTopics({}, async topics => {
@@ -222,33 +238,43 @@ withKafka('promostream doctor', () => {
     })
   }, 60_000)
 
-  test('messages that wait and nobody reads, that were deleted unread, and a topic that was made again', async () => {
-    await withTopics({}, async topics => {
-      const topic = topics.KAFKA_TOPIC_VOUCHER!
-      const [targetId] = targetsOf(1)
-      const value = giftJson('VOUCHER', { promotionId: '1', targetId })
-      await Promise.all([1, 2, 3].map(() => system.events.publish({ topic, key: 'k', value })))
-      expectFault(
-        await faults(topics),
-        'kafka',
-        'lag',
-        /^3 messages of \S+-voucher wait, and nobody/,
-        /start a listener/,
-      )
-      const admin = system.kafka.admin()
-      await admin.connect()
-      const groupId = `${topics.KAFKA_GROUP_ID}-voucher`
-      const commit = (offset: string) => admin.setOffsets({ groupId, topic, partitions: [{ partition: 0, offset }] })
-      await commit('3')
-      expect(await faults(topics)).toEqual([])
-      await commit('1')
-      await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '3' }] })
-      expectFault(await faults(topics), 'kafka', 'lag', /^2 messages of \S+ were deleted before/, /publish them again/)
-      await commit('30')
-      expectFault(await faults(topics), 'kafka', 'offsets', /beyond the end of 1 partition/, /made again/)
-      await admin.disconnect()
-    })
-  }, 60_000)
+  slowTest(
+    'messages that wait and nobody reads, that were deleted unread, and a topic that was made again',
+    async () => {
+      await withTopics({}, async topics => {
+        const topic = topics.KAFKA_TOPIC_VOUCHER!
+        const [targetId] = targetsOf(1)
+        const value = giftJson('VOUCHER', { promotionId: '1', targetId })
+        await Promise.all([1, 2, 3].map(() => system.events.publish({ topic, key: 'k', value })))
+        expectFault(
+          await faults(topics),
+          'kafka',
+          'lag',
+          /^3 messages of \S+-voucher wait, and nobody/,
+          /start a listener/,
+        )
+        const admin = system.kafka.admin()
+        await admin.connect()
+        const groupId = `${topics.KAFKA_GROUP_ID}-voucher`
+        const commit = (offset: string) => admin.setOffsets({ groupId, topic, partitions: [{ partition: 0, offset }] })
+        await commit('3')
+        expect(await faults(topics)).toEqual([])
+        await commit('1')
+        await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '3' }] })
+        expectFault(
+          await faults(topics),
+          'kafka',
+          'lag',
+          /^2 messages of \S+ were deleted before/,
+          /publish them again/,
+        )
+        await commit('30')
+        expectFault(await faults(topics), 'kafka', 'offsets', /beyond the end of 1 partition/, /made again/)
+        await admin.disconnect()
+      })
+    },
+    60_000,
+  )
 
   test('a codec that does not work here', async () => {
     const { CompressionCodecs, CompressionTypes } = kafkajs

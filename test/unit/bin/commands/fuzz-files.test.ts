@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { readGiftFile } from '#bin/commands/gift-file.ts'
 import { readSettlement } from '#promotion/audit/settlement-file.ts'
-import { FUZZ_LIMIT_MS, fuzz, recordLike } from '#test/support/fuzz.ts'
+import { FUZZ_LIMIT_MS, fuzzBriefly, recordLike } from '#test/support/fuzz.ts'
 
 let folder: string
 let path: string
@@ -55,7 +55,7 @@ test(
           })
         }
       }),
-      fuzz,
+      fuzzBriefly,
     )
   },
   FUZZ_LIMIT_MS,
@@ -76,7 +76,7 @@ test.each(['csv', 'jsonl'] as const)(
           else expect([row.promotionId, row.targetId].every(id => ID.test(id))).toBe(true)
         }
       }),
-      fuzz,
+      fuzzBriefly,
     )
   },
   FUZZ_LIMIT_MS,
