@@ -14,6 +14,7 @@ const FIELDS = [
   'maxGiftCount',
   'maxTotalAmount',
   'consumersPerInstance',
+  'weight',
   'concurrency',
 ]
 const body = recordLike(FIELDS, {

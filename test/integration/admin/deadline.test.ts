@@ -21,7 +21,7 @@ withKafka('what is promised about a promotion', () => {
 
   beforeAll(async () => {
     system = await TestSystem.create()
-    child = await system.start('admin', { ADMIN_USERS: await adminUsers() })
+    child = await system.start('admin', { ADMIN_USERS: adminUsers() })
     const client = new AdminClient(child)
     viewer = client.as('vera')
     authorization = `Basic ${Buffer.from('vera:canary-viewer-password').toString('base64')}`

@@ -108,30 +108,33 @@ withKafka('promostream publish', () => {
     )
   })
 
-  slowTest('a column that is missing is named as missing, and the wrong type where the other type has its column', async () => {
-    const promotionId = await system.promotion('VOUCHER', 'READY')
-    const complaint = async (header: string) => {
-      const path = fileOf('csv', [header, '5,6'])
-      const { code, stdout } = await publish(path, '--promotion', promotionId, '--summary', '1')
-      return [code, stdout.replace(path, 'FILE').split('\n')[0]]
-    }
-    expect(await complaint('targetId,memberId')).toEqual([
-      1,
-      'FILE:2: amount is missing: the first line names targetId, memberId',
-    ])
-    expect(await complaint('voucherTargetId,amount')).toEqual([
-      1,
-      'FILE:2: memberId is missing: the first line names voucherTargetId, amount',
-    ])
-    expect(await complaint('memberId,amount')).toEqual([
-      1,
-      'FILE:2: voucherTargetId is missing: the first line names memberId, amount',
-    ])
-    expect(await complaint('pointTargetId,amount')).toEqual([
-      1,
-      'FILE:2: voucherTargetId is missing, and pointTargetId is there: is --type VOUCHER right?',
-    ])
-  })
+  slowTest(
+    'a column that is missing is named as missing, and the wrong type where the other type has its column',
+    async () => {
+      const promotionId = await system.promotion('VOUCHER', 'READY')
+      const complaint = async (header: string) => {
+        const path = fileOf('csv', [header, '5,6'])
+        const { code, stdout } = await publish(path, '--promotion', promotionId, '--summary', '1')
+        return [code, stdout.replace(path, 'FILE').split('\n')[0]]
+      }
+      expect(await complaint('targetId,memberId')).toEqual([
+        1,
+        'FILE:2: amount is missing: the first line names targetId, memberId',
+      ])
+      expect(await complaint('voucherTargetId,amount')).toEqual([
+        1,
+        'FILE:2: memberId is missing: the first line names voucherTargetId, amount',
+      ])
+      expect(await complaint('memberId,amount')).toEqual([
+        1,
+        'FILE:2: voucherTargetId is missing: the first line names memberId, amount',
+      ])
+      expect(await complaint('pointTargetId,amount')).toEqual([
+        1,
+        'FILE:2: voucherTargetId is missing, and pointTargetId is there: is --type VOUCHER right?',
+      ])
+    },
+  )
 
   test('a promotion that would not take the gifts is told before', async () => {
     const [target] = targetsOf(1)
