@@ -52,10 +52,12 @@ export class StreamPool {
     this.#pollIntervalMs = options.pollIntervalMs ?? 100
   }
 
-  /** Handlers at once, over all workers; settable while they run, up and down. Throws a TypeError for what is no count. */
+  /** Handlers at once, over all workers. */
   get maxInFlight(): number {
     return this.#options.maxInFlight
   }
+
+  /** While they run, up and down: handlers in flight go on. Throws a TypeError for what is no count. */
   set maxInFlight(value: number) {
     assertPositive('maxInFlight', value)
     this.#options.maxInFlight = value
