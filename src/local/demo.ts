@@ -84,7 +84,7 @@ async function demo({
     const optIn = {
       ...sealing,
       ...(canary === 0 ? {} : { PROMOTION_CANARY_GIFTS: String(canary) }),
-      ...(deadline === undefined ? {} : { MONEY_API_ADAPTIVE: 'true' }),
+      ...(deadline === undefined ? {} : { MONEY_API_ADAPTIVE: 'true', WORKER_SLOTS_BY_DEADLINE: 'true' }),
     }
     const env = demoEnvironment({ ...inherited, ...stack.env, ...optIn } as Record<string, string>, inherited)
     const result = await runOn(env, messages, {

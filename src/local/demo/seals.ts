@@ -24,6 +24,6 @@ export async function describeSeal(
   const { gift } = verifyReceipt(await receiptOf(kysely, firstTargetId.toString(), type))
   return [
     `sealed: ${type} ${id}, ${gifts.toLocaleString('en')} gifts, root ${root}, key ${fingerprintOf(publicKey)}`,
-    `  the receipt of target ${gift.targetId} is valid: ${gift.status}, ${gift.amount}, charge ${gift.charge}`,
+    `  the receipt of target ${gift.targetId} is valid: ${gift.status}, amount ${gift.amount}, charge ${gift.charge}`,
   ]
 }

@@ -55,9 +55,9 @@ test('its capacity halves half-way: found again within five seconds, and back wh
 })
 
 test('too many by far at first: what still fails at half of that is no fault that comes whatever is asked', () => {
-  const { looks } = run({ knees: () => 40, seconds: 20, start: 88 })
+  const { looks } = run({ knees: () => 60, seconds: 20, start: 266 })
   const late = looks.slice(12)
-  expect(Math.max(...late.map(({ limit }) => limit))).toBeLessThanOrEqual(48)
+  expect(Math.max(...late.map(({ limit }) => limit))).toBeLessThanOrEqual(72)
   expect(late.reduce((sum, { failedShare }) => sum + failedShare, 0) / late.length).toBeLessThan(0.005)
 })
 
