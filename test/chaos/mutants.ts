@@ -69,7 +69,7 @@ function runCatcher(caughtBy: PlantedBug['caughtBy'], bug?: string): Promise<End
 
 /** In a copy of the project: Jest loads sources by itself. */
 async function runTest({ project, path, title }: NamedTest, bug?: string): Promise<Ending> {
-  const copy = new ProjectCopy(TEST_LIMIT_MS)
+  const copy = new ProjectCopy()
   const texts: Record<string, string> = {}
   for (const edit of bug === undefined ? [] : (PLANTED_BUGS[bug] as PlantedBug).edits)
     texts[edit.file] = edited(texts[edit.file] ?? sourceOf(edit), edit)
@@ -77,7 +77,7 @@ async function runTest({ project, path, title }: NamedTest, bug?: string): Promi
     // Slow ones too.
     const ignored = ['--testPathIgnorePatterns', '/node_modules/']
     const args = ['--selectProjects', project, '--runTestsByPath', path, '--testNamePattern', title, ...ignored]
-    const ending = await copy.planted(texts, () => copy.jest(args, process.env))
+    const ending = await copy.planted(texts, () => copy.jest(args, process.env, TEST_LIMIT_MS))
     return { isGreen: ending === 'passed', violations: [`the test ${ending}`] }
   } finally {
     copy.remove()

@@ -4,6 +4,10 @@ import { parseSync, Visitor } from 'oxc-parser'
 export interface Mutant {
   file: string
   line: number
+  /** A place that is run when the changed one is. */
+  at: number
+  /** The line as it stands, from its first letter to its last. */
+  lineText: string
   /** What stood there, and what stands there instead. */
   before: string
   after: string
@@ -39,12 +43,13 @@ const NOT_PROMISED = /\b(logger|log)\b|#log\(|help:|new (Coded|Stream)?Error\(|a
  * and negations left out, truth values flipped, and conditions of SQL statements left out.
  */
 export function mutantsOf(file: string, source: string): Mutant[] {
-  const edits: { start: number; end: number; after: string }[] = []
+  const edits: { start: number; end: number; after: string; at?: number }[] = []
   const edit = (node: Node, after: string) => edits.push({ start: node.start, end: node.end, after })
   const operator = (left: Node, right: Node, sign: string) => {
     const other = OPERATORS[sign]
     const at = source.indexOf(sign, left.end)
-    if (other !== undefined && at >= 0 && at < right.start) edit({ type: '', start: at, end: at + sign.length }, other)
+    if (other === undefined || at < 0 || at >= right.start) return
+    edits.push({ start: at, end: at + sign.length, after: other, at: left.start })
   }
   const condition = (test: Node) => {
     edit(test, 'true')
@@ -70,17 +75,17 @@ export function mutantsOf(file: string, source: string): Mutant[] {
     },
   }).visit(parseSync(file, source).program)
   return edits
-    .map(({ start, end, after }) => ({
+    .map(({ start, end, after, at = start }) => ({
       file,
+      at,
       line: source.slice(0, start).split('\n').length,
       before: source.slice(start, end),
       after,
       text: source.slice(0, start) + after + source.slice(end),
-      around: lineAround(source, start),
+      lineText: lineAround(source, start).trim(),
     }))
-    .filter(({ around }) => !NOT_PROMISED.test(around))
+    .filter(({ lineText }) => !NOT_PROMISED.test(lineText))
     .sort((one, other) => one.line - other.line)
-    .map(({ around: _, ...mutant }) => mutant)
 }
 
 /** Lines of a statement that narrow what it finds. */

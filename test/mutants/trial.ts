@@ -1,87 +1,109 @@
+import { globSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Mutant } from './draw.ts'
 import { type Ending, ProjectCopy } from './project-copy.ts'
+import { type MeasuredTest, TestMap } from './test-map.ts'
 
-/** `unsettled`: its tests also fail, or take too long, without it, so that nothing is said. */
-export type MutantVerdict = 'caught' | 'survived' | 'unsettled' | 'no mutant'
+export type MutantVerdict = 'caught' | 'survived' | 'no mutant'
 
-/** Of all tests of a stage, in ms. */
-const STAGE_LIMIT_MS = 300_000
+/** What is measured, and kept with the other things that a checkout can do without. */
+export const MAP = 'node_modules/.cache/promostream/test-map.json'
+/** Of all tests once. */
+const WHOLE_RUN_LIMIT_MS = 1_800_000
+/** A mutant that takes so much longer than the same tests without it hangs. */
+const limitOf = (tests: readonly MeasuredTest[]) => 60_000 + 3 * tests.reduce((sum, { ms }) => sum + ms, 0)
 
-/** Tests that start processes, or take their time. */
-const WHOLE_PRODUCT = '/process/|\\.slow\\.test\\.ts$'
-
-const ASKED_OR_SLOW = '\\.slow\\.test\\.ts$|/redis-memory\\.|/redis-installed\\.'
-
+const TESTS = [
+  'test/unit/**/*.test.ts',
+  'test/integration/**/*.test.ts',
+  'test/stream/**/*.test.ts',
+  'test/stream/redis-memory.slow.test.ts',
+]
+/** Tests of whole processes take their time, and what a process of its own runs is not measured. */
+const REST = 'test/process/**/*.test.ts'
 /** Tests of how the project is laid out, which a copy of a part of it breaks. */
-const LAYOUT = '/architecture/'
+const NOT_ASKED = /\/unit\/(test|docs|docker)\/|(?<!redis-memory)\.slow\.test\.ts$/
 
-const STREAM = ['--selectProjects', 'stream']
-const MEMORY_SUITE = 'test/stream/redis-memory.slow.test.ts'
+/** The small worlds of `npm test` are asked about any bug. */
+const SIMULATION = ['test/simulation/simulate.ts', '--seed', '1', '--runs', '300', '--bail']
+const SIMULATION_LIMIT_MS = 120_000
 
-/** Jest's own choice of tests that import the file, cheapest first; the last ones run the whole product. */
-function stagesOf(file: string, hasRest: boolean): string[][] {
-  const stages = [['--selectProjects', 'unit', '--findRelatedTests', file, '--testPathIgnorePatterns', LAYOUT]]
-  if (file.startsWith('src/stream/')) {
-    // Patterns of the command line stand for those that leave out slow tests.
-    stages.push([...STREAM, '--testPathIgnorePatterns', LAYOUT, '--runTestsByPath', MEMORY_SUITE])
-    stages.push([...STREAM, '--runTestsByPath', 'test/stream/redis-installed.test.ts'])
-    stages.push([...STREAM, '--findRelatedTests', file, '--testPathIgnorePatterns', ASKED_OR_SLOW])
-  }
-  stages.push([
-    '--selectProjects',
-    'integration',
-    '--findRelatedTests',
-    file,
-    '--testPathIgnorePatterns',
-    WHOLE_PRODUCT,
-  ])
-  if (hasRest) stages.push(['--selectProjects', 'integration', 'test/process'])
-  return stages
-}
+/** Cheapest first. */
+const STAGES: ((test: MeasuredTest) => boolean)[] = [
+  ({ project }) => project === 'unit',
+  ({ test }) => test.includes('redis-memory'),
+  ({ test }) => test.startsWith('test/integration/'),
+  ({ project, test }) => project === 'stream' && !test.includes('redis-memory'),
+  ({ test }) => test.startsWith('test/process/'),
+]
 
-/** Tries one mutant after the other, and whether what noticed it is silent without it. */
+/** Tries one mutant after the other on a copy of the project. */
 export class MutantTrial {
-  readonly #copy = new ProjectCopy(STAGE_LIMIT_MS)
+  readonly #copy = new ProjectCopy()
   readonly #env: NodeJS.ProcessEnv
   readonly #hasRest: boolean
-  /** How test files, and stages, end when nothing is planted. */
-  readonly #clean = new Map<string, Ending>()
+  readonly #map = new TestMap(MAP, this.#copy.folder)
 
   constructor(env: NodeJS.ProcessEnv, hasRest: boolean) {
     this.#env = env
     this.#hasRest = hasRest
   }
 
+  /** Runs the test files that are not known as they stand, to see which places they run. */
+  async measure(): Promise<{ measured: string[]; failed: string[] }> {
+    const tests = globSync(this.#hasRest ? [...TESTS, REST] : TESTS).filter(test => !NOT_ASKED.test(test))
+    const unknown = this.#map.unknownOf(tests.sort())
+    if (unknown.length === 0) return { measured: [], failed: [] }
+    const folder = join(this.#copy.folder, 'coverage')
+    await this.#jest(['--runTestsByPath', ...unknown], WHOLE_RUN_LIMIT_MS, { MUTANTS_COVERAGE: folder })
+    return { measured: unknown, failed: this.#map.takeIn(folder) }
+  }
+
   async verdictOn(mutant: Mutant): Promise<{ verdict: MutantVerdict; by: string }> {
-    const { file, text } = mutant
-    const isMutant = await this.#copy.planted({ [file]: text }, () => this.#copy.typeCheck())
-    // What the type checker refuses nobody could commit.
-    if (isMutant !== 'passed') return { verdict: 'no mutant', by: '' }
-    for (const stage of stagesOf(file, this.#hasRest)) {
-      const failed: string[] = []
-      const ending = await this.#copy.planted({ [file]: text }, () => this.#tests(stage, failed))
-      if (ending === 'passed') continue
-      // A mutant that hangs its tests is caught as well, where they end without it.
-      const proof = failed[0] === undefined ? stage : [...stage.slice(0, 2), '--runTestsByPath', failed[0]]
-      const verdict = (await this.#endsClean(proof)) === 'passed' ? 'caught' : 'unsettled'
-      return { verdict, by: ` by ${failed[0] ?? `a run that ${ending}`}:` }
-    }
-    return { verdict: 'survived', by: '' }
+    const { file, text, at } = mutant
+    // Asked before it is planted: as it was measured.
+    const tests = this.#map.testsOf(file, at).filter(({ test }) => this.#hasRest || !test.startsWith('test/process/'))
+    return this.#copy.planted({ [file]: text }, async () => {
+      // What the type checker refuses nobody could commit.
+      if ((await this.#copy.typeCheck()) !== 'passed') return { verdict: 'no mutant', by: '' }
+      for (const isIn of STAGES) {
+        const by = await this.#noticedBy(tests.filter(isIn))
+        if (by !== undefined) return { verdict: 'caught', by: ` by ${by}:` }
+      }
+      if ((await this.#copy.run(SIMULATION, process.env, SIMULATION_LIMIT_MS)) !== 'passed')
+        return { verdict: 'caught', by: ' by the simulation:' }
+      return { verdict: 'survived', by: ` ${tests.length} test files:` }
+    })
   }
 
   close(): void {
     this.#copy.remove()
   }
 
-  #tests(args: readonly string[], failed: string[] = []): Promise<Ending> {
-    const order = ['--bail', '--testSequencer', './test/mutants/shortest-first.cjs']
-    return this.#copy.jest([...args, ...order], this.#env, file => failed.push(file))
+  /** The test file that fails, or a hang. With servers, only what fails twice counts. */
+  async #noticedBy(asked: readonly MeasuredTest[]): Promise<string | undefined> {
+    for (let tests = asked; tests.length > 0; ) {
+      const failed: string[] = []
+      const ending = await this.#tests(tests, failed)
+      if (ending === 'passed') return
+      const [first] = failed
+      const again = tests.filter(({ test }) => test === first)
+      if (again.length === 0) return `a run of ${tests.length} test files that ${ending}`
+      if (again[0]?.project === 'unit' || (await this.#tests(again)) !== 'passed') return first
+      tests = tests.filter(({ test }) => test !== first)
+    }
+    return
   }
 
-  async #endsClean(args: readonly string[]): Promise<Ending> {
-    const name = args.join(' ')
-    const ending = this.#clean.get(name) ?? (await this.#tests(args))
-    this.#clean.set(name, ending)
-    return ending
+  #tests(tests: readonly MeasuredTest[], failed: string[] = []): Promise<Ending> {
+    const names = tests.map(({ test }) => test)
+    const args = ['--bail', '--testSequencer', './test/mutants/in-order.cjs', '--runTestsByPath', ...names]
+    return this.#jest(args, limitOf(tests), { MUTANTS_ORDER: JSON.stringify(names) }, file => failed.push(file))
+  }
+
+  #jest(args: readonly string[], limitMs: number, env: NodeJS.ProcessEnv = {}, onFailed?: (file: string) => void) {
+    // A pattern of the command line stands for those that leave out slow tests.
+    const how = ['--testPathIgnorePatterns', '/node_modules/', '--testEnvironment', './test/mutants/environment.cjs']
+    return this.#copy.jest([...how, ...args], { ...this.#env, ...env }, limitMs, onFailed)
   }
 }

@@ -1,5 +1,7 @@
 import { expect, test } from '@jest/globals'
 import { drawBySeed, mutantsOf } from '#test/mutants/draw.ts'
+import { EQUIVALENT } from '#test/mutants/equivalent.ts'
+import { allMutants } from '#test/mutants/rooms.ts'
 
 const SOURCE = `
 export function mayPay(row: { n: number; isOld: boolean }, logger: { info(text: string): void }): boolean {
@@ -46,4 +48,13 @@ test('the same seed draws the same, another seed others, none twice', () => {
   expect(drawBySeed(all, 10, 1)).toEqual(drawBySeed(all, 10, 1))
   expect(drawBySeed(all, 10, 1)).not.toEqual(drawBySeed(all, 10, 2))
   expect(new Set(drawBySeed(all, 80, 3)).size).toBe(50)
+})
+
+test('what is called equivalent is a mutant that can be drawn', () => {
+  const keyOf = (parts: readonly string[]) => parts.join('\n')
+  const all = new Set(
+    allMutants().map(({ file, lineText, before, after }) => keyOf([file, lineText, before.trim(), after])),
+  )
+  const gone = EQUIVALENT.filter(({ file, line, before, after }) => !all.has(keyOf([file, line, before, after])))
+  expect(gone).toEqual([])
 })
