@@ -63,8 +63,8 @@ function strategyOf<Data>(backoff: Backoff<Data> | undefined, maxBackoffMs: numb
   const longestMs = maxBackoffMs ?? Number.POSITIVE_INFINITY
   const { type, delay, jitter = 0 } = typeof backoff === 'number' ? { type: 'fixed', delay: backoff } : backoff
   return (attemptsMade: number) => {
-    const wholeMs = type === 'fixed' ? delay : Math.min(longestMs, delay * 2 ** Math.min(attemptsMade - 1, 30))
-    return wholeMs * (1 - jitter * Math.random())
+    const wholeMs = type === 'fixed' ? delay : delay * 2 ** Math.min(attemptsMade - 1, 30)
+    return Math.min(longestMs, wholeMs) * (1 - jitter * Math.random())
   }
 }
 
