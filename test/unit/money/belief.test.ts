@@ -110,6 +110,35 @@ test('the POSTs of several gifts find no route: a 404 is not believed though GET
   expect(clock.ms).toBe(100_000)
 })
 
+test('a POST that found no route a second ago says nothing any more', async () => {
+  const { belief, clock } = create(reply(200))
+  belief.note('VOUCHER:9', POST, reply(200), 99_000)
+  belief.note('VOUCHER:2', POST, reply(404), 99_991)
+  clock.ms = 100_999
+  expect(await belief.believes('VOUCHER:1', 'since', 100_990)).toBe(false)
+  clock.ms = 101_000
+  expect(await belief.believes('VOUCHER:1', 'since', 100_990)).toBe(true)
+})
+
+test('a database that has no paid key is asked again after five seconds, not for each gift', async () => {
+  let asked = 0
+  const { belief, clock } = create(reply(200), async () => {
+    asked++
+    return undefined
+  })
+  // A clear answer not long ago: nobody waits for another.
+  belief.note('VOUCHER:2', POST, reply(422), 99_990)
+  clock.ms = 109_000
+  for (let gift = 0; gift < 3; gift++) await belief.believes('VOUCHER:1', 'since', 108_990)
+  expect(asked).toBe(1)
+  clock.ms = 113_999
+  await belief.confirm()
+  expect(asked).toBe(1)
+  clock.ms = 114_000
+  await belief.confirm()
+  expect(asked).toBe(2)
+})
+
 test('its own 400 or 422 is word enough', async () => {
   const { belief } = create(undefined)
   expect(await belief.believes('VOUCHER:1', 'given', 99_990)).toBe(true)

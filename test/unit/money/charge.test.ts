@@ -1,5 +1,13 @@
 import { describe, expect, test } from '@jest/globals'
-import { classifyLookup, classifyPost, type HttpAnswer, idempotencyKey, parseRetryAfter } from '#money/charge.ts'
+import {
+  areTaken,
+  classifyLookup,
+  classifyPost,
+  type HttpAnswer,
+  idempotencyKey,
+  isClear,
+  parseRetryAfter,
+} from '#money/charge.ts'
 
 const NOW = Date.parse('2026-01-01T00:00:00Z')
 const reply = (status: number, body = '', retryAfter?: string): HttpAnswer => ({
@@ -101,4 +109,21 @@ test.each([
 test('the idempotency key is a function of the target alone', () => {
   expect(idempotencyKey({ type: 'VOUCHER', targetId: '9007199254740993' })).toBe('VOUCHER:9007199254740993')
   expect(idempotencyKey({ type: 'POINT', targetId: '1' })).toBe('POINT:1')
+})
+
+test.each<[name: string, answer: HttpAnswer | undefined, areOurs: boolean | undefined]>([
+  ['200', reply(200, key), true],
+  ['404', reply(404), true],
+  ['401', reply(401), false],
+  ['403', reply(403), false],
+  ['404 of a gateway', { ...reply(404), isDoubted: true } as HttpAnswer, undefined],
+  ['503', reply(503), undefined],
+  ['silence', silence('TIMEOUT'), undefined],
+  ['no call', undefined, undefined],
+])('whether our credentials are taken, by the answer to a GET: %s', (_name, answer, areOurs) => {
+  expect(areTaken(answer)).toBe(areOurs)
+})
+
+test('silence is no clear answer', () => {
+  expect([isClear('POST', silence('TIMEOUT')), isClear('GET', silence('TIMEOUT'))]).toEqual([false, false])
 })

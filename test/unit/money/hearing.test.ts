@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals'
+import { afterEach, expect, jest, test } from '@jest/globals'
 import { Belief } from '#money/belief.ts'
 import { type HttpAnswer, sampleOf } from '#money/charge.ts'
 import { Hearing } from '#money/hearing.ts'
@@ -59,4 +59,36 @@ test.each([
     expect(answer).toMatchObject({ isDoubted })
     expect(sampleOf('GET', answer)).toBe(isDoubted ? 'unusable' : 'usable')
   }
+})
+
+afterEach(() => void jest.useRealTimers())
+
+test('a fault of our own is said once a minute; silence of the other side is not ours', async () => {
+  jest.useFakeTimers()
+  const said: unknown[] = []
+  const silent = (code: string): HttpAnswer => ({
+    kind: 'no-reply',
+    error: Object.assign(new Error(code), { code }),
+    isUnsent: true,
+  })
+  let answer = silent('ECONNREFUSED')
+  const heard = new Hearing({
+    http: { exchange: async () => answer },
+    belief: new Belief({ ask: async () => PAID }),
+    logger: { error: (...args: unknown[]) => said.push(args) } as never,
+    onFirstPostsRefused: () => undefined,
+  })
+  const call = () => heard.exchange('VOUCHER:1', { method: 'POST', path: '/', body: '{}' }, {})
+  expect(await call()).toMatchObject({ kind: 'no-reply' })
+  expect(said).toHaveLength(0)
+  answer = silent('UND_ERR_INVALID_ARG')
+  await call()
+  await call()
+  expect(said).toHaveLength(1)
+  jest.advanceTimersByTime(59_999)
+  await call()
+  expect(said).toHaveLength(1)
+  jest.advanceTimersByTime(1)
+  await call()
+  expect(said).toHaveLength(2)
 })

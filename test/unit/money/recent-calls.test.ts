@@ -21,3 +21,17 @@ test('rate, share, percentiles and the last error of the last five seconds', () 
   nowMs = 6_000
   expect(recent.summary()).toMatchObject({ perSecond: 0, byMeaning: {}, failedShare: 0, p99Ms: 0, lastError: null })
 })
+
+test('a call that was charged is no error, whatever code it brings, and a failure without one is told by no code', () => {
+  const recent = new RecentCalls(() => 0)
+  recent.add('POST', 'charged', 0.05, 'LATE')
+  recent.add('POST', 'unsettled', 0.05)
+  expect(recent.summary()).toMatchObject({ lastError: null, failedShare: 0.5 })
+})
+
+test('a fast second counts all its calls, and keeps the durations of the first 500', () => {
+  const recent = new RecentCalls(() => 0)
+  for (let call = 0; call < 500; call++) recent.add('POST', 'charged', 0.001)
+  for (let call = 0; call < 500; call++) recent.add('POST', 'charged', 9)
+  expect(recent.summary()).toMatchObject({ perSecond: 200, byMeaning: { charged: 1000 }, p99Ms: 1 })
+})

@@ -106,3 +106,25 @@ describe('reads of one stream', () => {
     expect(member.reads).toHaveLength(3)
   })
 })
+
+describe('a pool whose last worker has left', () => {
+  test('polls for the next one', async () => {
+    const [first, next] = [new Member(), new Member()]
+    const shared = poolWith(first)
+    await turns()
+    first.reads[0]?.settle('empty')
+    await turns()
+    // Its next look is due by now; it leaves before that.
+    shared.remove(first)
+    expect(first.reads).toHaveLength(1)
+    shared.add(next)
+    await turns()
+    next.used = 0
+    next.reads[0]?.settle('empty')
+    const second = async () => {
+      while (next.reads.length < 2) await new Promise(resolve => setTimeout(resolve, 5))
+    }
+    await second()
+    expect(first.reads).toHaveLength(1)
+  }, 5000)
+})

@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals'
+import { afterEach, expect, jest, test } from '@jest/globals'
 import { DeliveryCounter } from '#stream/delivery-counter.ts'
 import type { FoundEntry } from '#stream/group.ts'
 import { LeasedEntries } from '#stream/leased-entries.ts'
@@ -7,14 +7,18 @@ import { type Evidence, Recovery } from '#stream/recovery.ts'
 const MIN_IDLE_MS = 1000
 const WITH_FREE_SLOTS = { mayClaim: true, freeSlots: 4, laneRoom: 4, isEmpty: false }
 
+afterEach(() => void jest.restoreAllMocks())
+
 /** A recovery whose server holds one entry of ours, and does what each test says. */
 function recoveryOf(
   claim: (minIdleMs: number, cursor: string, count: number) => Promise<{ cursor: string; entries: FoundEntry[] }>,
+  others: object = {},
 ) {
   const accepted: { id: string; evidence: Evidence }[] = []
   const forgiven: string[] = []
   const regained: string[] = []
   const stalled: string[] = []
+  const deleted: string[] = []
   const group = {
     renew: async () => new Set<string>(),
     forgive: async (ids: readonly string[]) => void forgiven.push(...ids),
@@ -23,6 +27,7 @@ function recoveryOf(
     claim,
     hasStale: async () => false,
     removeDeadConsumers: async () => undefined,
+    ...others,
   } as never
   const leased = new LeasedEntries<Record<string, string>>()
   const counter = new DeliveryCounter({ group, onError: () => undefined })
@@ -35,11 +40,11 @@ function recoveryOf(
     accept: (entries: readonly FoundEntry[], evidenceOf) => {
       accepted.push(...entries.map(({ id }) => ({ id, evidence: evidenceOf(id) })))
     },
-    settleDeleted: () => undefined,
+    settleDeleted: id => void deleted.push(id),
     regain: ({ id }) => void regained.push(id),
     onStalled: id => void stalled.push(id),
   })
-  return { recovery, leased, accepted, forgiven, regained, stalled }
+  return { recovery, leased, accepted, forgiven, regained, stalled, deleted }
 }
 
 test('what a claim took whose reply was lost is looked for at once, as one of whom its process may have died', async () => {
@@ -110,4 +115,137 @@ test('what dead workers left is claimed as far as the lane has room, in one roun
   expect(asked).toEqual([])
   await recovery.maintain(performance.now(), { ...WITH_FREE_SLOTS, freeSlots: 1, laneRoom: 150 })
   expect([asked, accepted.length, recovery.hasUnclaimed]).toEqual([[100, 50], 150, false])
+})
+
+const nothing = async () => ({ cursor: '0-0', entries: [] })
+const found = (id: string, fields: string[] | null = ['key', 'k'], deliveries = 2): FoundEntry => ({
+  id,
+  fields,
+  deliveries,
+})
+const entryOf = (id: string) => ({ id, stream: 's', fields: {}, deliveries: 1 }) as never
+
+test('a round is due when something is leased, owed or to be looked for, and else when a look is', async () => {
+  jest.spyOn(Math, 'random').mockReturnValue(1)
+  const { recovery, leased } = recoveryOf(nothing)
+  const nowMs = Math.ceil(performance.now())
+  expect(recovery.isDue(nowMs, false)).toBe(true)
+  await recovery.maintain(nowMs, WITH_FREE_SLOTS)
+  expect([0, 249, 250].map(ms => recovery.isDue(nowMs + ms, false))).toEqual([false, false, true])
+  // Of an empty stream half a minute later; and dead consumers are swept once a minute.
+  expect([250, 30_249, 30_250, 70_000].map(ms => recovery.isDue(nowMs + ms, true))).toEqual([false, false, true, true])
+  recovery.scanOwn()
+  expect(recovery.isDue(nowMs, false)).toBe(true)
+  await recovery.maintain(nowMs, WITH_FREE_SLOTS)
+  expect(recovery.isDue(nowMs, false)).toBe(false)
+  leased.add(entryOf('7-0'), nowMs, 'active')
+  expect(recovery.isDue(nowMs, false)).toBe(true)
+})
+
+test('stale entries that no slot is free for come first, until nothing may be claimed', async () => {
+  let looks = 0
+  const hasStale = async () => ++looks > 0
+  const { recovery } = recoveryOf(() => Promise.reject(new Error('not asked')), { hasStale })
+  await recovery.maintain(performance.now(), { ...WITH_FREE_SLOTS, freeSlots: 0 })
+  expect(recovery.hasUnclaimed).toBe(true)
+  await recovery.maintain(performance.now(), { ...WITH_FREE_SLOTS, mayClaim: false })
+  expect([recovery.hasUnclaimed, looks]).toEqual([false, 1])
+})
+
+test('a claim follows its cursor, takes no more than the lane has room for, and goes on where it ended', async () => {
+  const asked: [cursor: string, count: number][] = []
+  const pages = [
+    { cursor: '3-0', entries: [found('1-0'), found('2-0')] },
+    { cursor: '9-0', entries: [found('3-0'), found('4-0')] },
+    { cursor: '0-0', entries: [found('9-0')] },
+  ]
+  const { recovery, accepted, stalled } = recoveryOf(async (_, cursor, count) => {
+    asked.push([cursor, count])
+    return pages.shift() as (typeof pages)[number]
+  })
+  await recovery.maintain(performance.now(), WITH_FREE_SLOTS)
+  expect(asked).toEqual([
+    ['0-0', 4],
+    ['3-0', 2],
+  ])
+  expect(recovery.hasUnclaimed).toBe(false)
+  await recovery.maintain(performance.now(), WITH_FREE_SLOTS)
+  expect(asked.at(-1)).toEqual(['9-0', 4])
+  const ids = ['1-0', '2-0', '3-0', '4-0', '9-0']
+  expect([accepted.map(({ id }) => id), stalled]).toEqual([ids, ids])
+  expect(new Set(accepted.map(({ evidence }) => evidence))).toEqual(new Set(['ended']))
+})
+
+test('of what a claim brings, leased entries are ours again, those being acknowledged are let alone, deleted ones settled', async () => {
+  const claimed = [found('1-0'), found('2-0'), found('3-0', null)]
+  const { recovery, leased, accepted, regained, stalled, deleted } = recoveryOf(async () => ({
+    cursor: '0-0',
+    entries: claimed,
+  }))
+  const nowMs = performance.now()
+  const one = leased.add(entryOf('1-0'), nowMs - 100, 'active')
+  const other = leased.add(entryOf('2-0'), nowMs - 100, 'active')
+  leased.move(other as never, 'acking')
+  await recovery.maintain(nowMs, WITH_FREE_SLOTS)
+  expect({ accepted, regained, stalled, deleted }).toEqual({
+    accepted: [],
+    regained: ['1-0'],
+    stalled: [],
+    deleted: ['3-0'],
+  })
+  expect(one?.aliveAtMs).toBeGreaterThanOrEqual(nowMs)
+  expect(other?.aliveAtMs).toBe(nowMs - 100)
+})
+
+test('own entries are looked for page by page; those that are leased are left where they are', async () => {
+  const pages = [
+    Array.from({ length: 100 }, (_, at) => ({ id: `${at + 1}-0`, deliveries: 1 })),
+    [
+      { id: '101-0', deliveries: 1 },
+      { id: '102-0', deliveries: 1 },
+    ],
+  ]
+  const afters: string[] = []
+  const asked: string[] = []
+  const { recovery, leased, accepted, deleted } = recoveryOf(nothing, {
+    ownPending: async (after: string) => {
+      afters.push(after)
+      return pages.shift()
+    },
+    bodies: async (ids: readonly string[]) => {
+      asked.push(...ids)
+      return ids.map(id => (id === '102-0' ? undefined : [id, ['key', 'k']]))
+    },
+  })
+  leased.add(entryOf('50-0'), performance.now(), 'active')
+  recovery.scanOwn()
+  await recovery.maintain(performance.now(), WITH_FREE_SLOTS)
+  expect(afters).toEqual(['', '100-0'])
+  expect([asked.length, asked.includes('50-0')]).toEqual([101, false])
+  expect([accepted.length, deleted, recovery.mustScanOwn]).toEqual([100, ['102-0'], false])
+})
+
+test('what was not begun when it went past min-idle is let go of, and looked for', async () => {
+  const { recovery, leased, stalled } = recoveryOf(nothing)
+  leased.add(entryOf('7-0'), performance.now() - 2 * MIN_IDLE_MS, 'ready')
+  await recovery.maintain(performance.now(), { ...WITH_FREE_SLOTS, mayClaim: false })
+  expect([leased.has('7-0'), stalled, recovery.mustScanOwn]).toEqual([false, ['7-0'], true])
+})
+
+test('leases are renewed after a third of min-idle, and those that the server does not own are lost', async () => {
+  const renewed: string[][] = []
+  const { recovery, leased, stalled } = recoveryOf(nothing, {
+    renew: async (renewals: { id: string }[]) => {
+      renewed.push(renewals.map(({ id }) => id))
+      return new Map([['2-0', 1]])
+    },
+  })
+  const nowMs = Math.ceil(performance.now())
+  const young = leased.add(entryOf('1-0'), nowMs - 333, 'active')
+  const ours = leased.add(entryOf('2-0'), nowMs - 334, 'active')
+  const theirs = leased.add(entryOf('3-0'), nowMs - MIN_IDLE_MS + 1, 'active')
+  await recovery.maintain(nowMs, { ...WITH_FREE_SLOTS, mayClaim: false })
+  expect(renewed).toEqual([['2-0', '3-0']])
+  expect([young, ours, theirs].map(one => one?.isLost)).toEqual([false, false, true])
+  expect([ours?.aliveAtMs, stalled]).toEqual([nowMs, ['3-0']])
 })

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { describe, expect, test } from '@jest/globals'
+import { clearInterval, clearTimeout, setInterval, setTimeout } from '#stream/clock.ts'
 import { createTestQueue, retryLater, StreamPool, StreamQueue, StreamWorker } from '#stream/index.ts'
 
 interface Mail {
@@ -102,5 +103,108 @@ describe('a test queue', () => {
     expect(Math.abs(fresh.clock.now() - Date.now())).toBeLessThan(1000)
     await fresh.close()
     await expect(fresh.clock.advance(-1)).rejects.toThrow('ms must be a whole number from 0 on')
+  })
+})
+
+describe('a worker’s pause', () => {
+  /** A worker whose one job ends when the test says so, and what it announces from then on. */
+  async function busy(mails: ReturnType<typeof createTestQueue<Mail>>) {
+    const end = Promise.withResolvers<void>()
+    const worker = mails.worker(() => end.promise)
+    const active = once(worker, 'active')
+    await mails.queue.add({ to: 'ada' })
+    await active
+    const told: string[] = []
+    for (const event of ['paused', 'resumed'] as const) worker.on(event, () => told.push(event))
+    return { worker, told, end: () => end.resolve() }
+  }
+
+  test('is told once, when nothing runs any more, however often it was asked for', async () => {
+    await using mails = createTestQueue<Mail>()
+    const { worker, told, end } = await busy(mails)
+    const pauses = [worker.pause(), worker.pause()]
+    await worker.pause(true)
+    expect(told).toEqual([])
+    end()
+    await Promise.all(pauses)
+    expect(told).toEqual(['paused'])
+  })
+
+  test('that was taken back before its handlers ended is not told', async () => {
+    await using mails = createTestQueue<Mail>()
+    const { worker, told, end } = await busy(mails)
+    const pause = worker.pause()
+    worker.resume()
+    end()
+    await pause
+    expect(told).toEqual(['resumed'])
+  })
+
+  test('that was taken back and asked for again is told once', async () => {
+    await using mails = createTestQueue<Mail>()
+    const { worker, told, end } = await busy(mails)
+    const first = worker.pause()
+    worker.resume()
+    const second = worker.pause()
+    end()
+    await Promise.all([first, second])
+    expect(told).toEqual(['resumed', 'paused'])
+  })
+
+  test('that waits for nobody is told at once', async () => {
+    await using mails = createTestQueue<Mail>()
+    const { worker, told, end } = await busy(mails)
+    await worker.pause(true)
+    expect([told, worker.inFlight]).toEqual([['paused'], 1])
+    end()
+  })
+})
+
+describe('timers on a test queue’s clock', () => {
+  test('run in the order of their times, once or again and again; a stopped one never', async () => {
+    await using mails = createTestQueue<Mail>()
+    const ran: string[] = []
+    setTimeout(() => ran.push('late'), 2000)
+    setTimeout(() => ran.push('early'), 1000)
+    const stopped = setTimeout(() => ran.push('stopped'), 1500)
+    clearTimeout(stopped)
+    const repeated = setInterval(() => ran.push('again'), 1600)
+    await mails.clock.advance(900)
+    expect(ran).toEqual([])
+    await mails.clock.advance(1200)
+    expect(ran).toEqual(['early', 'again', 'late'])
+    await mails.clock.advance(1600)
+    clearInterval(repeated)
+    await mails.clock.advance(5000)
+    expect(ran).toEqual(['early', 'again', 'late', 'again'])
+  })
+
+  test('go by without being moved, too', async () => {
+    await using _mails = createTestQueue<Mail>()
+    const startedAtMs = performance.now()
+    await new Promise<void>(resolve => void setTimeout(resolve, 30))
+    expect(performance.now() - startedAtMs).toBeGreaterThanOrEqual(29)
+  })
+
+  test('keep nothing of Node’s when all of them have run or were stopped', async () => {
+    const timersNow = () => process.getActiveResourcesInfo().filter(kind => kind === 'Timeout').length
+    const before = timersNow()
+    const mails = createTestQueue<Mail>()
+    const stopped = setTimeout(() => undefined, 60_000)
+    expect(timersNow()).toBe(before + 1)
+    clearTimeout(stopped)
+    expect(timersNow()).toBe(before)
+    await new Promise<void>(resolve => void setTimeout(resolve, 5))
+    expect(timersNow()).toBe(before)
+    await mails[Symbol.asyncDispose]()
+  })
+
+  test('Node’s own are stopped by the same call', async () => {
+    let ran = 0
+    const own = globalThis.setTimeout(() => ran++, 10)
+    await using _mails = createTestQueue<Mail>()
+    clearTimeout(own)
+    await new Promise(resolve => globalThis.setTimeout(resolve, 30))
+    expect(ran).toBe(0)
   })
 })

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { createInstanceReporter, listInstances } from '#promotion/consumers/instances.ts'
+import { createProcessReporter, listReports } from '#promotion/consumers/process-reports.ts'
 import { createLogger } from '#runtime/logger.ts'
 import { type FlavouredRedis, startFlavour } from '#test/support/redis-flavours.ts'
 import { slowTest } from '#test/support/slow-test.ts'
@@ -63,4 +64,50 @@ describe('the list of worker processes', () => {
     },
     60_000,
   )
+})
+
+describe('the reports of all processes', () => {
+  const put = async (probe: FlavouredRedis['probe'], members: readonly string[]) => {
+    for (const [index, member] of members.entries()) {
+      await probe.zadd(INDEX_KEY, Date.now() - 1000 + index, member)
+      await probe.set(`promostream:instance:${member}`, JSON.stringify({ instance: member.replace('listener:', '') }))
+    }
+  }
+
+  test('come in the order of their names, workers and listeners apart, whoever reported first', async () => {
+    redis = await startFlavour('installed')
+    const { probe } = redis
+    expect(await listReports(probe)).toEqual({ workers: [], listeners: [], hadListener: false })
+    await put(probe, ['c', 'a', 'd', 'b'])
+    expect((await listReports(probe)).hadListener).toBe(false)
+    await put(probe, ['listener:3', 'listener:1', 'listener:2'])
+    const { workers, listeners, hadListener } = await listReports(probe)
+    const namesOf = (reports: readonly { instance: string }[]) => reports.map(({ instance }) => instance).join('')
+    expect([namesOf(workers), namesOf(listeners), hadListener]).toEqual(['abcd', '123', true])
+  })
+
+  test('a listener that has stopped has been there for its minute; a worker that has stopped has not', async () => {
+    redis = await startFlavour('installed')
+    const { probe } = redis
+    for (const kind of ['worker', 'listener'] as const) {
+      const reporter = createProcessReporter({ redis: probe, kind, logger: createLogger('test', 'silent') })
+      await reporter.start()
+      expect(await probe.pttl((await probe.keys('promostream:instance:*'))[0]!)).toBeLessThanOrEqual(3500)
+      await reporter.stop()
+      expect(await probe.zcard(INDEX_KEY)).toBe(kind === 'worker' ? 0 : 1)
+    }
+    expect(await listReports(probe)).toEqual({ workers: [], listeners: [], hadListener: true })
+  })
+
+  test('names of the dead are forgotten after an hour, not before', async () => {
+    redis = await startFlavour('installed')
+    const { probe } = redis
+    await probe.zadd(INDEX_KEY, Date.now() - 3_700_000, 'long-dead')
+    await probe.zadd(INDEX_KEY, Date.now() - 3_500_000, 'dead')
+    const reporter = await report(probe)
+    expect((await probe.zrangebyscore(INDEX_KEY, '-inf', '+inf')).filter(name => name.endsWith('dead'))).toEqual([
+      'dead',
+    ])
+    await reporter.stop()
+  })
 })

@@ -59,3 +59,27 @@ test.each([
   const troubles = new StreamTroubles()
   expect([0, 1, 60_000].map(nowMs => troubles.failed('a', refused(reply), nowMs))).toEqual([false, false, false])
 })
+
+test('others that work although nothing else is written tell whose trouble it is, once it has lasted', () => {
+  const troubles = new StreamTroubles()
+  expect(troubles.hasFailedLong('a', 5000)).toBe(false)
+  troubles.failed('a', AWAY, 0)
+  expect([troubles.hasFailedLong('a', 2999), troubles.hasFailedLong('a', 3000)]).toEqual([false, true])
+  troubles.othersWork('a', 3000)
+  expect([troubles.isOwn('a', 1000, 3999), troubles.isOwn('a', 1000, 4000)]).toEqual([true, false])
+  expect(troubles.failed('a', AWAY, 3001)).toBe(true)
+})
+
+test('of more streams than 10,000 it forgets what it knew: it never grows without end', () => {
+  const troubles = new StreamTroubles()
+  for (let stream = 0; stream < 10_000; stream++) troubles.failed(`s${stream}`, refused('WRONGTYPE x'), 0)
+  expect([troubles.isOwn('s0'), troubles.isOwn('s9999')]).toEqual([true, true])
+  troubles.failed('one more', refused('WRONGTYPE x'), 0)
+  expect([troubles.isOwn('s0'), troubles.isOwn('s9999'), troubles.isOwn('one more')]).toEqual([false, false, true])
+
+  const away = new StreamTroubles()
+  for (let stream = 0; stream < 10_000; stream++) away.failed(`s${stream}`, AWAY, 0)
+  expect([away.hasFailedLong('s0', 3000), away.hasFailedLong('s9999', 3000)]).toEqual([true, true])
+  away.failed('one more', AWAY, 0)
+  expect([away.hasFailedLong('s0', 3000), away.hasFailedLong('one more', 3000)]).toEqual([false, true])
+})

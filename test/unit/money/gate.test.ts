@@ -1,0 +1,110 @@
+import { afterEach, beforeEach, expect, jest, test } from '@jest/globals'
+import type { HttpAnswer } from '#money/charge.ts'
+import { MoneyGate } from '#money/gate.ts'
+import { createLogger } from '#runtime/logger.ts'
+
+beforeEach(() => void jest.useFakeTimers())
+afterEach(() => void jest.useRealTimers())
+
+const reply = (status: number): HttpAnswer => ({
+  kind: 'reply',
+  status,
+  body: status === 200 ? '{"transactionKey":"tx"}' : '',
+  retryAfter: undefined,
+})
+
+/** A gate whose POSTs stand open until the test answers them, in the order in which they were made; GETs fail. */
+function gateOf() {
+  const posts: ((answer: HttpAnswer) => void)[] = []
+  const exchange = async ({ method }: { method: string }) =>
+    method === 'GET' ? reply(503) : new Promise<HttpAnswer>(resolve => posts.push(resolve))
+  const gate = new MoneyGate({
+    http: { exchange },
+    redis: { get: async () => null },
+    rateLimit: 0,
+    probePath: (key: string) => `/${key}`,
+    logger: createLogger('test', 'silent'),
+  } as never)
+  let gift = 0
+  const post = (signal?: AbortSignal) =>
+    gate.exchange(`VOUCHER:${++gift}`, { method: 'POST', path: '/', body: '', ...(signal && { signal }) } as never)
+  const postMany = (count: number) => Array.from({ length: count }, () => post())
+  const answer = async (count: number, status: number) => {
+    for (const resolve of posts.splice(0, count)) resolve(reply(status))
+    await turns()
+  }
+  return { gate, posts, post, postMany, answer }
+}
+
+/** Whatever is due without time going by. */
+const turns = () => jest.advanceTimersByTimeAsync(0)
+
+test('at first ten calls at once; each usable answer makes room for one more, and its place is the next one’s', async () => {
+  const { posts, postMany, answer } = gateOf()
+  jest.advanceTimersByTime(5000)
+  void postMany(40)
+  await turns()
+  expect(posts).toHaveLength(10)
+  await answer(5, 200)
+  expect(posts).toHaveLength(15)
+})
+
+test('an answer that is of no use makes no room, but leaves its place', async () => {
+  const { posts, postMany, answer } = gateOf()
+  jest.advanceTimersByTime(5000)
+  void postMany(40)
+  await turns()
+  await answer(5, 503)
+  expect(posts).toHaveLength(10)
+})
+
+test('ten gifts in vain: whoever waits is told so at once, and so is who feeds it; nothing more is sent', async () => {
+  const { gate, posts, postMany, answer } = gateOf()
+  jest.advanceTimersByTime(5000)
+  const told: boolean[] = []
+  gate.onBlocked(isBlocked => told.push(isBlocked))
+  const all = postMany(30)
+  await turns()
+  await answer(10, 503)
+  const reason = 'the Money API gives no usable answer (HTTP_503)'
+  const answers = await Promise.all(all.slice(20))
+  expect(answers).toEqual(answers.map(() => ({ kind: 'blocked', reason })))
+  expect([gate.isBlocked, told, gate.status.breaker, gate.status.breakerReason]).toEqual([
+    true,
+    [true],
+    'open',
+    'HTTP_503',
+  ])
+  const before = posts.length
+  expect(await postMany(1)[0]).toEqual({ kind: 'blocked', reason })
+  expect(posts).toHaveLength(before)
+  const late: boolean[] = []
+  gate.onBlocked(isBlocked => late.push(isBlocked))
+  expect(late).toEqual([true])
+})
+
+test('a stop tells whoever waits, and what is under way has its end', async () => {
+  const { gate, postMany, answer } = gateOf()
+  await gate.service.start()
+  jest.advanceTimersByTime(5000)
+  const all = postMany(12)
+  await turns()
+  await gate.service.stop()
+  expect(await Promise.all(all.slice(10))).toEqual(Array(2).fill({ kind: 'blocked', reason: 'stopping' }))
+  await answer(10, 200)
+  expect((await Promise.all(all.slice(0, 10))).map(({ kind }) => kind)).toEqual(Array(10).fill('reply'))
+})
+
+test('an outage that a gift has found out blocks it, by its code; one that is known already changes nothing', async () => {
+  const { gate } = gateOf()
+  await gate.reportOutage('HTTP_502')
+  expect([gate.isBlocked, gate.isTroubled, gate.status.breakerReason]).toEqual([true, true, 'HTTP_502'])
+  await gate.reportOutage('HTTP_503')
+  expect(gate.status.breakerReason).toBe('HTTP_502')
+})
+
+test('who is told of blocks is told when it begins, and not before', () => {
+  const told: boolean[] = []
+  gateOf().gate.onBlocked(isBlocked => told.push(isBlocked))
+  expect(told).toEqual([])
+})
