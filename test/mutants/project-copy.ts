@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -76,7 +76,7 @@ export class ProjectCopy {
     let isOver = false
     const timer = setTimeout(() => {
       isOver = true
-      process.kill(-(child.pid as number), 'SIGKILL')
+      killGroupOf(child)
     }, limitMs)
     let said = ''
     child.stderr?.on('data', chunk => {
@@ -86,7 +86,17 @@ export class ProjectCopy {
     })
     const code = await new Promise<number | null>(resolve => child.once('exit', resolve))
     clearTimeout(timer)
+    // Jest leaves workers behind that do not end, when the first failure ends it.
+    killGroupOf(child)
     if (isOver) return 'timed-out'
     return code === 0 ? 'passed' : 'failed'
+  }
+}
+
+function killGroupOf({ pid }: ChildProcess): void {
+  try {
+    process.kill(-(pid as number), 'SIGKILL')
+  } catch {
+    // Nobody is left.
   }
 }
