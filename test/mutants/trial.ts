@@ -55,7 +55,10 @@ export class MutantTrial {
     const unknown = this.#map.unknownOf(tests.sort())
     if (unknown.length === 0) return { measured: [], failed: [] }
     const folder = join(this.#copy.folder, 'coverage')
-    await this.#jest(['--runTestsByPath', ...unknown], WHOLE_RUN_LIMIT_MS, { MUTANTS_COVERAGE: folder })
+    // Measuring slows them down.
+    await this.#jest(['--testTimeout', '120000', '--runTestsByPath', ...unknown], WHOLE_RUN_LIMIT_MS, {
+      MUTANTS_COVERAGE: folder,
+    })
     return { measured: unknown, failed: this.#map.takeIn(folder) }
   }
 

@@ -105,7 +105,7 @@ function createBasicCheck(users: Users) {
 }
 
 /** One bucket an address; of IPv6 one a /64, which is what one customer has. */
-function addressOf(ip: string): string {
+export function addressOf(ip: string): string {
   if (!isIPv6(ip)) return ip
   const address = new Address6(ip)
   return address.isMapped4() ? address.to4().correctForm() : new Address6(`${ip}/64`).startAddress().correctForm()
