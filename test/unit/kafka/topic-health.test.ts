@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { findBrokenCodecs, readGroupHealth, readTopicHealth } from '#kafka/topic-health.ts'
+import { readGroupHealth, readTopicHealth } from '#kafka/topic-health.ts'
 
 const partition = (leader: number, inSync: number) => ({ leader, isr: Array.from({ length: inSync }, (_, id) => id) })
 
@@ -94,8 +94,4 @@ describe('a group', () => {
   ])('%s', async (_name, parameters, health) => {
     expect(await groupOf(...parameters)).toEqual({ ...nothing, ...health })
   })
-})
-
-test('every codec of Kafka’s works here', async () => {
-  expect(await findBrokenCodecs()).toEqual([])
 })
