@@ -4,7 +4,7 @@ import { findGift, listGifts } from '#database/gifts/gift-pages.ts'
 import { listGiftsByPlace } from '#database/gifts/gift-places.ts'
 import { createGiftResultRepositories, type GiftResultRepositories } from '#database/gifts/results.ts'
 import { listUnknown } from '#database/gifts/unknown.ts'
-import { readProgress } from '#database/promotions/progress.ts'
+import { readGiftsLeft, readProgress } from '#database/promotions/progress.ts'
 import { createPromotionRepository } from '#database/promotions/promotions.ts'
 import { newGift } from '#test/support/gift-rows.ts'
 import { createTestDatabase, type TestDatabase } from '#test/support/stack-env.ts'
@@ -37,6 +37,27 @@ const error = (targetId: string, to: 'RETRYING' | 'FAILED' | 'UNKNOWN') =>
   results.VOUCHER.move({ targetId, to, errorCode: `E_${to}`, errorMessage: 'oops', posts: 1 })
 const success = (targetId: string) => results.VOUCHER.move({ targetId, to: 'SUCCESS', moneyKey: 'tx', posts: 1 })
 const progressOf = async (id: string) => (await readProgress(kysely, { id }))[0]
+
+describe('gifts that are still to be paid from a stream', () => {
+  test('are those PENDING, and those that have no row yet; never fewer than none', async () => {
+    const ids = ['61', '62', '63']
+    for (const [index, id] of ids.entries())
+      await createPromotionRepository(kysely).create({ id, name: id, type: 'VOUCHER', totalCount: [10, 2, 0][index]! })
+    for (const id of ids) {
+      const [paid, again] = (await insert(id, 5)) as [string, string]
+      await Promise.all([success(paid), error(again, 'RETRYING')])
+    }
+    // 3 PENDING of 5 rows each, of totals of 10, 2 and none.
+    expect(await readGiftsLeft(kysely, ids)).toEqual(
+      new Map([
+        ['61', 8],
+        ['62', 3],
+        ['63', 3],
+      ]),
+    )
+    expect(await readGiftsLeft(kysely, ['64'])).toEqual(new Map())
+  })
+})
 
 describe('progress without counting rows', () => {
   test('agrees with a count of every row, through every move', async () => {
