@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { adminSchema, listenerSchema, migrateSchema, workerSchema } from '#config/schemas.ts'
+import { adminSchema, cliSchema, listenerSchema, migrateSchema, workerSchema } from '#config/schemas.ts'
 import { type KubernetesObject, kustomize, objectOf, readObjects } from './kustomize.ts'
 
 /** What of a pod the tests ask about. */
@@ -21,7 +21,13 @@ export interface Pod {
   terminationGracePeriodSeconds: number
 }
 
-export const SCHEMAS = { listener: listenerSchema, worker: workerSchema, admin: adminSchema, migrate: migrateSchema }
+export const SCHEMAS = {
+  listener: listenerSchema,
+  worker: workerSchema,
+  admin: adminSchema,
+  migrate: migrateSchema,
+  audit: cliSchema,
+}
 export const PROCESSES = ['listener', 'worker', 'admin'] as const
 export const SECRETS = '/run/secrets/'
 
@@ -35,7 +41,9 @@ export function readOverlays() {
   return { overlays, production: overlays.production, examples: readObjects('docker/k8s/secrets.example.yaml') }
 }
 
-export const podOf = (object: KubernetesObject): Pod => object.spec.template.spec
+export const POD_KINDS = ['Deployment', 'Job', 'CronJob']
+export const podOf = ({ kind, spec }: KubernetesObject): Pod =>
+  (kind === 'CronJob' ? spec.jobTemplate.spec : spec).template.spec
 
 /** The example's Secrets as files, so that a pod's settings can be loaded; `remove` when done. */
 export function writeSecrets(examples: readonly KubernetesObject[]) {

@@ -6,6 +6,7 @@ import { CHECK_TIMEOUT_MS } from '#runtime/readiness.ts'
 import {
   environmentOf,
   OVERLAYS,
+  POD_KINDS,
   PROCESSES,
   podOf,
   readOverlays,
@@ -18,7 +19,7 @@ import { objectOf } from '#test/support/kustomize.ts'
 const { overlays, examples } = readOverlays()
 const everyPod = OVERLAYS.flatMap(overlay =>
   overlays[overlay]
-    .filter(({ kind }) => kind === 'Deployment' || kind === 'Job')
+    .filter(({ kind }) => POD_KINDS.includes(kind))
     .map(object => [overlay, object.metadata.name, object] as const),
 )
 
@@ -112,4 +113,15 @@ describe('the pods of Kubernetes', () => {
       expect(open.map(({ port }) => port)).toContain(container.ports?.[0]?.containerPort)
     },
   )
+
+  test('an audit each night asks for every charge, says so to the admin, and is no two at once', () => {
+    const audit = objectOf(overlays.production, 'CronJob', 'promostream-audit')
+    expect(podOf(audit).containers[0]!.args.slice(1)).toEqual(['audit', '--charges', 'api', '--record'])
+    const jobs = { backoffLimit: 0, activeDeadlineSeconds: expect.any(Number) }
+    expect(audit.spec).toMatchObject({
+      schedule: '5 4 * * *',
+      concurrencyPolicy: 'Forbid',
+      jobTemplate: { spec: jobs },
+    })
+  })
 })

@@ -9,7 +9,7 @@ import {
   ServiceMonitor,
 } from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1'
 import { Deployment } from 'kubernetes-models/apps/v1'
-import { Job } from 'kubernetes-models/batch/v1'
+import { CronJob, Job } from 'kubernetes-models/batch/v1'
 import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1'
 import { PodDisruptionBudget } from 'kubernetes-models/policy/v1'
 import { ConfigMap, Secret, Service, ServiceAccount } from 'kubernetes-models/v1'
@@ -18,6 +18,7 @@ import { type KubernetesObject, objectOf } from '#test/support/kustomize.ts'
 
 const KINDS = {
   ConfigMap: [ConfigMap, 'kubernetes-models/v1'],
+  CronJob: [CronJob, 'kubernetes-models/batch/v1'],
   Deployment: [Deployment, 'kubernetes-models/apps/v1'],
   Job: [Job, 'kubernetes-models/batch/v1'],
   NetworkPolicy: [NetworkPolicy, 'kubernetes-models/networking.k8s.io/v1'],
