@@ -1,8 +1,4 @@
-import { beforeAll, describe, expect, test } from '@jest/globals'
-import { context, propagation, trace } from '@opentelemetry/api'
-import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
-import { W3CTraceContextPropagator } from '@opentelemetry/core'
-import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
+import { describe, expect, test } from '@jest/globals'
 import {
   activeTraceparent,
   annotateSpan,
@@ -15,6 +11,7 @@ import {
   traceFields,
   withSpan,
 } from '#runtime/tracing.ts'
+import { collectSpans } from '#test/support/spans.ts'
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
 const REMOTE = `00-${TRACE}-00f067aa0ba902b7-01`
@@ -33,18 +30,7 @@ test('without an SDK work is done as it is, and nothing is handed on', async () 
 })
 
 describe('with one', () => {
-  const exporter = new InMemorySpanExporter()
-  const take = () => {
-    const spans = exporter.getFinishedSpans()
-    exporter.reset()
-    return spans
-  }
-
-  beforeAll(() => {
-    context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
-    propagation.setGlobalPropagator(new W3CTraceContextPropagator())
-    trace.setGlobalTracerProvider(new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] }))
-  })
+  const take = collectSpans()
 
   test('a span goes on with what was handed to it, and hands itself on', async () => {
     const handed = await withSpan('payment', { kind: 'consumer', parent: REMOTE }, async annotate => {

@@ -1,11 +1,8 @@
-import { beforeAll, describe, expect, test } from '@jest/globals'
-import { context, propagation, trace } from '@opentelemetry/api'
-import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
-import { W3CTraceContextPropagator } from '@opentelemetry/core'
-import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
+import { describe, expect, test } from '@jest/globals'
 import { EntryTrace } from '#promotion/consumers/entry-trace.ts'
 import { TRACE_FIELD } from '#queues/promotion-stream.ts'
 import type { Outcome } from '#stream/index.ts'
+import { collectSpans } from '#test/support/spans.ts'
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
 const entry = (id: string) =>
@@ -24,18 +21,7 @@ test('without tracing the handler’s word is passed on, and nothing is kept', a
 })
 
 describe('with it', () => {
-  const exporter = new InMemorySpanExporter()
-  const take = () => {
-    const spans = exporter.getFinishedSpans()
-    exporter.reset()
-    return spans
-  }
-
-  beforeAll(() => {
-    context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
-    propagation.setGlobalPropagator(new W3CTraceContextPropagator())
-    trace.setGlobalTracerProvider(new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] }))
-  })
+  const take = collectSpans()
 
   test('a gift that was paid has a span, and one from there to its acknowledgement, once', async () => {
     const entries = new EntryTrace()
