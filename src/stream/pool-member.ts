@@ -48,6 +48,8 @@ export interface Watch {
   isHit: boolean
   /** The last look at the whole stream found no entry, handed out or not. */
   isEmpty: boolean
+  /** When it was last asked whether there is anything to maintain. */
+  askedAtMs: number
 }
 
 const FIRST_PAUSE_MS = 1
@@ -57,7 +59,7 @@ const MAX_READS = 2
 export function watchOf(member: PoolMember): Watch {
   const pauseMs = FIRST_PAUSE_MS
   const isFalse = { isFull: false, isPeeked: false, isHit: false, isEmpty: false }
-  return { member, isHot: true, pauseMs, dueAtMs: 0, reads: 0, readAtMs: 0, ...isFalse }
+  return { member, isHot: true, pauseMs, dueAtMs: 0, reads: 0, readAtMs: 0, askedAtMs: 0, ...isFalse }
 }
 
 /**
@@ -69,9 +71,10 @@ export function mayRead({ member, reads, isFull }: Watch): boolean {
   return reads === 0 || (reads < MAX_READS && isFull && member.free * 2 >= member.concurrency)
 }
 
-/** Look again as soon as there is a slot. */
+/** Look again as soon as there is a slot; what was known of the stream may have changed. */
 export function heat(watch: Watch): void {
   watch.isHot = true
+  watch.isEmpty = false
   watch.pauseMs = FIRST_PAUSE_MS
 }
 

@@ -5,7 +5,7 @@ import { assertPositive } from './option-checks.ts'
 import { byNode, streamsBeyond } from './peek.ts'
 import { coolDown, heat, mayRead, type PoolMember, type ReadResult, type Watch, watchOf } from './pool-member.ts'
 import { assertPoolOptions, type StreamPoolOptions } from './pool-options.ts'
-import { lookUpPauses } from './queue-pauses.ts'
+import { PoolUpkeep } from './pool-upkeep.ts'
 
 /** After a read that emptied the stream: what trickles in is read in small batches, not one by one. */
 const DRAINED_PAUSE_MS = 5
@@ -13,14 +13,6 @@ const DRAINED_PAUSE_MS = 5
 const PAUSE_GROWTH = 1.125
 /** Slots that trickle free gather this long, unless a sixteenth of them is free already. */
 const GATHER_MS = 1
-const MAINTAIN_INTERVAL_MS = 250
-/** Due with a look at idle streams that comes so much sooner: each time that a process wakes up costs more than what it does. */
-const MAINTAIN_EARLY_MS = 60
-const PAUSE_CHECK_INTERVAL_MS = 500
-/** How often idle streams are looked at for entries that others may have died with. */
-const EMPTY_LOOK_INTERVAL_MS = 1000
-/** A stream that holds entries is read at least so often, whatever a peek says of it. */
-const UNREAD_LOOK_INTERVAL_MS = 2000
 /** Longest pause after reads that failed, in ms. */
 const MAX_FAILED_PAUSE_MS = 1000
 
@@ -32,15 +24,16 @@ export class StreamPool {
   readonly #options: StreamPoolOptions
   readonly #watches = new Map<PoolMember, Watch>()
   readonly #pollIntervalMs: number
+  readonly #upkeep: PoolUpkeep
   #turnScheduled = false
   #urgentScheduled = false
   #pollTimer: NodeJS.Timeout | undefined
   #pollDueAtMs = Number.POSITIVE_INFINITY
-  #maintainTimer: NodeJS.Timeout | undefined
-  #maintainedAtMs = 0
-  #pausesCheckedAtMs = 0
-  #emptinessCheckedAtMs = 0
   #peeks = 0
+  /** Passes so far, and leavings: a look under way that began before knows less. */
+  #turns = 0
+  /** Somebody could not read when last asked: not usable, full, paused, or what was left comes first. */
+  #isAnyKept = true
   #gatherTimer: NodeJS.Timeout | undefined
   /** When the server last answered a look or a read, or there was nobody who wanted one. */
   #turnedAtMs = performance.now()
@@ -50,6 +43,18 @@ export class StreamPool {
     assertPoolOptions(options)
     this.#options = { ...options }
     this.#pollIntervalMs = options.pollIntervalMs ?? 100
+    this.#upkeep = new PoolUpkeep({
+      connection: options.connection,
+      watches: this.#watches,
+      look: (watches, afterId) => this.#look(watches, afterId),
+      onAtRest: nowMs => {
+        this.#turnedAtMs = nowMs
+      },
+      // Where all could read there was nothing to wait for.
+      onDone: isHot => {
+        if (isHot || this.#isAnyKept) this.#scheduleTurn()
+      },
+    })
   }
 
   /** Handlers at once, over all workers. */
@@ -72,16 +77,18 @@ export class StreamPool {
   add(member: PoolMember): void {
     if (this.#watches.size === 0) this.#turnedAtMs = performance.now()
     this.#watches.set(member, watchOf(member))
-    if (this.#maintainTimer === undefined) this.#maintainLater()
+    this.#upkeep.start()
     this.#scheduleTurn()
   }
 
   /** @internal A worker leaves when it closes. */
   remove(member: PoolMember): void {
     this.#watches.delete(member)
+    this.#turns += 1
     if (this.#watches.size > 0) return
-    for (const timer of [this.#maintainTimer, this.#pollTimer, this.#gatherTimer]) clearTimeout(timer)
-    this.#gatherTimer = this.#maintainTimer = undefined
+    this.#upkeep.stop()
+    for (const timer of [this.#pollTimer, this.#gatherTimer]) clearTimeout(timer)
+    this.#gatherTimer = undefined
     this.#pollDueAtMs = Number.POSITIVE_INFINITY
   }
 
@@ -128,11 +135,14 @@ export class StreamPool {
     const claimants: { watch: Watch; active: number; wants: number; weight: number }[] = []
     let inFlight = 0
     let pollDueAtMs = Number.POSITIVE_INFINITY
+    this.#turns += 1
+    this.#isAnyKept = false
     for (const watch of this.#watches.values()) {
       const { member, isHot, dueAtMs } = watch
       const { active, weight } = member
       inFlight += active
       const canRead = mayRead(watch)
+      if (!canRead) this.#isAnyKept = true
       const wants = canRead && isHot ? member.free : Math.min(member.ready, member.free)
       if (wants > 0) claimants.push({ watch, active, wants, weight })
       if (canRead && !isHot && !watch.isPeeked && dueAtMs < pollDueAtMs) pollDueAtMs = dueAtMs
@@ -176,6 +186,8 @@ export class StreamPool {
     const nowMs = performance.now()
     if (result !== 'failed') this.#turnedAtMs = nowMs
     watch.isFull = result === 'full'
+    // It may have handed out something all the same.
+    if (result === 'failed') watch.isEmpty = false
     if (result === 'full') heat(watch)
     else if (result === 'some') {
       heat(watch)
@@ -197,36 +209,59 @@ export class StreamPool {
 
   #poll(): void {
     this.#pollDueAtMs = Number.POSITIVE_INFINITY
-    const horizonMs = performance.now() + this.#pollIntervalMs / 4
-    const due = [...this.#watches.values()].filter(
-      ({ isHot, reads, isPeeked, member, dueAtMs }) =>
-        !isHot && reads === 0 && !isPeeked && member.canRead && dueAtMs <= horizonMs,
-    )
+    const { isCluster, isUsable } = this.#options.connection
+    const { due, restDueAtMs } = this.#findDue(performance.now() + this.#pollIntervalMs / 4)
     if (due.length === 1) for (const watch of due) watch.isHot = true
-    else if (due.length > 1) {
+    else if (due.length > 1 && isUsable) {
       const items = due.map(watch => ({ watch, stream: watch.member.stream }))
-      for (const group of byNode(this.#options.connection, items)) void this.#peek(group.map(({ watch }) => watch))
+      for (const group of byNode(this.#options.connection, items)) {
+        const watches = group.map(({ watch }) => watch)
+        void this.#peek(watches, isCluster ? undefined : restDueAtMs)
+      }
     }
-    if (performance.now() - this.#maintainedAtMs >= MAINTAIN_INTERVAL_MS - MAINTAIN_EARLY_MS) void this.#maintain()
+    this.#upkeep.nudge()
     // While the one server is asked for them nobody else becomes due.
-    if (due.length <= 1 || this.#options.connection.isCluster) this.#turn()
+    if (due.length <= 1 || isCluster || !isUsable) this.#turn()
   }
 
-  async #peek(watches: readonly Watch[]): Promise<void> {
+  /**
+   * Who is to be looked at by then, and when the next of the others is. Whether they could read is asked of those that have
+   * something: a look at a few streams more costs less than to ask hundreds of idle workers ten times a second.
+   */
+  #findDue(horizonMs: number): { due: Watch[]; restDueAtMs: number } {
+    const due: Watch[] = []
+    let restDueAtMs = Number.POSITIVE_INFINITY
+    for (const watch of this.#watches.values()) {
+      const { isHot, reads, isPeeked, dueAtMs } = watch
+      if (isHot || reads > 0 || isPeeked) continue
+      if (dueAtMs <= horizonMs) due.push(watch)
+      else restDueAtMs = Math.min(restDueAtMs, dueAtMs)
+    }
+    return { due, restDueAtMs }
+  }
+
+  /** `restDueAtMs`: when the next of those that it does not look at is due; undefined: that is to be found out anew. */
+  async #peek(watches: readonly Watch[], restDueAtMs: number | undefined): Promise<void> {
+    const turns = this.#turns
     this.#peeks += 1
     for (const watch of watches) watch.isPeeked = true
     const hits = await this.#look(watches, ({ member }) => member.seenId)
-    for (const watch of watches) watch.isPeeked = false
     this.#peeks -= 1
     const nowMs = performance.now()
     const [growth, longestMs] = hits === undefined ? [2, MAX_FAILED_PAUSE_MS] : [PAUSE_GROWTH, this.#pollIntervalMs]
     if (hits !== undefined) this.#turnedAtMs = nowMs
+    let nextDueAtMs = restDueAtMs ?? Number.POSITIVE_INFINITY
     for (const watch of watches) {
+      watch.isPeeked = false
       // Hot for one read; its result decides whether it stays so. The pause of one that finds nothing goes on growing.
       if (hits?.has(watch.member.stream)) watch.isHot = watch.isHit = true
-      else coolDown(watch, nowMs, watch.pauseMs * growth, longestMs)
+      // What was woken meanwhile is to be read all the same.
+      else if (!watch.isHot) coolDown(watch, nowMs, watch.pauseMs * growth, longestMs)
+      nextDueAtMs = Math.min(nextDueAtMs, watch.dueAtMs)
     }
-    this.#turn()
+    // Nothing was found, and nothing else happened meanwhile: a pass would find the same again, at the price of asking all.
+    if (hits?.size === 0 && restDueAtMs !== undefined && turns === this.#turns) this.#schedulePoll(nextDueAtMs)
+    else this.#turn()
   }
 
   /** Which of the streams have an entry after that id; undefined when the server did not say. */
@@ -238,61 +273,5 @@ export class StreamPool {
       watches[0]?.member.reportError(toError(error))
       return undefined
     }
-  }
-
-  #maintainLater(): void {
-    clearTimeout(this.#maintainTimer)
-    this.#maintainTimer = setTimeout(() => void this.#maintain(), MAINTAIN_INTERVAL_MS)
-  }
-
-  async #maintain(): Promise<void> {
-    const nowMs = performance.now()
-    this.#maintainedAtMs = nowMs
-    this.#maintainLater()
-    const watches = [...this.#watches.values()]
-    if (this.#isAtRest(watches)) this.#turnedAtMs = nowMs
-    const due = watches.filter(({ member, isEmpty }) => member.isDue(nowMs, isEmpty))
-    // Side by side: a heartbeat waits for nothing.
-    await Promise.all([
-      this.#checkPauses([...this.#watches.keys()], nowMs),
-      this.#checkEmptiness(watches, nowMs),
-      ...due.map(({ member, isEmpty }) =>
-        member.maintain(nowMs, isEmpty).catch(error => member.reportError(toError(error))),
-      ),
-    ])
-    // Whatever kept a worker from reading may be over.
-    this.#scheduleTurn()
-  }
-
-  /** All slots are taken, or everybody is paused: whoever does not read is not behind. */
-  #isAtRest(watches: readonly Watch[]): boolean {
-    return this.#options.connection.isUsable && !watches.some(({ member, reads }) => member.canRead || reads > 0)
-  }
-
-  /** An entry that a dead consumer had leased is on its stream: where there is none, hundreds of claims are spared. */
-  async #checkEmptiness(watches: readonly Watch[], nowMs: number): Promise<void> {
-    if (!this.#options.connection.isUsable) return
-    if (watches.length === 1) {
-      // The only stream is read itself; what was seen of it while it had neighbours says nothing any more.
-      for (const watch of watches) watch.isEmpty = false
-      return
-    }
-    if (nowMs - this.#emptinessCheckedAtMs < EMPTY_LOOK_INTERVAL_MS) return
-    this.#emptinessCheckedAtMs = nowMs
-    const filled = await this.#look(watches, () => '0-0')
-    for (const watch of watches) {
-      watch.isEmpty = filled?.has(watch.member.stream) === false
-      // A failover may have forgotten that it handed out what lies behind the last id seen: only a read tells.
-      const isOld = nowMs - watch.readAtMs > UNREAD_LOOK_INTERVAL_MS
-      if (isOld && !watch.isHot && filled?.has(watch.member.stream)) watch.isHot = true
-    }
-  }
-
-  async #checkPauses(members: readonly PoolMember[], nowMs: number): Promise<void> {
-    const { connection } = this.#options
-    if (nowMs - this.#pausesCheckedAtMs < PAUSE_CHECK_INTERVAL_MS || !connection.isUsable || members.length === 0)
-      return
-    this.#pausesCheckedAtMs = nowMs
-    await lookUpPauses(connection, members)
   }
 }

@@ -1,5 +1,7 @@
 import { afterEach, describe, expect, test } from '@jest/globals'
-import { StreamConnection, StreamPool } from '#stream/index.ts'
+import { StreamConnection, StreamPool, StreamQueue } from '#stream/index.ts'
+import { createMemoryConnection } from '#stream/memory/memory-connection.ts'
+import { MemoryServer } from '#stream/memory/memory-server.ts'
 import type { PoolMember, ReadResult } from '#stream/pool-member.ts'
 
 const CONCURRENCY = 8
@@ -7,13 +9,20 @@ const READ_COUNT = 4
 
 /** Reads `READ_COUNT` at most at once, as slots are free; each is answered by hand. */
 class Member implements PoolMember {
-  readonly stream = 's'
+  readonly stream: string
   readonly concurrency = CONCURRENCY
   readonly weight = 1
   readonly ready = 0
   readonly seenId = '0-0'
   readonly reads: { slots: number; settle: (result: ReadResult) => void }[] = []
   used = 0
+  mayRead = true
+  /** How often it was asked whether it can read. */
+  questions = 0
+
+  constructor(stream = 's') {
+    this.stream = stream
+  }
 
   get active(): number {
     return this.used
@@ -24,7 +33,8 @@ class Member implements PoolMember {
   }
 
   get canRead(): boolean {
-    return this.free > 0
+    this.questions += 1
+    return this.mayRead && this.free > 0
   }
 
   take(slots: number, mayRead: boolean): Promise<ReadResult> {
@@ -127,4 +137,47 @@ describe('a pool whose last worker has left', () => {
     await second()
     expect(first.reads).toHaveLength(1)
   }, 5000)
+})
+
+describe('idle streams', () => {
+  const members = Array.from({ length: 50 }, (_, index) => new Member(`idle-${index}`))
+  const questions = () => members.reduce((sum, member) => sum + member.questions, 0)
+  const sleep = (ms: number) => new Promise(resolve => void setTimeout(resolve, ms))
+  const idle = async () => {
+    const server = new MemoryServer({ clock: Date.now })
+    connection = createMemoryConnection(server)
+    await connection.ready()
+    pool = new StreamPool({ connection, maxInFlight: 1000, pollIntervalMs: 20 })
+    for (const member of members) {
+      Object.assign(member, { reads: [], used: 0, questions: 0, mayRead: true })
+      pool.add(member)
+    }
+    await turns()
+    for (const member of members) {
+      member.used = 0
+      member.reads[0]?.settle('empty')
+    }
+    await sleep(300)
+    return connection
+  }
+
+  test('are looked at without asking each worker whether it can read', async () => {
+    await idle()
+    const before = questions()
+    await sleep(500)
+    // Some twenty looks at fifty streams; the rounds of upkeep ask until one says that it can.
+    expect(questions() - before).toBeLessThan(50)
+  })
+
+  test('one that could not read when it had something is read once it can, though nobody says so', async () => {
+    const connection = await idle()
+    const member = members[7] as Member
+    member.mayRead = false
+    await new StreamQueue('idle-7', { connection }).add({ n: '1' })
+    await sleep(100)
+    expect(member.reads).toHaveLength(1)
+    member.mayRead = true
+    while (member.reads.length < 2) await sleep(5)
+    expect(member.reads).toHaveLength(2)
+  })
 })
