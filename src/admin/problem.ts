@@ -3,6 +3,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { CodedError, errorLine } from '#runtime/errors.ts'
+import { sendPage } from './send-page.ts'
 import { languageOf } from './texts/language.ts'
 import { TEXTS } from './texts/texts.ts'
 
@@ -126,7 +127,7 @@ export function answerProblems(
     const inWords = isForPerson(request) ? problemInWords(value, request) : value
     if (!wantsPage(request)) return sendProblem(reply, inWords)
     const body = page(inWords, request, reply)
-    return reply.code(value.status).type('text/html; charset=utf-8').serializer(String).send(body)
+    return sendPage(reply.code(value.status), body)
   }
   app.setErrorHandler((error, request, reply) => {
     const value = toProblem(error)

@@ -1,4 +1,4 @@
-import type { FastifyPluginAsync, FastifyReply } from 'fastify'
+import type { FastifyPluginAsync } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { filledOf, promotionParams } from '#admin/api-schemas.ts'
@@ -6,6 +6,7 @@ import type { MemberMask } from '#admin/member-mask.ts'
 import { deadLettersPage } from '#admin/pages/dead-letters.page.ts'
 import { contextOf } from '#admin/pages/layout.ts'
 import { refusal } from '#admin/problem.ts'
+import { sendPage } from '#admin/send-page.ts'
 import type { KeptReads } from '#admin/snapshot/kept-reads.ts'
 import type { Promotion, PromotionRepository } from '#database/promotions/promotions.ts'
 import type { PromotionDeadLetters, WhichDeadLetters } from '#promotion/dead-letters.ts'
@@ -109,6 +110,3 @@ export function deadLetterRoutes({ deadLetters, promotions, mask, kept }: DeadLe
   }
   return routes as FastifyPluginAsync
 }
-
-const sendPage = (reply: FastifyReply, page: string) =>
-  reply.type('text/html; charset=utf-8').serializer(String).send(page)

@@ -9,6 +9,7 @@ import { MAX_ATTEMPTS, sessionOf } from '#admin/security/authenticate.ts'
 import { isLocalName } from '#admin/security/origin.ts'
 import type { RevokedSessions } from '#admin/security/revoked-sessions.ts'
 import type { Identity, Users } from '#admin/security/users.ts'
+import { sendPage } from '#admin/send-page.ts'
 import { LANGUAGES } from '#admin/texts/format.ts'
 import { chooseLanguage } from '#admin/texts/language.ts'
 
@@ -102,5 +103,5 @@ function openSession(request: FastifyRequest, reply: FastifyReply, identity: Ide
 
 function sendLogin(request: FastifyRequest, reply: FastifyReply, status: number, view: LoginView): FastifyReply {
   const page = loginPage(view, contextOf(request, reply))
-  return reply.code(status).type('text/html; charset=utf-8').serializer(String).send(page)
+  return sendPage(reply.code(status), page)
 }

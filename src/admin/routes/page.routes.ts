@@ -1,4 +1,4 @@
-import type { FastifyPluginAsync, FastifyReply } from 'fastify'
+import type { FastifyPluginAsync } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import type { Kysely } from 'kysely'
 import { z } from 'zod'
@@ -21,6 +21,7 @@ import { contextOf } from '#admin/pages/layout.ts'
 import { progressPage } from '#admin/pages/progress.page.ts'
 import { promotionPage } from '#admin/pages/promotion.page.ts'
 import { runbookPage } from '#admin/pages/runbook.page.ts'
+import { sendPage } from '#admin/send-page.ts'
 import type { KeptReads } from '#admin/snapshot/kept-reads.ts'
 import { finderOf, type PromotionView, type Sampler } from '#admin/snapshot/sampler.ts'
 import { staleOf } from '#admin/snapshot/stale.ts'
@@ -44,9 +45,6 @@ export interface PageRoutesDeps {
 
 const MAX_FAILURES_SHOWN = 20
 const schema = { hide: true }
-
-const sendPage = (reply: FastifyReply, page: string) =>
-  reply.type('text/html; charset=utf-8').serializer(String).send(page)
 
 /** A key as the Money API knows it. */
 const GIFT_KEY = new RegExp(`^(${PROMOTION_TYPES.join('|')}):(\\d+)$`)

@@ -7,6 +7,7 @@ import type { InvalidMessages } from '#admin/invalid-messages.ts'
 import { contextOf } from '#admin/pages/layout.ts'
 import { rejectedPage } from '#admin/pages/rejected.page.ts'
 import { refusal } from '#admin/problem.ts'
+import { sendPage } from '#admin/send-page.ts'
 import type { KeptReads } from '#admin/snapshot/kept-reads.ts'
 import { finderOf, type PromotionView, type Sampler } from '#admin/snapshot/sampler.ts'
 import { countSkipped } from '#database/gifts/gift-sums.ts'
@@ -87,7 +88,7 @@ function addPage(app: App, deps: RejectedRoutesDeps): void {
       const nextPage = skipped.length === PAGE_SIZE && page < MAX_PAGE ? page + 1 : null
       const canReplay = TAKES_GIFTS.has(status)
       const view = { promotion: { id, title, type }, counts, skipped, nextPage, invalid: messages, canReplay }
-      return reply.type('text/html; charset=utf-8').serializer(String).send(rejectedPage(view, context))
+      return sendPage(reply, rejectedPage(view, context))
     },
   )
 }

@@ -7,6 +7,7 @@ import { reportPage } from '#admin/pages/report.page.ts'
 import { refusal } from '#admin/problem.ts'
 import { reportCsv } from '#admin/report/closing-report.ts'
 import type { ReportJobs } from '#admin/report/report-jobs.ts'
+import { sendPage } from '#admin/send-page.ts'
 import type { KeptReads } from '#admin/snapshot/kept-reads.ts'
 import { finderOf, type Sampler } from '#admin/snapshot/sampler.ts'
 
@@ -38,7 +39,7 @@ export function reportRoutes({ sampler, reports, kept }: ReportRoutesDeps): Fast
       const context = contextOf(request, reply, reads.stale)
       const title = name === '' ? context.texts.promotion.promotion(id) : name
       const page = reportPage({ id, title, job: reports.find(id) }, context)
-      return reply.type('text/html; charset=utf-8').serializer(String).send(page)
+      return sendPage(reply, page)
     })
     app.post(
       '/api/promotions/:id/report',

@@ -22,12 +22,16 @@ function formatsOf(language: Language): Formats {
   const percent = new Intl.NumberFormat(language, { style: 'percent', maximumFractionDigits: 1 })
   const time = new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'medium', timeZone: 'UTC' })
   return {
-    number: value => format(typeof value === 'string' ? BigInt(value) : value),
+    number: value => (isShort(value) ? String(value) : format(typeof value === 'string' ? BigInt(value) : value)),
     percent: share => percent.format(Math.floor(share * 1000) / 1000),
     duration: durationOf(language),
     utc: iso => `${time.format(new Date(iso))} UTC`,
   }
 }
+
+/** Without a group of three to set apart it reads the same in each language; most figures of a page are so. */
+const isShort = (value: number | bigint | string) =>
+  typeof value === 'number' && value >= 0 && value < 1000 && Number.isInteger(value)
 
 type DurationUnit = 'second' | 'minute' | 'hour' | 'day'
 
