@@ -7,6 +7,7 @@ import { type KubernetesObject, kustomize, objectOf, readObjects } from './kusto
 /** What of a pod the tests ask about. */
 export interface Container {
   name: string
+  image: string
   args: string[]
   env?: { name: string; value: string }[]
   envFrom: { configMapRef: { name: string } }[]

@@ -1,24 +1,28 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { describe, expect, test } from '@jest/globals'
 import { parse, stringify } from 'yaml'
-import { PROCESSES, podOf, readOverlays } from '#test/support/kubernetes.ts'
+import { OVERLAYS, PROCESSES, podOf, readOverlays } from '#test/support/kubernetes.ts'
 import { objectOf, readObjects } from '#test/support/kustomize.ts'
 
-const { production, examples } = readOverlays()
+const { overlays, production, examples } = readOverlays()
 
 describe('the network and the monitoring of Kubernetes', () => {
-  test('every server of production is let through, and no other port', () => {
-    const settings = Object.assign({}, ...production.filter(({ kind }) => kind === 'ConfigMap').map(({ data }) => data))
+  test.each(OVERLAYS)('every server of %s is let through, and no other port', overlay => {
+    const objects = overlays[overlay]
+    const settings = Object.assign({}, ...objects.filter(({ kind }) => kind === 'ConfigMap').map(({ data }) => data))
     const urls = [...Object.values(examples[0]!.stringData!), settings.MONEY_API_URL].filter(text =>
       text.includes('://'),
     )
     const ports = urls.map(text => new URL(text).port || '443')
     const brokers = (settings.KAFKA_BROKERS as string).split(',').map(broker => broker.split(':')[1]!)
-    const { egress } = objectOf(production, 'NetworkPolicy', 'promostream').spec as {
-      egress: { ports: { port: number }[] }[]
+    const { egress } = objectOf(objects, 'NetworkPolicy', 'promostream').spec as {
+      egress: { ports: { port: number; protocol?: string }[] }[]
     }
     const open = egress.flatMap(rule => rule.ports).map(({ port }) => String(port))
     expect(new Set(open)).toEqual(new Set(['53', ...ports, ...brokers]))
+    const names = egress.flatMap(rule => rule.ports).filter(({ port }) => port === 53)
+    // Names are asked for by UDP; TCP is for long answers.
+    expect(names.map(({ protocol }) => protocol).sort()).toEqual(['TCP', 'UDP'])
   })
 
   test('the Service reaches the admin, and Prometheus each process by the name that the rules know it by', () => {
@@ -31,8 +35,10 @@ describe('the network and the monitoring of Kubernetes', () => {
     expect([byPod.jobLabel, byService.jobLabel]).toEqual(['app', 'app'])
     expect(service.metadata.labels).toMatchObject(byService.selector.matchLabels)
     expect(byService.endpoints[0].port).toBe(service.spec.ports[0].name)
-    const password = byService.endpoints[0].basicAuth.password as { name: string; key: string }
-    expect(objectOf(examples, 'Secret', password.name).stringData).toHaveProperty(password.key)
+    for (const { path } of [...byPod.podMetricsEndpoints, ...byService.endpoints]) expect(path).toBe('/metrics')
+    const login = byService.endpoints[0].basicAuth as Record<'username' | 'password', { name: string; key: string }>
+    for (const { name, key } of [login.username, login.password])
+      expect(objectOf(examples, 'Secret', name).stringData).toHaveProperty(key)
     const jobs = [...(byPod.selector.matchExpressions[0].values as string[]), service.metadata.labels!.app]
     expect(jobs.sort()).toEqual(PROCESSES.map(name => `promostream-${name}`).sort())
     for (const name of ['listener', 'worker'])

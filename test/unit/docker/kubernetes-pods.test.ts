@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { afterAll, describe, expect, test } from '@jest/globals'
 import { loadConfig } from '#config/load.ts'
 import { type cliSchema, SETTING_NAMES, type workerSchema } from '#config/schemas.ts'
@@ -113,6 +113,25 @@ describe('the pods of Kubernetes', () => {
       expect(open.map(({ port }) => port)).toContain(container.ports?.[0]?.containerPort)
     },
   )
+
+  test.each(OVERLAYS)('%s: migrate waits for PostgreSQL, before everything else', overlay => {
+    const job = objectOf(overlays[overlay], 'Job', 'promostream-migrate')
+    expect(podOf(job).containers[0]!.args).toEqual(['dist/src/bin/migrate.js', '--wait', '120'])
+    expect(job.metadata.annotations).toMatchObject({ 'argocd.argoproj.io/hook': 'PreSync' })
+  })
+
+  test('staging shares servers with others: keys, group and namespace are its own; production runs this version', () => {
+    const settings = overlays.staging.find(({ kind }) => kind === 'ConfigMap')?.data
+    expect([settings?.KAFKA_GROUP_ID, settings?.REDIS_KEY_PREFIX]).toEqual(['promostream-staging', 'staging:'])
+    for (const [overlay, namespace] of [
+      ['staging', 'promostream-staging'],
+      ['production', 'promostream'],
+    ] as const)
+      expect(new Set(overlays[overlay].map(({ metadata }) => metadata.namespace))).toEqual(new Set([namespace]))
+    const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
+    const pods = overlays.production.filter(({ kind }) => POD_KINDS.includes(kind)).map(podOf)
+    for (const { containers } of pods) expect(containers[0]!.image).toBe(`registry.example.org/promostream:${version}`)
+  })
 
   test('an audit each night asks for every charge, says so to the admin, and is no two at once', () => {
     const audit = objectOf(overlays.production, 'CronJob', 'promostream-audit')

@@ -22,6 +22,11 @@ describe('the scaling of Kubernetes', () => {
     expect(objectOf(overlays.staging, 'Deployment', 'promostream-worker').spec.replicas).toBe(1)
   })
 
+  test('a query without an answer is no zero: KEDA falls back, instead of taking the workers away', () => {
+    const [{ type, metadata }] = objectOf(production, 'ScaledObject', 'promostream-worker').spec.triggers
+    expect([type, metadata.ignoreNullValues]).toEqual(['prometheus', 'false'])
+  })
+
   test('listeners are scaled by the lag of what they read, by their own login, up to the partitions', () => {
     const deployment = objectOf(production, 'Deployment', 'promostream-listener')
     const config = loadConfig(listenerSchema, environmentOf(production, podOf(deployment), secrets.folder))
