@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readBounded } from './bounded-file.ts'
 import type { Environment } from './environment.ts'
 
 /** Settings that may also come from a file, named by the variable with `_FILE` behind it: a mounted secret. */
@@ -31,13 +31,13 @@ export function withSecretFiles(environment: Environment): Environment {
 
 /** @throws Error that names `variable`. */
 export function readSecret(variable: string, path: string): string {
-  let bytes: Buffer
+  let bytes: Buffer | undefined
   try {
-    bytes = readFileSync(path.trim())
+    bytes = readBounded(path.trim(), MAX_BYTES)
   } catch (error) {
     throw new Error(`${variable} cannot be read: ${(error as NodeJS.ErrnoException).code ?? 'unknown error'}`)
   }
-  if (bytes.length > MAX_BYTES) throw new Error(`${variable} is longer than ${MAX_BYTES} bytes: that is no secret`)
+  if (bytes === undefined) throw new Error(`${variable} is longer than ${MAX_BYTES} bytes: that is no secret`)
   return bytes.toString('utf8')
 }
 

@@ -8,6 +8,8 @@ export interface LimitSample {
   medianMs: number
   /** Most calls under way at once. */
   underWay: number
+  /** What it covers, in ms; missing: {@link LOOK_INTERVAL_MS}. */
+  overMs?: number
 }
 
 /** How many calls may be under way, and what that rests on. */
@@ -32,7 +34,7 @@ export interface LimitState {
   cutFailed: number
 }
 
-/** How often it is looked at, in ms. */
+/** How often it is looked at, in ms; less often where answers take so long that too few come meanwhile. */
 export const LOOK_INTERVAL_MS = 250
 
 /** Fewer answers say nothing. */
@@ -64,9 +66,9 @@ const HARDLY_LESS = 0.75
  * 1989), with a plateau below what was too much, as CUBIC has (RFC 9438 §4.1): each probe beyond it costs real calls. Pure.
  */
 export function nextLimit(before: LimitState, sample: LimitSample, most: number): LimitState {
-  const state = { ...before, holdMs: Math.max(0, before.holdMs - LOOK_INTERVAL_MS) }
+  const state = { ...before, holdMs: Math.max(0, before.holdMs - (sample.overMs ?? LOOK_INTERVAL_MS)) }
   if (state.skips > 0) return { ...state, skips: state.skips - 1 }
-  if (sample.answers < Math.min(MIN_ANSWERS, state.limit)) return state
+  if (sample.answers < answersNeeded(state)) return state
   const answers = KEPT * state.answers + sample.answers
   const failed = KEPT * state.failed + sample.failed
   const seen = { ...state, answers, failed, baseMs: baseOf(state, sample) }
@@ -79,6 +81,11 @@ export function nextLimit(before: LimitState, sample: LimitSample, most: number)
   if (sample.medianMs > MOST_SLOWNESS * base.baseMs) return slower(base, sample)
   const calm = { ...base, cuts: 0 }
   return sample.underWay >= 0.8 * state.limit ? { ...calm, limit: raised(calm, most) } : calm
+}
+
+/** So many answers tell something. */
+export function answersNeeded({ limit }: LimitState): number {
+  return Math.min(MIN_ANSWERS, limit)
 }
 
 /** Before anything was seen. */
@@ -112,7 +119,7 @@ function slower(state: LimitState, { medianMs }: LimitSample): LimitState {
 }
 
 function cut(state: LimitState, share: number): LimitState {
-  const limit = Math.max(LOWEST, Math.floor(share * state.limit))
+  const limit = Math.max(Math.min(LOWEST, state.limit), Math.floor(share * state.limit))
   return {
     ...state,
     limit,

@@ -1,4 +1,4 @@
-import { firstLimit, type LimitState, LOOK_INTERVAL_MS, nextLimit } from './adaptive-limit.ts'
+import { answersNeeded, firstLimit, type LimitState, LOOK_INTERVAL_MS, nextLimit } from './adaptive-limit.ts'
 import type { CallWindow } from './call-window.ts'
 
 const FIRST = 10
@@ -11,7 +11,7 @@ export class CallLimit {
   #durationsMs: number[] = []
   #failed = 0
   #underWay = 0
-  #lookDueAtMs = performance.now() + LOOK_INTERVAL_MS
+  #lookedAtMs = performance.now()
 
   /** `most`: never more than these at once. */
   constructor(window: CallWindow, most: number) {
@@ -31,11 +31,13 @@ export class CallLimit {
     if (!isUsable) this.#failed += 1
     this.#underWay = Math.max(this.#underWay, this.#window.underWay)
     const nowMs = performance.now()
-    if (nowMs < this.#lookDueAtMs) return
-    this.#lookDueAtMs = nowMs + LOOK_INTERVAL_MS
+    const overMs = nowMs - this.#lookedAtMs
+    // Answers that take longer than a look are awaited: else a slow API would never be seen to bear more.
+    if (overMs < LOOK_INTERVAL_MS || this.#durationsMs.length < answersNeeded(this.#state)) return
+    this.#lookedAtMs = nowMs
     const sorted = this.#durationsMs.sort((one, other) => one - other)
     const medianMs = sorted[sorted.length >> 1] ?? 0
-    const sample = { answers: sorted.length, failed: this.#failed, medianMs, underWay: this.#underWay }
+    const sample = { answers: sorted.length, failed: this.#failed, medianMs, underWay: this.#underWay, overMs }
     this.#state = nextLimit(this.#state, sample, this.#most)
     this.#window.max = this.#state.limit
     this.#durationsMs = []

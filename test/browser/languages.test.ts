@@ -30,8 +30,10 @@ withKafka.each(LANGUAGES)('what people do at the screen, in %s', language => {
     await page.getByLabel(t.id, { exact: true }).fill(id)
     await page.getByLabel(t.name, { exact: true }).fill('Winter & "Co"')
     await page.getByLabel(t.totalLabel).fill('3')
+    await page.getByLabel(t.weightLabel).fill('7')
     await button(page, t.create).click()
     await page.waitForURL(`${screen.admin.url}/promotions/${id}`)
+    expect((await screen.system.promotions.find(id))?.weight).toBe(7)
     await page.getByRole('heading', { name: t.nextStep }).waitFor()
     const command = `npm run promostream -- publish --file gifts.csv --type VOUCHER --promotion ${id} --summary ${id}`
     expect(await page.locator('[data-copied]').textContent()).toBe(command)

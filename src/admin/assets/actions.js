@@ -53,8 +53,8 @@ function wireCopy() {
 function wireCreate() {
   document.querySelector('[data-create]')?.addEventListener('submit', async event => {
     event.preventDefault()
-    const { id, type, name, totalCount, deadline } = Object.fromEntries(new FormData(event.target))
-    const body = { id, type, name, totalCount: Number(totalCount || 0) }
+    const { id, type, name, totalCount, deadline, weight } = Object.fromEntries(new FormData(event.target))
+    const body = { id, type, name, totalCount: Number(totalCount || 0), weight: Number(weight || 1) }
     // The field is in the reader's own time.
     if (deadline) body.deadlineAt = new Date(deadline).toISOString()
     const made = await change(event.submitter, texts.create, () => send('/api/promotions', 'POST', body))

@@ -130,6 +130,10 @@ function newPromotion({ promotion }: Texts): string {
         <label for="new-deadline">${promotion.deadlineLabel}</label>
         <input id="new-deadline" name="deadline" type="datetime-local" />
       </div>
+      <div>
+        <label for="new-weight">${promotion.weightLabel}</label>
+        <input id="new-weight" name="weight" value="1" pattern="[1-9][0-9]{0,2}|1000" inputmode="numeric" />
+      </div>
       <button type="submit" class="main">${promotion.create}</button>
     </form>
   </details>`

@@ -14,6 +14,8 @@ export interface Verdict {
 
 /** Slower than this nothing can be said. */
 const LEAST_PER_SECOND = 0.5
+/** Later than this no four digits of a year can say. */
+const LATEST_MS = Date.parse('9999-12-31T23:59:59Z')
 
 /**
  * By the rate of the last ten seconds, so that a change of pace is told within ten seconds; null without a deadline, and
@@ -27,7 +29,7 @@ export function verdictOf(
   const { status, deadlineAt, done, expected } = view
   if (status !== 'IN_PROGRESS' || deadlineAt == null || eta === null || perSecond < LEAST_PER_SECOND) return null
   const likelyS = (expected - done) / perSecond
-  const at = (seconds: number) => new Date(nowMs + seconds * 1000).toISOString()
+  const at = (seconds: number) => new Date(Math.min(LATEST_MS, nowMs + seconds * 1000)).toISOString()
   const spareS = Math.round((Date.parse(deadlineAt) - nowMs) / 1000 - likelyS)
   return {
     isInTime: spareS >= 0,

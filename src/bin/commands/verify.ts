@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs'
+import { setFlagsFromString } from 'node:v8'
 import { Command } from 'commander'
+import { readBounded } from '#config/bounded-file.ts'
 import { verifyReceipt } from '#promotion/seal/receipt.ts'
 import type { SealCheck } from '#promotion/seal/seal.ts'
 import { fingerprintOf, publicKeyOfPem } from '#promotion/seal/statement.ts'
@@ -51,8 +53,8 @@ function verifyFile(file: string, options: VerifyOptions): void {
 
 function readReceipt(file: string): unknown {
   try {
-    const bytes = readFileSync(file)
-    if (bytes.length > MAX_BYTES) throw new Error(`is longer than ${MAX_BYTES} bytes`)
+    const bytes = readBounded(file, MAX_BYTES)
+    if (bytes === undefined) throw new Error(`it is longer than ${MAX_BYTES} bytes`)
     return JSON.parse(bytes.toString('utf8'))
   } catch (error) {
     throw new CodedError('RECEIPT_INVALID', `${file} cannot be read as a receipt: ${errorLine(error)}`)
@@ -82,6 +84,8 @@ function keyLine(key: string, { publicKey }: VerifyOptions): string {
 }
 
 async function verifyRows(id: string, options: VerifyOptions): Promise<void> {
+  // Rows are soon garbage: where the room for what is young does not grow, a million of them take 100 MB less, and no more time.
+  setFlagsFromString('--semi-space-growth-factor=1')
   const { withDatabase } = await import('./context.ts')
   const { checkSeal } = await import('#promotion/seal/seal.ts')
   const check = await withDatabase(async ({ promotions, database }) => {
@@ -95,11 +99,14 @@ async function verifyRows(id: string, options: VerifyOptions): Promise<void> {
   if (!isWhole) process.exitCode = 1
 }
 
-function linesOf(id: string, { changed, later, gifts, sequence, root }: SealCheck): string[] {
+function linesOf(id: string, { changed, later, gifts, sequence, root, open }: SealCheck): string[] {
   const wrong = changed.map(
     ({ afterRow, lastRow }) => `rows behind ${afterRow} up to ${lastRow} are not what was sealed`,
   )
   if (later > 0) wrong.push(`${later} rows came after the seal`)
+  if (changed.length > 0 && open > 0) {
+    wrong.push(`${open} gifts were UNKNOWN then: once they are settled, the workers make the next seal within seconds`)
+  }
   if (wrong.length > 0) return [...wrong, `promotion ${id} is NOT what was sealed (seal ${sequence}, root ${root})`]
   return [`promotion ${id}: all ${gifts} gifts are what was sealed (seal ${sequence}, root ${root})`]
 }

@@ -15,7 +15,10 @@ export interface StoredSeal {
   chunkLastIds: string[]
 }
 
-/** COMPLETED promotions without a seal, and those where gifts were settled since the last one; the oldest first. */
+/**
+ * COMPLETED promotions without a seal, the oldest first; then those where gifts were settled since the last one. By the gifts
+ * that are still open, not by summaries, which promotions may share.
+ */
 export async function listToSeal(
   kysely: Kysely<unknown>,
   limit: number,
@@ -23,15 +26,13 @@ export async function listToSeal(
   const { rows } = await sql<{ id: string; type: PromotionType }>`
     select p.id, p.type from campaign_promotion p
       left join lateral (
-        select success_count, failed_count, gift_count from campaign_promotion_seal
+        select gift_count, gift_count - success_count - failed_count as open from campaign_promotion_seal
         where promotion_id = p.id order by sequence desc limit 1
       ) s on true
-    where p.status = 'COMPLETED' and (s.gift_count is null or (
-      s.success_count + s.failed_count < s.gift_count
-      and s.success_count + s.failed_count <> (
-        select coalesce(sum(c.success_count + c.failed_count), 0) from campaign_promotion_summary c
-        where c.promotion_id = p.id)))
-    order by p.finished_at limit ${limit}`.execute(kysely)
+    where p.status = 'COMPLETED' and (s.gift_count is null or (s.open > 0 and s.open <> (
+      select count(*) from campaign_promotion_exception e
+      where e.promotion_id = p.id and e.process_status in ('UNKNOWN', 'RETRYING'))))
+    order by s.gift_count is not null, p.finished_at limit ${limit}`.execute(kysely)
   return rows
 }
 

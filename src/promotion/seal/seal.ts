@@ -4,7 +4,7 @@ import { withRoundLock } from '#database/locks.ts'
 import type { Promotion } from '#database/promotions/promotions.ts'
 import { findSeal, listToSeal, type StoredSeal, saveSeal } from '#database/promotions/seals.ts'
 import { LARGEST_INTEGER } from '#queues/exact-integer.ts'
-import { CodedError } from '#runtime/errors.ts'
+import { CodedError, errorLine, toError } from '#runtime/errors.ts'
 import type { Logger } from '#runtime/logger.ts'
 import { chunkOf, leafOf, readAccount, sealedGift } from './account.ts'
 import { HASH_BYTES, rootOf } from './merkle.ts'
@@ -23,24 +23,32 @@ export async function sealRound(
   const { kysely, privateKeyPem, logger } = deps
   if ((await listToSeal(kysely, 1)).length === 0) return
   await withRoundLock(kysely, 'seal', async () => {
+    const failures: unknown[] = []
     for (const promotion of await listToSeal(kysely, MAX_SEALED)) {
       if (!hasTime()) return
-      const root = await sealPromotion(kysely, promotion, privateKeyPem)
-      logger.info({ promotionId: promotion.id, root }, 'promotion sealed')
+      try {
+        const root = await sealPromotion(kysely, promotion, privateKeyPem)
+        if (root !== undefined) logger.info({ promotionId: promotion.id, root }, 'promotion sealed')
+      } catch (error) {
+        // The others are not to wait for one that cannot be sealed.
+        logger.warn({ promotionId: promotion.id, err: toError(error) }, `promotion not sealed: ${errorLine(error)}`)
+        failures.push(error)
+      }
     }
+    if (failures.length > 0) throw failures[0]
   })
 }
 
-/** Makes the next seal of a promotion. @returns its root, in hex. */
+/** Makes the next seal of a promotion. @returns its root, in hex; undefined when it has its seal, this moment's included. */
 export async function sealPromotion(
   kysely: Kysely<unknown>,
   promotion: Sealed,
   privateKeyPem: string,
-): Promise<string> {
+): Promise<string | undefined> {
   const previous = await findSeal(kysely, promotion.id)
   const account = await readAccount(kysely, promotion)
-  // The counters of a summary that promotions share move without any gift of this one.
-  if (previous?.root.equals(account.root)) return account.root.toString('hex')
+  // What was settled may have been changed back by hand.
+  if (previous?.root.equals(account.root)) return undefined
   const of = {
     promotionId: promotion.id,
     type: promotion.type,
@@ -49,7 +57,7 @@ export async function sealPromotion(
     sealedAt: new Date().toISOString(),
   }
   const { statement, signature, publicKey } = signSeal(of, account, privateKeyPem)
-  await saveSeal(kysely, {
+  const isSaved = await saveSeal(kysely, {
     promotionId: promotion.id,
     sequence: of.sequence,
     root: account.root,
@@ -62,7 +70,8 @@ export async function sealPromotion(
     chunkRoots: Buffer.concat(account.chunks.map(({ root }) => root)),
     chunkLastIds: account.chunks.map(({ lastRowId }) => lastRowId),
   })
-  return account.root.toString('hex')
+  // Another instance's stands: this root must not be published.
+  return isSaved ? account.root.toString('hex') : undefined
 }
 
 /** @throws `PROMOTION_NOT_SEALED`. */
@@ -135,6 +144,8 @@ export interface SealCheck {
   changed: { afterRow: string; lastRow: string }[]
   /** Rows behind the last one that was sealed. */
   later: number
+  /** Gifts that were UNKNOWN when it was sealed: to settle them changes rows, until the workers make the next seal. */
+  open: number
 }
 
 /**
@@ -159,6 +170,8 @@ export async function checkSeal(kysely: Kysely<unknown>, promotion: Sealed): Pro
   }
   const afterId = seal.chunkLastIds.at(-1) ?? '0'
   const later = (await readSealedRows(kysely, promotion, { afterId, lastId: String(LARGEST_INTEGER) })).length
-  const { sequence, gifts, root } = statement
-  return { sequence, root, publicKey: seal.publicKey.toString('base64'), gifts: Number(gifts), changed, later }
+  const { sequence, root } = statement
+  const gifts = Number(statement.gifts)
+  const open = gifts - Number(statement.success) - Number(statement.failed)
+  return { sequence, root, publicKey: seal.publicKey.toString('base64'), gifts, changed, later, open }
 }

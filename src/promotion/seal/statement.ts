@@ -1,27 +1,33 @@
 import { createPrivateKey, createPublicKey, hash, type KeyObject, sign, verify } from 'node:crypto'
+import { z } from 'zod'
 import { CodedError } from '#runtime/errors.ts'
 import type { SealedAccount } from './account.ts'
 
 const FORMAT = 'promostream-seal-1'
 
-/** What is signed, as JSON text; counts and amounts are exact digits. */
-export interface SealStatement {
-  format: typeof FORMAT
-  promotionId: string
-  type: string
+const digits = z.string().regex(/^\d{1,30}$/)
+const root = z.string().regex(/^[0-9a-f]{64}$/)
+
+const sealStatement = z.strictObject({
+  format: z.literal(FORMAT),
+  promotionId: digits,
+  type: z.string().regex(/^[A-Z_]+$/),
   /** 1 at the completion; one more each time that UNKNOWN gifts of it were settled later. */
-  sequence: number
-  gifts: string
-  success: string
-  failed: string
-  amount: string
-  /** SHA-256, hex. */
-  root: string
+  sequence: z.int().min(1),
   /** The root of the seal before it; null in the first. */
-  previousRoot: string | null
+  previousRoot: root.nullable(),
   /** ISO 8601, UTC. */
-  sealedAt: string
-}
+  sealedAt: z.iso.datetime(),
+  gifts: digits,
+  success: digits,
+  failed: digits,
+  amount: digits,
+  /** SHA-256, hex. */
+  root,
+})
+
+/** What is signed, as JSON text; counts and amounts are exact digits. */
+export type SealStatement = z.infer<typeof sealStatement>
 
 export interface SignedStatement {
   /** The text exactly as it was signed. */
@@ -66,9 +72,17 @@ export function readSeal({ statement, signature, publicKey }: SignedStatement): 
   if (!verify(null, Buffer.from(statement), key, Buffer.from(signature, 'base64'))) {
     throw new CodedError('SEAL_INVALID', 'the signature of the seal is not its key’s')
   }
-  const parsed = JSON.parse(statement) as SealStatement
-  if (parsed.format !== FORMAT) throw new CodedError('SEAL_INVALID', `the seal's format is not ${FORMAT}`)
-  return parsed
+  const parsed = sealStatement.safeParse(jsonOf(statement))
+  if (!parsed.success) throw new CodedError('SEAL_INVALID', `what was signed is no statement of the format ${FORMAT}`)
+  return parsed.data
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
 }
 
 function publicKeyOf(base64: string): KeyObject {

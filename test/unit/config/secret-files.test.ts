@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { rootCertificates } from 'node:tls'
@@ -29,6 +29,13 @@ const others = { DATABASE_URL: VALUES.DATABASE_URL, REDIS_URL: VALUES.REDIS_URL,
 function fileOf(name: string, content: string): string {
   const path = join(folder, name)
   writeFileSync(path, content)
+  return path
+}
+
+/** A file of 3 GB that takes no room. */
+function endless(): string {
+  const path = fileOf('endless', '')
+  truncateSync(path, 3e9)
   return path
 }
 
@@ -75,6 +82,7 @@ describe('secrets from files', () => {
       { MONEY_API_TOKEN_FILE: fileOf('two', 'canary\nsecret') },
       /^MONEY_API_TOKEN has a control character/,
     ],
+    ['as long as a disk', { MONEY_API_TOKEN_FILE: endless() }, /^MONEY_API_TOKEN_FILE is longer/],
     ['too long', { MONEY_API_TOKEN_FILE: fileOf('long', 'x'.repeat(2 ** 20 + 1)) }, /^MONEY_API_TOKEN_FILE is longer/],
     [
       'a wrong URL',

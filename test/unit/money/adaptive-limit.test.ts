@@ -98,3 +98,8 @@ test('what is not used does not grow; too few answers say nothing', () => {
     10,
   )
 })
+
+test('where fewer than ten may be under way at most, a cut makes them no more', () => {
+  const failing = { answers: 40, failed: 40, medianMs: 50, underWay: 4 }
+  expect(nextLimit(firstLimit(4), failing, 4).limit).toBe(4)
+})

@@ -66,3 +66,16 @@ test('answers in vain halve it, and are forgotten with the next look', () => {
   look({})
   expect(look({})).toBeGreaterThan(40)
 })
+
+test.each([0.3, 1, 5])('an API that takes %d s, longer than a look, is called as much as it bears', seconds => {
+  const { window, limit } = limitOf()
+  for (let round = 0; round < 12; round++) {
+    const calls = window.max
+    window.underWay = calls
+    for (let call = 0; call < calls; call++) {
+      jest.advanceTimersByTime((seconds * 1000) / calls)
+      limit.add(seconds, true)
+    }
+  }
+  expect(limit.limit).toBe(1000)
+})

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { type Kysely, sql } from 'kysely'
-import { findSeal } from '#database/promotions/seals.ts'
+import { findSeal, listToSeal } from '#database/promotions/seals.ts'
 import { type Receipt, verifyReceipt } from '#promotion/seal/receipt.ts'
 import { checkSeal, receiptOf, sealPromotion, sealRound } from '#promotion/seal/seal.ts'
 import { createLogger } from '#runtime/logger.ts'
@@ -94,12 +94,54 @@ describe('sealed account', () => {
     expect(await checkSeal(kysely, { id, type })).toMatchObject({ sequence: 2, changed: [], later: 0 })
   })
 
-  test('counters that others move make no second seal', async () => {
+  test('counters that others move make no second seal, and are no reason to read the rows again', async () => {
     const { id } = await completed(10)
     await sealRound({ kysely, privateKeyPem, logger }, () => true)
     await sql`update campaign_promotion_summary set success_count = 50 where id = ${id}::bigint`.execute(kysely)
     await sealRound({ kysely, privateKeyPem, logger }, () => true)
     expect((await findSeal(kysely, id))?.sequence).toBe(1)
+    expect((await listToSeal(kysely, 1000)).map(({ id }) => id)).not.toContain(id)
+  })
+
+  test('one that cannot be sealed does not keep the others from it', async () => {
+    const broken = await completed(3)
+    const { id } = await completed(3)
+    await sql`update campaign_promotion set finished_at = now() - interval '1 day' where id = ${broken.id}::bigint`.execute(
+      kysely,
+    )
+    const refuses = `campaign_promotion_seal_test_${broken.id}`
+    await sql`alter table campaign_promotion_seal add constraint ${sql.id(refuses)}
+      check (promotion_id <> ${sql.lit(Number(broken.id))})`.execute(kysely)
+    await expect(sealRound({ kysely, privateKeyPem, logger }, () => true)).rejects.toThrow(/violates check constraint/)
+    expect(await findSeal(kysely, id)).toBeDefined()
+    await sql`alter table campaign_promotion_seal drop constraint ${sql.id(refuses)}`.execute(kysely)
+    await sealRound({ kysely, privateKeyPem, logger }, () => true)
+    expect(await findSeal(kysely, broken.id)).toBeDefined()
+  })
+
+  test('a gift that is settled between two seals is told apart from one that was changed', async () => {
+    const { id, type, firstTarget } = await completed(10)
+    await sealRound({ kysely, privateKeyPem, logger }, () => true)
+    // Tried again: it is still open, and nothing is to be sealed yet.
+    await change(firstTarget + 9n, sql`process_status = 'RETRYING'`)
+    expect((await listToSeal(kysely, 1000)).map(each => each.id)).not.toContain(id)
+    expect(await checkSeal(kysely, { id, type })).toMatchObject({ open: 1, changed: [expect.anything()] })
+  })
+
+  test('two seals at once: one is kept, and only its root is told', async () => {
+    const { id, type } = await completed(3000)
+    const roots = await Promise.all([1, 2, 3].map(() => sealPromotion(kysely, { id, type }, privateKeyPem)))
+    expect(roots.filter(root => root !== undefined)).toHaveLength(1)
+    expect((await findSeal(kysely, id))?.sequence).toBe(1)
+  })
+
+  test('a promotion without gifts is sealed once', async () => {
+    const id = String(uniqueId())
+    await sql`insert into campaign_promotion (id, name, type, status, finished_at)
+      values (${id}::bigint, '', 'POINT', 'COMPLETED', now())`.execute(kysely)
+    await sealRound({ kysely, privateKeyPem, logger }, () => true)
+    expect(await checkSeal(kysely, { id, type: 'POINT' })).toMatchObject({ gifts: 0, changed: [], later: 0 })
+    expect((await listToSeal(kysely, 1000)).map(each => each.id)).not.toContain(id)
   })
 
   const tampered: [string, ReturnType<typeof sql>][] = [

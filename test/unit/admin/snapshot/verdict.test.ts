@@ -49,6 +49,12 @@ test('nothing is said without a deadline, of what does not run, and while nothin
   expect(verdictOf({ ...view, deadlineAt: at(9) }, estimate, START_MS)).toMatchObject({ isInTime: false, spareS: -1 })
 })
 
+test('a total far beyond what can be done by any date is late, and breaks nothing', () => {
+  const estimate = { perSecond: 0.5, eta: { likely: 2e12, soonest: 1e12, latest: 1e14 } }
+  const view = { status: 'IN_PROGRESS', deadlineAt: at(100), done: 0, expected: 1e12 } as const
+  expect(verdictOf(view, estimate, START_MS)).toMatchObject({ isInTime: false, to: '9999-12-31T23:59:59.000Z' })
+})
+
 test('a flip is told once', () => {
   const flips: [string, boolean][] = []
   const look = createVerdictWatch((id, { isInTime }) => flips.push([id, isInTime]))
