@@ -1,14 +1,14 @@
 import { idempotencyKey } from '#money/charge.ts'
-import { exactInteger } from '#queues/exact-integer.ts'
+import { isExactId } from '#queues/exact-integer.ts'
 import { findGiftType, type PromotionType } from '#queues/gift-types.ts'
 import type { Discrepancies, Discrepancy } from './discrepancies.ts'
 import { MARK, type RowTable } from './row-table.ts'
 
 /** The target that an idempotency key names; undefined for a key that the contract does not know. */
 export function targetOfKey(key: string): { type: PromotionType; targetId: string } | undefined {
-  const [, name, digits] = /^([A-Z]+):(\d+)$/.exec(key) ?? []
-  const [type, targetId] = [findGiftType(name), exactInteger.safeParse(digits)]
-  return type === undefined || !targetId.success ? undefined : { type, targetId: targetId.data }
+  const [, name, targetId = ''] = /^([A-Z]+):(\d+)$/.exec(key) ?? []
+  const type = findGiftType(name)
+  return type === undefined || !isExactId(targetId) ? undefined : { type, targetId }
 }
 
 /** What identifies a row in a report. */

@@ -32,8 +32,8 @@ function columnsOf(capacity: number) {
     /** -1 where the row names no place. */
     offset: new BigInt64Array(capacity),
     partition: new Uint16Array(capacity),
-    /** A hash of its text; 0 where there is none. */
-    moneyKey: new BigUint64Array(capacity),
+    /** The halves of a hash of its text; both 0 where there is none. */
+    moneyKey: new Uint32Array(2 * capacity),
     status: new Uint8Array(capacity),
     charges: new Uint8Array(capacity),
     marks: new Uint8Array(capacity),
@@ -82,7 +82,11 @@ export class RowTable {
     amount[at] = BigInt(row.amount)
     offset[at] = row.kafkaOffset === null ? -1n : BigInt(row.kafkaOffset)
     partition[at] = row.kafkaPartition ?? 0
-    if (this.#withCharges && row.moneyKey !== null) moneyKey[at] = hashText(row.moneyKey)
+    if (this.#withCharges && row.moneyKey !== null) {
+      const digest = digestOf(row.moneyKey)
+      moneyKey[2 * at] = lowHalf(digest)
+      moneyKey[2 * at + 1] = highHalf(digest)
+    }
     status[at] = PROCESS_STATUSES.indexOf(row.processStatus)
     if (row.processStatus === 'PENDING') marks[at] = (row.isOld ? MARK.old : 0) | (row.enqueued ? MARK.enqueued : 0)
     this.#size += 1
@@ -139,7 +143,9 @@ export class RowTable {
     const { charges, moneyKey, amount } = this.#columns
     charges[row] = Math.min(MAX_CHARGES, this.charges(row) + 1)
     if (charge.amount !== undefined && amount[row] !== BigInt(charge.amount)) this.mark(row, MARK.otherAmount)
-    if (moneyKey[row] !== hashText(charge.transactionKey)) this.mark(row, MARK.otherKey)
+    const digest = digestOf(charge.transactionKey)
+    if (moneyKey[2 * row] !== lowHalf(digest) || moneyKey[2 * row + 1] !== highHalf(digest))
+      this.mark(row, MARK.otherKey)
   }
 
   mark(row: number, mark: number): void {
@@ -184,9 +190,24 @@ export interface GiftFields {
   amount: string
 }
 
-/** Of a SHA-256, never 0: two different texts look alike once in 2^64. */
-function hashText(text: string): bigint {
-  return hash('sha256', text, 'buffer').readBigUInt64LE(0) || 1n
+/** SHA-256 as text, one character a byte: a Buffer for each row costs more than the hash. */
+function digestOf(text: string): string {
+  return hash('sha256', text, 'binary')
+}
+
+/** With the other half 64 bits of the digest: two different texts look alike once in 2^64. */
+function lowHalf(digest: string): number {
+  return fourBytes(digest, 0)
+}
+
+/** Never 0, as the half of no hash is. */
+function highHalf(digest: string): number {
+  return fourBytes(digest, 4) || 1
+}
+
+function fourBytes(bytes: string, at: number): number {
+  const low = bytes.charCodeAt(at) | (bytes.charCodeAt(at + 1) << 8)
+  return (low | (bytes.charCodeAt(at + 2) << 16) | (bytes.charCodeAt(at + 3) << 24)) >>> 0
 }
 
 /** At most half full, a power of two. */

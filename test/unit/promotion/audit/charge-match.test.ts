@@ -30,6 +30,21 @@ describe('judgeCharges', () => {
     ],
     ['another amount', {}, [{ ...charge, amount: '101' }], 1, ['charge-amount-differs']],
     ['another transaction', {}, [{ ...charge, transactionKey: 'tx-2' }], 1, ['money-key-differs']],
+    // Of these two pairs the first, and the second, four bytes of the SHA-256 are equal.
+    [
+      'another transaction whose hash begins alike',
+      { moneyKey: 'tx-25704' },
+      [{ ...charge, transactionKey: 'tx-36915' }],
+      1,
+      ['money-key-differs'],
+    ],
+    [
+      'another transaction whose hash goes on alike',
+      { moneyKey: 'tx-28958' },
+      [{ ...charge, transactionKey: 'tx-106699' }],
+      1,
+      ['money-key-differs'],
+    ],
     ['SUCCESS without a key', { moneyKey: null }, [charge], 1, ['money-key-differs']],
     ['FAILED and paid', { processStatus: 'FAILED' as const, moneyKey: null }, [charge], 0, ['failed-with-charge']],
     ['FAILED', { processStatus: 'FAILED' as const }, [], 0, []],

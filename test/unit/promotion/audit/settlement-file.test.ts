@@ -42,6 +42,13 @@ describe('readSettlement', () => {
     })
   })
 
+  test('a long file: every charge in its order, and the line of an error far down', async () => {
+    const charges = Array.from({ length: 5000 }, (_, at) => ({ ...two, key: `POINT:${at + 1}` }))
+    const text = charges.map(charge => `${JSON.stringify(charge)}\n`).join('')
+    expect(await read(text)).toEqual(charges)
+    await expect(read(`${text}{}\n${text}`)).rejects.toThrow('line 5001: ')
+  })
+
   test('a file that is not there', async () => {
     await expect(readSettlement(join(folder, 'none')).next()).rejects.toMatchObject({ code: 'SETTLEMENT_UNREADABLE' })
   })
