@@ -13,7 +13,12 @@ export interface Container {
   envFrom: { configMapRef: { name: string } }[]
   volumeMounts: { name: string; mountPath: string; readOnly?: boolean }[]
   ports?: { name: string; containerPort: number }[]
-  [probe: `${string}Probe`]: { httpGet: { path: string; port: string }; timeoutSeconds: number }
+  [probe: `${string}Probe`]: {
+    httpGet: { path: string; port: string }
+    timeoutSeconds: number
+    periodSeconds: number
+    failureThreshold: number
+  }
 }
 
 export interface Pod {

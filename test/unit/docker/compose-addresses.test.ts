@@ -96,6 +96,30 @@ describe('the addresses of docker compose', () => {
     expect(files).toHaveLength(1)
     expect(existsSync(`docker/prometheus/${files[0]}`)).toBe(true)
     expect(services.prometheus?.volumes).toContain('./prometheus:/etc/prometheus:ro')
+    expect(optionOf(services.prometheus!, '--config.file')).toBe('/etc/prometheus/prometheus.yml')
+    const { datasources } = parse(readFileSync('docker/grafana/provisioning/datasources/prometheus.yaml', 'utf8'))
+    const inside = services.prometheus?.ports?.[0]?.split(':').at(-1)
+    expect(datasources[0].url).toBe(`http://prometheus:${inside}`)
+  })
+
+  test('production hands on how Kafka is reached, the same for each process', () => {
+    const wanted = ['KAFKA_SSL', 'KAFKA_SASL_MECHANISM', 'KAFKA_SASL_USERNAME', 'KAFKA_SASL_PASSWORD']
+    for (const [name] of PROCESSES)
+      expect(Object.keys(production.services[name]?.environment ?? {})).toEqual(expect.arrayContaining(wanted))
+  })
+
+  test('the Kafka is the one that the tests run on', () => {
+    const [, version] = /kafka_2\.13<\/artifactId>\s*<version>([^<]+)/.exec(
+      readFileSync('docker/kafka/pom.xml', 'utf8'),
+    )!
+    expect(services.kafka?.image).toBe(`apache/kafka:${version}`)
+  })
+
+  test('the build’s context is what is named, and no secret is', () => {
+    const lines = readFileSync('.dockerignore', 'utf8')
+      .split('\n')
+      .filter(line => line !== '' && !line.startsWith('#'))
+    expect([lines[0], lines.at(-1)]).toEqual(['*', '**/.env'])
   })
 
   test('the image by itself starts what is in it, is asked at the default ports, and owns the folder of its volume', () => {

@@ -16,13 +16,17 @@ describe('the network and the monitoring of Kubernetes', () => {
     const ports = urls.map(text => new URL(text).port || '443')
     const brokers = (settings.KAFKA_BROKERS as string).split(',').map(broker => broker.split(':')[1]!)
     const { egress } = objectOf(objects, 'NetworkPolicy', 'promostream').spec as {
-      egress: { ports: { port: number; protocol?: string }[] }[]
+      egress: { to?: object[]; ports: { port: number; protocol?: string }[] }[]
     }
     const open = egress.flatMap(rule => rule.ports).map(({ port }) => String(port))
     expect(new Set(open)).toEqual(new Set(['53', ...ports, ...brokers]))
     const names = egress.flatMap(rule => rule.ports).filter(({ port }) => port === 53)
     // Names are asked for by UDP; TCP is for long answers.
     expect(names.map(({ protocol }) => protocol).sort()).toEqual(['TCP', 'UDP'])
+    // The label of every cluster's DNS, in whatever namespace it is.
+    expect(egress.filter(({ to }) => to !== undefined).flatMap(({ to }) => to)).toEqual([
+      { namespaceSelector: {}, podSelector: { matchLabels: { 'k8s-app': 'kube-dns' } } },
+    ])
   })
 
   test('the Service reaches the admin, and Prometheus each process by the name that the rules know it by', () => {

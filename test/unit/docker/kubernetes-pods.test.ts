@@ -17,6 +17,17 @@ import {
 import { objectOf } from '#test/support/kustomize.ts'
 
 const { overlays, examples } = readOverlays()
+/** What each pod cannot do its work without, also where a setting is optional: a page or a command would fail at its first use. */
+const SERVERS = ['DATABASE_URL', 'REDIS_URL', 'KAFKA_BROKERS']
+const MONEY = ['MONEY_API_URL', 'MONEY_API_TOKEN']
+const NEEDED: Readonly<Record<string, string[]>> = {
+  listener: SERVERS,
+  worker: [...SERVERS, ...MONEY],
+  // It asks about UNKNOWN gifts: without the token it would be refused, and would stop the calls of all.
+  admin: [...SERVERS, ...MONEY, 'ADMIN_USERS', 'ADMIN_SESSION_SECRET'],
+  migrate: ['DATABASE_URL'],
+  audit: [...SERVERS, ...MONEY],
+}
 const everyPod = OVERLAYS.flatMap(overlay =>
   overlays[overlay]
     .filter(({ kind }) => POD_KINDS.includes(kind))
@@ -34,6 +45,8 @@ describe('the pods of Kubernetes', () => {
     expect(Object.keys(environment).filter(name => !SETTING_NAMES.includes(name))).toEqual([])
     const schema = SCHEMAS[container.name as keyof typeof SCHEMAS]
     const config = loadConfig(schema as typeof cliSchema, environment)
+    const taken = config as unknown as Record<string, unknown>
+    expect(NEEDED[container.name]!.filter(name => taken[name] === undefined)).toEqual([])
     if (object.kind === 'Deployment')
       expect(pod.terminationGracePeriodSeconds * 1000).toBeGreaterThanOrEqual(config.SHUTDOWN_TIMEOUT_MS + 5000)
     // A secret stands in a file alone, and that file is of a Secret that is mounted.
@@ -100,6 +113,10 @@ describe('the pods of Kubernetes', () => {
         expect(container[probe]!.httpGet).toEqual({ path, port: container.ports?.[0]?.name })
         expect(container[probe]!.timeoutSeconds * 1000).toBeGreaterThan(CHECK_TIMEOUT_MS)
       }
+      // A start takes seconds, on a cold node more; a new one is ready before an old one goes.
+      const { periodSeconds, failureThreshold } = container.startupProbe!
+      expect(periodSeconds * failureThreshold).toBeGreaterThanOrEqual(60)
+      expect(deployment.spec.strategy.rollingUpdate).toEqual({ maxSurge: 1, maxUnavailable: 0 })
       const labels = deployment.spec.template.metadata.labels as Record<string, string>
       expect(labels).toMatchObject(deployment.spec.selector.matchLabels)
       const budget = objectOf(objects, 'PodDisruptionBudget', `promostream-${name}`)
