@@ -120,11 +120,12 @@ export function planOf(seed: number, plants: ReadonlySet<Plant> = new Set()): Pl
 
 /**
  * An entry may come this often before it counts as poison. Nobody dies in a quick world: there nothing may count. Beside a
- * killer one delivery is for dying in company, the last for being alone, and one for replies that went astray: what a dead
- * process had claimed and never begun cannot be told from what it died of (seed 4858 with 2).
+ * killer one delivery is for dying in company, the last for being alone, and one or two for replies that went astray: what a
+ * dead process had claimed and never begun cannot be told from what it died of (seed 4858 with 2, seed 197779 with 3: two
+ * servers' silences, and an acknowledgement that did not come before its process died).
  */
 function mostDeliveries(isQuick: boolean, isBesideKiller: boolean, faults: number): number {
   if (isQuick) return 1
-  if (isBesideKiller) return faults > 0 ? 3 : 2
+  if (isBesideKiller) return 2 + Math.min(2, faults)
   return Math.max(2, faults + 1)
 }
