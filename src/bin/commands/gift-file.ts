@@ -134,7 +134,8 @@ const MAX_NAMES_LENGTH = 100
 /** A header with a slip, with other separators than commas, or none at all: it is seen by what was read as names. */
 function namesOf(lacking: string, columns: readonly string[] = []): string {
   if (columns.length === 0 || columns.includes(lacking)) return ''
-  const names = columns.join(', ')
+  // A quoted name may have line ends, and a file of another kind anything.
+  const names = columns.join(', ').replaceAll(/[\p{Cc}\s]+/gu, ' ')
   return `: the first line names ${names.length > MAX_NAMES_LENGTH ? `${names.slice(0, MAX_NAMES_LENGTH)}…` : names}`
 }
 

@@ -1,4 +1,4 @@
-import { beforeEach, expect, test } from '@jest/globals'
+import { beforeEach, expect, jest, test } from '@jest/globals'
 import type { Promotion } from '#database/promotions/promotions.ts'
 import { SlotSharing, type SlotSharingDeps } from '#promotion/consumers/slot-sharing.ts'
 import { createLogger } from '#runtime/logger.ts'
@@ -34,9 +34,14 @@ beforeEach(() => {
 
 const weights = () => Object.values(workers).map(({ weight }) => weight)
 
-/** One gift that has its slot for about so long. */
+/** One gift that has its slot for so long, by the clock that it is timed with. */
 async function pay(sharing: SlotSharing, ms: number): Promise<void> {
-  await sharing.timed(() => new Promise<undefined>(resolve => setTimeout(resolve, ms, undefined)))()
+  const clock = jest
+    .spyOn(performance, 'now')
+    .mockReturnValueOnce(1000)
+    .mockReturnValueOnce(1000 + ms)
+  await sharing.timed(async () => undefined)()
+  clock.mockRestore()
 }
 
 test('without deadlines each has its own weight, and nothing is read', async () => {
