@@ -30,9 +30,9 @@ export class StreamPool {
   #pollTimer: NodeJS.Timeout | undefined
   #pollDueAtMs = Number.POSITIVE_INFINITY
   #peeks = 0
-  /** Passes so far, and leavings: a look under way that began before knows less. */
+  /** Raised by each pass, and when a worker leaves: a look under way sees by it that what it knows is old. */
   #turns = 0
-  /** Somebody could not read when last asked: not usable, full, paused, or what was left comes first. */
+  /** In the last pass some worker could not read: not connected, full, paused, or recovery comes first. */
   #isAnyKept = true
   #gatherTimer: NodeJS.Timeout | undefined
   /** When the server last answered a look or a read, or there was nobody who wanted one. */

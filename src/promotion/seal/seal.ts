@@ -39,7 +39,7 @@ export async function sealRound(
   })
 }
 
-/** Makes the next seal of a promotion. @returns its root, in hex; undefined when it has its seal, this moment's included. */
+/** Makes the next seal of a promotion. @returns its root, in hex; undefined: nothing has changed, or another instance made it first. */
 export async function sealPromotion(
   kysely: Kysely<unknown>,
   promotion: Sealed,
