@@ -45,6 +45,13 @@ export interface ResumedRetriesDeps extends Pick<LostRetriesDeps, 'kysely' | 're
 
 /** By then no process takes a promotion that runs again for one that does not, in ms: no more of its jobs are dropped. */
 const LATE_DROPS_MS = 5000
+/**
+ * A row that became RETRYING less than this many ms ago is left to its retry message, which may still be on its way: only
+ * the message knows what `Retry-After` said, and does not change a job that is there already.
+ */
+const RETRY_MESSAGE_MS = 3000
+/** A search that begins this many ms after the promotion went on finds the last one that was dropped. */
+const LAST_SEARCH_MS = LATE_DROPS_MS + RETRY_MESSAGE_MS
 
 /**
  * Retry jobs of a promotion that does not run are dropped: they would come round for as long as the pause lasts, in front
@@ -68,7 +75,7 @@ export class ResumedRetries {
     for (const promotion of resumed) {
       const { id, resumedForMs } = promotion
       const nowMs = now()
-      const isFound = (this.#searchedAtMs.get(id) ?? Number.NEGATIVE_INFINITY) >= nowMs - resumedForMs + LATE_DROPS_MS
+      const isFound = (this.#searchedAtMs.get(id) ?? Number.NEGATIVE_INFINITY) >= nowMs - resumedForMs + LAST_SEARCH_MS
       if (isFound || !hasTime()) continue
       await guarded({ promotionId: id }, logger, async () => {
         await this.#search(promotion, hasTime)
@@ -79,7 +86,7 @@ export class ResumedRetries {
 
   async #search(promotion: Pick<Promotion, 'id' | 'type'>, hasTime: () => boolean): Promise<void> {
     const { kysely, retryJobs, logger } = this.#deps
-    const revived = await reviveLostRetries(promotion, { kysely, retryJobs, ageMs: 0, hasTime })
+    const revived = await reviveLostRetries(promotion, { kysely, retryJobs, ageMs: RETRY_MESSAGE_MS, hasTime })
     if (revived > 0)
       logger.info(
         { promotionId: promotion.id, revived },

@@ -88,10 +88,15 @@ describe('retry jobs that were dropped while their promotion was paused', () => 
   const setStatus = (id: string, status: string) =>
     sql`update campaign_promotion set status = ${status} where id = ${id}::bigint`.execute(kysely)
 
-  test('are there again after the next round once it goes on, also by SQL, however young their rows are', async () => {
+  const age = (targets: readonly string[], seconds: number) =>
+    sql`update campaign_promotion_voucher_result set updated_at = now() - make_interval(secs => ${seconds})
+      where voucher_target_id = any (${targets}::bigint[])`.execute(kysely)
+
+  test('are there again after the next round once it goes on, also by SQL, long before the sweep', async () => {
     await endAll()
     const [paused, other] = [await promotion(), await promotion('PAUSED')]
     const [targets, others] = [await gifts(paused, 3, 'RETRYING'), await gifts(other, 1, 'RETRYING')]
+    await age([...targets, ...others], 4)
     await setStatus(paused, 'PAUSED')
     const deps = depsOf({ sweepAgeMs: 60_000 })
     await completionRound(deps, always)
@@ -99,6 +104,19 @@ describe('retry jobs that were dropped while their promotion was paused', () => 
     await setStatus(paused, 'IN_PROGRESS')
     await completionRound(deps, always)
     expect(await liveJobs([...targets, ...others])).toEqual([true, true, true, false])
+  })
+
+  test('a row whose retry message may still be on its way is left to it: only that knows what Retry-After said', async () => {
+    await endAll()
+    const id = await promotion()
+    const [young, old] = [await gifts(id, 1, 'RETRYING'), await gifts(id, 1, 'RETRYING')]
+    await age(old, 4)
+    const deps = depsOf({ sweepAgeMs: 60_000 })
+    await completionRound(deps, always)
+    expect(await liveJobs([...young, ...old])).toEqual([false, true])
+    await age(young, 4)
+    await completionRound(deps, always)
+    expect(await liveJobs(young)).toEqual([true])
   })
 })
 

@@ -53,10 +53,11 @@ test('RETRYING rows get their jobs back when their promotion goes on, until no p
   expect([
     await roundAt(100),
     await roundAt(3000),
-    await roundAt(6000),
-    await roundAt(8000),
+    await roundAt(7900),
+    await roundAt(8100),
+    await roundAt(10_000),
     await roundAt(60_000),
-  ]).toEqual([1, 2, 3, 3, 3])
+  ]).toEqual([1, 2, 3, 4, 4, 4])
 })
 
 test('an instance that takes the round over later searches once, and again after the next pause', async () => {
