@@ -3,7 +3,7 @@ import { isExactId } from '#queues/exact-integer.ts'
 import { giftFields, isStorable } from '#queues/gift-message.ts'
 import { byGiftType, GIFT_TYPES, type PromotionType } from '#queues/gift-types.ts'
 import { errorLine } from '#runtime/errors.ts'
-import { parseExact, rawNumber } from '#runtime/exact-json.ts'
+import { flatNumberSources, parseExact, rawNumber } from '#runtime/exact-json.ts'
 
 /** A message that was read, or why it cannot be. */
 export type ParsedMessage<Message> = { ok: true; message: Message } | { ok: false; reason: string }
@@ -40,7 +40,7 @@ export function parseGift(type: PromotionType, json: string): ParsedMessage<Gift
   } catch (error) {
     return notJson(error)
   }
-  const plain = IS_PLAIN[type] ? plainGift(value, targetField) : undefined
+  const plain = IS_PLAIN[type] ? plainGift(value, targetField, json) : undefined
   if (plain !== undefined) return { ok: true, message: plain }
   const parsed = parseMessage<z.ZodType<z.infer<typeof giftFields> & Record<string, string>>>(schema, json)
   return parsed.ok ? { ok: true, message: { ...parsed.message, targetId: parsed.message[targetField] ?? '' } } : parsed
@@ -51,23 +51,29 @@ const IS_PLAIN = byGiftType(
   type => Object.keys(GIFT_TYPES[type].message.shape).length === Object.keys(giftFields.shape).length + 1,
 )
 
-/**
- * What nearly every message is, told without the schema, at a tenth of its cost: all ids strings of digits. Undefined: the
- * schema decides.
- */
-function plainGift(value: unknown, targetField: string): GiftMessage | undefined {
+/** What nearly every message is, told without the schema, at a fraction of its cost. Undefined: the schema decides. */
+function plainGift(value: unknown, targetField: string, json: string): GiftMessage | undefined {
   if (typeof value !== 'object' || value === null) return undefined
   const fields = value as Record<string, unknown>
-  const { promotionId, promotionSummaryId, partitionKey, memberId, amount } = fields
-  const targetId = fields[targetField]
+  const { partitionKey } = fields
   if (typeof partitionKey !== 'string' || !isStorable(partitionKey)) return undefined
-  if (!isId(promotionId) || !isId(promotionSummaryId) || !isId(targetId) || !isId(memberId) || !isId(amount))
-    return undefined
+  let sources: Map<string, string> | undefined
+  const idOf = (name: string): string | undefined => {
+    let digits = fields[name]
+    if (typeof digits === 'number') {
+      sources ??= flatNumberSources(json)
+      digits = sources?.get(name)
+    }
+    return typeof digits === 'string' && isExactId(digits) ? digits : undefined
+  }
+  const promotionId = idOf('promotionId')
+  const promotionSummaryId = idOf('promotionSummaryId')
+  const targetId = idOf(targetField)
+  const memberId = idOf('memberId')
+  const amount = idOf('amount')
+  if (promotionId === undefined || promotionSummaryId === undefined) return undefined
+  if (targetId === undefined || memberId === undefined || amount === undefined) return undefined
   return { promotionId, promotionSummaryId, targetId, partitionKey, memberId, amount }
-}
-
-function isId(value: unknown): value is string {
-  return typeof value === 'string' && isExactId(value)
 }
 
 /** What identifies a gift in log lines. */

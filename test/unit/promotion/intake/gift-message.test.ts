@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import { extendMessage, parseMessage } from '#promotion/intake/gift-message.ts'
+import fc from 'fast-check'
+import { extendMessage, parseGift, parseMessage } from '#promotion/intake/gift-message.ts'
 import { GIFT_TYPES } from '#queues/gift-types.ts'
 import { promotionStartedMessage } from '#queues/started.message.ts'
 
@@ -63,6 +64,50 @@ describe('a gift message', () => {
       if (!parsed.ok) expect(parsed.reason).toMatch(/^.{3,}$/)
     },
   )
+
+  test('read without the schema, it says what the schema says: fields twice, in any order, values in values, escapes', () => {
+    const name = fc.constantFrom(...Object.keys(good), 'other', ':1,', '{', 'am\\u006funt', '__proto__')
+    const text = fc.constantFrom('7', 'amount:9,', 'a b', '}', '\\"', '\\"memberId\\":8,', '[')
+    const source = fc.oneof(
+      { weight: 2, arbitrary: fc.bigInt({ min: 1n, max: 2n ** 63n }).map(String) },
+      text.map(content => `"${content}"`),
+      fc.constantFrom(
+        '0',
+        '-1',
+        '1.0',
+        '9007199254740990.6',
+        '1e3',
+        'true',
+        'null',
+        '[1,2]',
+        '{"amount":3,"memberId":9}',
+      ),
+    )
+    const space = fc.constantFrom('', '', '', ' ', '\n\t')
+    const field = fc.tuple(name, source, space, space).map(([key, value, a, b]) => `${a}"${key}"${b}:${a}${value}${b}`)
+    const whole = fc.tuple(
+      fc.constant(Object.entries(good)),
+      fc.array(field, { maxLength: 3 }),
+      fc.nat(6),
+      fc.boolean(),
+    )
+    let read = 0
+    fc.assert(
+      fc.property(whole, ([entries, others, at, asNumbers]) => {
+        const own = entries.map(
+          ([key, value]) => `"${key}":${asNumbers && key !== 'partitionKey' ? value : `"${value}"`}`,
+        )
+        const json = `{${own.toSpliced(at, 0, ...others).join(',')}}`
+        const bySchema = parseMessage(GIFT_TYPES.VOUCHER.message, json)
+        const { voucherTargetId: targetId, ...rest } = bySchema.ok ? bySchema.message : ({} as Record<string, string>)
+        const expected = bySchema.ok ? { ok: true, message: { ...rest, targetId } } : bySchema
+        expect(parseGift('VOUCHER', json)).toMatchObject(expected)
+        if (bySchema.ok) read++
+      }),
+      { numRuns: 5000 },
+    )
+    expect(read).toBeGreaterThan(500)
+  })
 
   test.each(['a\u0000b', '\ud800'])('a partition key that PostgreSQL cannot hold is named: %j', partitionKey => {
     expect(parseMessage(GIFT_TYPES.VOUCHER.message, jsonOf({ partitionKey }))).toMatchObject({ ok: false })
