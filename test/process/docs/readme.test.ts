@@ -1,22 +1,14 @@
-import { spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync } from 'node:fs'
+import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { COMPILE_CACHE } from '#local/demo/children.ts'
 import { runCli } from '../../support/cli.ts'
+import { runShell, shellBlock } from '../../support/doc-shell.ts'
 import { kafkaMissing } from '../../support/stack-env.ts'
 import { TestSystem } from '../../support/system.ts'
 
 const withKafka = kafkaMissing === undefined ? describe : describe.skip
-
-/** The shell block below a heading of the README. */
-function blockOf(heading: string): string {
-  const [, section = ''] = readFileSync('README.md', 'utf8').split(`\n## ${heading}\n`)
-  const [, block] = /^```sh\n(.*?)^```$/ms.exec(section) ?? []
-  if (block === undefined) throw new Error(`README has no shell block under «${heading}»`)
-  return block
-}
 
 /** `npm run` begins in the package's folder; the file that the block writes belongs into a folder of the test. */
 const NPM = `npm() {
@@ -35,17 +27,11 @@ withKafka('the README’s first promotion', () => {
   afterAll(() => system.stop())
 
   test('its words alone lead from nothing to a promotion that is COMPLETED and an audit that balances', async () => {
-    const block = blockOf('The first promotion')
-    const shell = spawn('bash', ['-euc', `${NPM}\n${block}`], {
+    const block = shellBlock('README.md', 'promostream -- create')
+    const { code, said } = await runShell(`${NPM}\n${block}`, {
       cwd: mkdtempSync(join(tmpdir(), 'promostream-readme-')),
       env: { NODE_COMPILE_CACHE: COMPILE_CACHE, ...system.env, NODE: process.execPath, CLI: resolve('src/bin/cli.ts') },
     })
-    let said = ''
-    for (const stream of [shell.stdout, shell.stderr])
-      stream.on('data', chunk => {
-        said += chunk
-      })
-    const code = await new Promise<number | null>(ended => shell.once('close', ended))
     expect({ code, said }).toEqual({ code: 0, said: expect.stringContaining('3 of 3 gifts published') })
     expect(said).toContain('promotion 42 is IN_PROGRESS')
 

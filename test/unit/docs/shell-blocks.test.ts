@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process'
 import { createHmac, createPublicKey } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -6,6 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { loadConfig } from '#config/load.ts'
 import { workerSchema } from '#config/schemas.ts'
+import { runShell, shellBlock } from '#test/support/doc-shell.ts'
 
 let folder: string
 beforeAll(() => {
@@ -14,16 +14,15 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true }))
 
 /** Runs the shell block of a page that holds a command, behind these lines. */
-function runBlock(page: string, command: string, before = '', env: Record<string, string> = {}): string {
-  const blocks = [...readFileSync(page, 'utf8').matchAll(/^```sh\n(.*?)^```$/gms)].map(([, block]) => block!)
-  const block = blocks.find(one => one.includes(command))
-  if (block === undefined) throw new Error(`${page} has no shell block with ${command}`)
-  const options = { cwd: folder, env: { PATH: process.env.PATH!, ...env }, encoding: 'utf8', stdio: 'pipe' } as const
-  return execFileSync('bash', ['-euc', `${before}\n${block}`], options)
+async function runBlock(page: string, command: string, before = '', env: Record<string, string> = {}): Promise<string> {
+  const script = `${before}\n${shellBlock(page, command)}`
+  const { code, stdout, said } = await runShell(script, { cwd: folder, env: { PATH: process.env.PATH, ...env } })
+  if (code !== 0) throw new Error(`exit code ${code}: ${said}`)
+  return stdout
 }
 
-test('docs/seal.md makes a key that workers take, and the public key that belongs to it', () => {
-  runBlock('docs/seal.md', 'openssl genpkey')
+test('docs/seal.md makes a key that workers take, and the public key that belongs to it', async () => {
+  await runBlock('docs/seal.md', 'openssl genpkey')
   const config = loadConfig(workerSchema, {
     DATABASE_URL: 'postgres://a@127.0.0.1/b',
     REDIS_URL: 'redis://127.0.0.1',
@@ -36,9 +35,9 @@ test('docs/seal.md makes a key that workers take, and the public key that belong
   expect(readFileSync(join(folder, 'promostream-seal.pub'), 'utf8')).toBe(ours)
 })
 
-test('docs/admin.md signs the hook as the admin reads it', () => {
+test('docs/admin.md signs the hook as the admin reads it', async () => {
   const secret = 'a secret of 32 characters or more'
-  const said = runBlock('docs/admin.md', '/hooks/promotion-started', `curl() { printf '%s\\n' "$@"; }`, {
+  const said = await runBlock('docs/admin.md', '/hooks/promotion-started', `curl() { printf '%s\\n' "$@"; }`, {
     ADMIN_HOOK_SECRET: secret,
   })
   const words = said.trim().split('\n')

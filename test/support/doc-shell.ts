@@ -1,0 +1,60 @@
+import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+
+/** The shell block of a page that holds this command. */
+export function shellBlock(page: string, command: string): string {
+  const blocks = [...readFileSync(page, 'utf8').matchAll(/^```sh\n(.*?)^```$/gms)].map(([, block]) => block!)
+  const block = blocks.find(one => one.includes(command))
+  if (block === undefined) throw new Error(`${page} has no shell block with ${command}`)
+  return block
+}
+
+/** Commands that begin so, inside the sentences of a page and in its shell blocks, without the remark behind them. */
+export function commandsOf(page: string, start: string): string[] {
+  const text = readFileSync(page, 'utf8').replace(/\\\n\s*/g, ' ')
+  const lines = [...text.matchAll(/^```sh\n(.*?)^```$/gms)].flatMap(([, block]) => block!.split('\n'))
+  const inline = [...text.replace(/^```.*?^```$/gms, '').matchAll(/`([^`]+)`/g)].map(([, code]) => code!)
+  const commands = [...lines, ...inline].map(line =>
+    line
+      .replace(/\s+/g, ' ')
+      .replace(/ # .*$/, '')
+      .trim(),
+  )
+  const found = commands.filter(command => command.startsWith(start))
+  if (found.length === 0) throw new Error(`${page} has no command that begins with ${start}`)
+  return found
+}
+
+export interface ShellResult {
+  code: number | null
+  stdout: string
+  /** Both of its streams, in the order in which they came. */
+  said: string
+}
+
+export interface ShellOptions {
+  cwd?: string
+  env: Readonly<Record<string, string | undefined>>
+  /** What it reads; it has no terminal. */
+  input?: string
+  timeoutMs?: number
+}
+
+/** Runs a script until it ends, stops at the first command that fails, or has taken too long: then all its processes are killed. */
+export async function runShell(script: string, options: ShellOptions): Promise<ShellResult> {
+  const { timeoutMs = 60_000, input = '', ...where } = options
+  // A session of its own has no terminal to ask for a password, and one group to be killed.
+  // Without `--norc` bash takes a pipe of Node's for a remote login.
+  const shell = spawn('bash', ['--norc', '-euo', 'pipefail', '-c', script], { ...where, detached: true, stdio: 'pipe' })
+  let [stdout, said] = ['', '']
+  for (const stream of [shell.stdout, shell.stderr])
+    stream.setEncoding('utf8').on('data', chunk => {
+      said += chunk
+      if (stream === shell.stdout) stdout += chunk
+    })
+  shell.stdin.on('error', () => undefined).end(input)
+  const timer = setTimeout(() => process.kill(-shell.pid!, 'SIGKILL'), timeoutMs)
+  const code = await new Promise<number | null>(ended => shell.once('close', ended))
+  clearTimeout(timer)
+  return { code, stdout, said }
+}
