@@ -61,7 +61,7 @@ function showFigures(root, { text, hints, times }) {
     const at = times[element.dataset.timeField]
     const time = element.querySelector('time') ?? make('time', '')
     if (at === null) {
-      element.textContent = '–'
+      element.textContent = '-'
     } else {
       setTime(time, at)
       if (!time.isConnected) element.replaceChildren(time)

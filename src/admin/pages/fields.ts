@@ -1,5 +1,6 @@
 import { type BottleneckInWords, bottleneckInWords } from '#admin/snapshot/bottleneck.ts'
 import type { PromotionView } from '#admin/snapshot/sampler.ts'
+import { NO_FIGURE } from '#admin/texts/format.ts'
 import type { Texts } from '#admin/texts/texts.ts'
 import type { PromotionStatus } from '#database/promotions/promotion-status.ts'
 import type { PromotionType } from '#queues/gift-types.ts'
@@ -52,7 +53,7 @@ export function toFields(view: PromotionView, texts: Texts, nowMs: number = Date
     text: {
       status: statusText(view, texts),
       progress: isKnown ? promotion.doneOf(done, expected) : promotion.doneOfUnknown(done),
-      percent: share === null ? '–' : format.percent(share),
+      percent: share === null ? NO_FIGURE : format.percent(share),
       ...timesText(view, texts, nowMs),
       verdict: verdictText(view, texts),
       success: number(gifts.SUCCESS),
@@ -115,10 +116,10 @@ function timesText(view: PromotionView, { promotion, format }: Texts, nowMs: num
   const left =
     eta === null || perSecond < 0.5 ? promotion.unknownTime : promotion.likelyTime(format.duration(eta.likely))
   return {
-    rate: isRunning ? rate(perSecond) : '–',
-    average: seconds > 0 ? rate(done / seconds) : '–',
-    duration: seconds > 0 ? format.duration(seconds) : '–',
-    eta: isRunning ? left : '–',
+    rate: isRunning ? rate(perSecond) : NO_FIGURE,
+    average: seconds > 0 ? rate(done / seconds) : NO_FIGURE,
+    duration: seconds > 0 ? format.duration(seconds) : NO_FIGURE,
+    eta: isRunning ? left : NO_FIGURE,
   }
 }
 
@@ -128,7 +129,7 @@ export function verdictText(
   texts: Texts,
 ): string {
   const { promotion, format } = texts
-  if (verdict === null) return '–'
+  if (verdict === null) return NO_FIGURE
   const spare = format.duration(Math.abs(verdict.spareS))
   if (verdict.isInTime) return promotion.inTime(spare)
   const cause = bottlenecks.find(({ level }) => level !== 'good')

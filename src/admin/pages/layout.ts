@@ -50,7 +50,7 @@ export function layout({ title, main, context, scripts = [], styles = [], refres
     <meta name="color-scheme" content="light dark" />
     <meta name="robots" content="noindex" />
     <meta name="csrf-token" content="${csrfToken ?? ''}" />
-    <meta name="texts" content="${JSON.stringify(scriptTexts(texts))}" />
+    <meta name="texts" content="!${scriptTexts(texts)}" />
     !${refreshSeconds === undefined ? '' : html`<meta http-equiv="refresh" content="${refreshSeconds}" />`}
     <title>${title} · promostream</title>
     <link rel="icon" href="/login/icon.svg" type="image/svg+xml" />
@@ -79,19 +79,22 @@ function staleNotes({ stale, texts }: PageContext): string {
   return html`<div role="status" data-stale !${notes.length === 0 ? 'hidden' : ''}>!${notes}</div>`
 }
 
-/** What the page's own script says. */
-function scriptTexts({ frame, promotion, bottleneck }: Texts) {
+const scriptTextsOf = new Map<Texts, string>()
+
+/** What the page's own script says, as a value of an attribute; the same for every page of a language. */
+function scriptTexts(texts: Texts): string {
+  const { frame, promotion, bottleneck } = texts
+  const known = scriptTextsOf.get(texts)
+  if (known !== undefined) return known
   const { plotUnits: units, plotEmpty: empty, plotNow: now, plotHighest: highest, slots } = promotion
-  return {
-    ...{
-      done: frame.done,
-      slots,
-      create: promotion.newPromotion,
-      since: bottleneck.since,
-      runbook: bottleneck.runbook,
-    },
+  const said = {
+    ...{ done: frame.done, slots, create: promotion.newPromotion },
+    ...{ since: bottleneck.since, runbook: bottleneck.runbook },
     plot: { units, empty, now, highest },
   }
+  const markup = html`${JSON.stringify(said)}`
+  scriptTextsOf.set(texts, markup)
+  return markup
 }
 
 function navigation({ path, texts: { frame } }: PageContext): string {
@@ -107,12 +110,17 @@ function navigation({ path, texts: { frame } }: PageContext): string {
 
 function languageSwitch({ path, texts }: PageContext): string {
   const links = LANGUAGES.map(language => {
-    const name = LANGUAGE_NAMES[language]
-    if (language === texts.language) return html`<span lang="${language}" aria-current="true">${name}</span>`
+    const name = asReferences(LANGUAGE_NAMES[language])
+    if (language === texts.language) return html`<span lang="${language}" aria-current="true">!${name}</span>`
     const query = new URLSearchParams({ to: language, next: path })
-    return html`<a href="/login/language?${query.toString()}" lang="${language}" hreflang="${language}">${name}</a>`
+    return html`<a href="/login/language?${query.toString()}" lang="${language}" hreflang="${language}">!${name}</a>`
   })
   return html`<nav class="languages" aria-label="${texts.frame.language}">!${links}</nav>`
+}
+
+/** A text of ours as markup in ASCII: one letter beyond Latin-1 doubles what it costs to send the whole page. */
+function asReferences(text: string): string {
+  return text.replace(/[^ -~]/gu, letter => `&#${letter.codePointAt(0)};`)
 }
 
 function whoAmI({ name, role }: Identity, { csrfToken, texts: { frame } }: PageContext): string {

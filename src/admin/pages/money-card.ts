@@ -1,5 +1,6 @@
 import { html } from 'ghtml'
 import { type MoneyCalls, sumOfCalls } from '#admin/snapshot/money-causes.ts'
+import { NO_FIGURE } from '#admin/texts/format.ts'
 import type { Texts } from '#admin/texts/texts.ts'
 import type { InstanceRecord } from '#promotion/consumers/instances.ts'
 
@@ -24,7 +25,7 @@ export function moneyFields(instances: readonly InstanceRecord[], texts: Texts, 
 function inWords(calls: MoneyCalls, texts: Texts): MoneyFields {
   const { money, format } = texts
   const isCalled = calls.calls > 0
-  const known = (text: string) => (isCalled ? text : '–')
+  const known = (text: string) => (isCalled ? text : NO_FIGURE)
   const shares = Object.entries(calls.byMeaning)
     .sort(([, one], [, other]) => other - one)
     .map(([meaning, count]): [string, string] => [

@@ -2,6 +2,7 @@ import { html } from 'ghtml'
 import { type BottleneckInWords, bottleneckInWords } from '#admin/snapshot/bottleneck.ts'
 import type { Bottleneck } from '#admin/snapshot/cause.ts'
 import type { PromotionView } from '#admin/snapshot/sampler.ts'
+import { NO_FIGURE } from '#admin/texts/format.ts'
 import type { Texts } from '#admin/texts/texts.ts'
 import type { PromotionFields } from './fields.ts'
 import { timeTag } from './time-tag.ts'
@@ -48,9 +49,10 @@ export function figures(fields: PromotionFields, texts: Texts, which: keyof type
 
 function figure({ text, hints, times }: PromotionFields, field: string, texts: Texts): string {
   const hint = hints[field] ?? ''
-  if (!TIMES.has(field)) return html`<dd data-field="${field}" title="${hint}">${text[field] ?? ''}</dd>`
+  const title = hint === '' ? '' : html` title="${hint}"`
+  if (!TIMES.has(field)) return html`<dd data-field="${field}"!${title}>${text[field] ?? ''}</dd>`
   const at = times[field as keyof PromotionFields['times']]
-  return html`<dd data-time-field="${field}">!${at === null ? '–' : timeTag(at, texts)} !${hint === '' ? '' : html`<small class="late">${hint}</small>`}</dd>`
+  return html`<dd data-time-field="${field}">!${at === null ? NO_FIGURE : timeTag(at, texts)} !${hint === '' ? '' : html`<small class="late">${hint}</small>`}</dd>`
 }
 
 /** The cause first, with what to do; what is as it should be at the end of a promotion is no news. */

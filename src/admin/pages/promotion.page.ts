@@ -1,5 +1,6 @@
 import { html } from 'ghtml'
 import type { PromotionView, Snapshot } from '#admin/snapshot/sampler.ts'
+import { NO_FIGURE } from '#admin/texts/format.ts'
 import type { Texts } from '#admin/texts/texts.ts'
 import type { GiftRecord } from '#database/gifts/gift.ts'
 import { dataTable } from './data-table.ts'
@@ -113,7 +114,7 @@ export function consumersText(
   consumers: PromotionInstanceView['consumers'],
   { promotion }: Texts,
 ): { slots: string; state: string } {
-  if (consumers === null) return { slots: '–', state: promotion.noConsumers }
+  if (consumers === null) return { slots: NO_FIGURE, state: promotion.noConsumers }
   return {
     slots: promotion.usedOf(consumers.slotsInUse, consumers.slots),
     state: consumers.isPaused ? promotion.consumersPaused : promotion.consumersRunning,

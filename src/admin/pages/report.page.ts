@@ -1,6 +1,7 @@
 import { html } from 'ghtml'
 import type { ClosingReport } from '#admin/report/closing-report.ts'
 import type { ReportJob } from '#admin/report/report-jobs.ts'
+import { NO_FIGURE } from '#admin/texts/format.ts'
 import type { Texts } from '#admin/texts/texts.ts'
 import { PROCESS_STATUSES } from '#database/gifts/process-status.ts'
 import { dataTable } from './data-table.ts'
@@ -64,18 +65,21 @@ function sections(report: ClosingReport, texts: Texts): string {
 
 function promotionFacts({ promotion, madeAt, rows, difference, ...report }: ClosingReport, texts: Texts): string {
   const { report: t, promotion: p, format } = texts
-  const time = (at: string | null) => (at === null ? '–' : timeTag(at, texts))
+  const time = (at: string | null) => (at === null ? NO_FIGURE : timeTag(at, texts))
   const facts: [string, string][] = [
     [p.type, html`${p.types[promotion.type] ?? promotion.type} ${promotion.id}`],
     [texts.gift.state, html`${p.statuses[promotion.status]}`],
     [p.figures.started, time(promotion.startedAt)],
     [p.figures.finished, time(promotion.finishedAt)],
-    [p.figures.duration, html`${report.durationSeconds === null ? '–' : format.duration(report.durationSeconds)}`],
-    [p.figures.average, html`${report.averagePerSecond === null ? '–' : p.perSecond(report.averagePerSecond)}`],
+    [
+      p.figures.duration,
+      html`${report.durationSeconds === null ? NO_FIGURE : format.duration(report.durationSeconds)}`,
+    ],
+    [p.figures.average, html`${report.averagePerSecond === null ? NO_FIGURE : p.perSecond(report.averagePerSecond)}`],
     [p.figures.deadline, time(promotion.deadlineAt)],
     [t.expected, html`${promotion.totalCount > 0 ? format.number(promotion.totalCount) : t.notKnown}`],
     [t.rows, html`${format.number(rows)}`],
-    [t.difference, html`${difference === null ? '–' : format.number(difference)}`],
+    [t.difference, html`${difference === null ? NO_FIGURE : format.number(difference)}`],
     [t.madeAt, timeTag(madeAt, texts)],
   ]
   return html`<section class="card" aria-labelledby="facts-title">

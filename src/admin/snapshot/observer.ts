@@ -23,8 +23,8 @@ export interface ObserverDeps {
   logger: Logger
 }
 
-/** Each snapshot, one a second, asks anew. */
-const REPORTS_MAX_AGE_MS = 900
+/** Each snapshot asks anew. */
+const REPORTS_MAX_AGE_MS = 800
 const RETRIES_MAX_AGE_MS = 2000
 const KAFKA_MAX_AGE_MS = 2000
 const AUDIT_RUNS_MAX_AGE_MS = 15_000

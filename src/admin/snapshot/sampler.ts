@@ -61,6 +61,8 @@ export interface Sampler extends Service {
 }
 
 const MAX_AGE_MS = 1000
+/** While somebody looks, the next one is there before the last is too old: no page waits for it. */
+const WATCHED_INTERVAL_MS = 850
 /** While nobody looks, only rates are kept going. */
 const IDLE_INTERVAL_MS = 5000
 const WATCHED_FOR_MS = 30_000
@@ -116,7 +118,7 @@ export function createSampler(deps: ObserverDeps): Sampler {
     void sample()
       .catch(error => deps.logger.warn({ err: toError(error) }, `no snapshot: ${errorLine(error)}`))
       .finally(() => {
-        if (!isStopped) timer = setTimeout(tick, isWatched ? MAX_AGE_MS : IDLE_INTERVAL_MS)
+        if (!isStopped) timer = setTimeout(tick, isWatched ? WATCHED_INTERVAL_MS : IDLE_INTERVAL_MS)
       })
   }
   const fresh = async () => {

@@ -71,7 +71,7 @@ describe('times', () => {
 
   test('one that has ended: how long it took; no rate of now', () => {
     const { text } = toFields(completed({ SUCCESS: 200 }), en, NOW)
-    expect(text).toMatchObject({ duration: '8 min 0 sec', rate: '–', eta: '–' })
+    expect(text).toMatchObject({ duration: '8 min 0 sec', rate: '-', eta: '-' })
   })
 
   test('a deadline that has passed says by how much', () => {
@@ -124,5 +124,5 @@ test('will it be done by its deadline: how long before, or what keeps it from th
   expect(toFields(late, en).text.verdict).toMatch(/^No, .*10.* too late: 10/)
   expect(toFields({ ...late, bottlenecks: [bottleneck] }, en).text.verdict).toMatch(/too late: Calls wait$/)
   expect(toFields(late, ko).text.verdict).toMatch(/^아니요/)
-  expect(toFields(view(), en).text.verdict).toBe('–')
+  expect(toFields(view(), en).text.verdict).toBe('-')
 })
