@@ -30,29 +30,27 @@ const FIGURES = {
   times: ['rate', 'average', 'eta', 'started', 'finished', 'duration', 'deadline', 'likelyEnd', 'verdict'],
 } as const
 
+type FigureName = (typeof FIGURES)[keyof typeof FIGURES][number]
+
 /** Nothing is to be said of them without a deadline. */
 const OF_A_DEADLINE = new Set<string>(['likelyEnd', 'verdict'])
 const TIMES = new Set(['started', 'finished', 'deadline', 'likelyEnd'])
 
 export function figures(fields: PromotionFields, texts: Texts, which: keyof typeof FIGURES): string {
-  return html`<dl class="figures">
-    !${FIGURES[which]
-      .filter(field => fields.times.deadline !== null || !OF_A_DEADLINE.has(field))
-      .map(
-        field => html`<div>
-        <dt>${texts.promotion.figures[field]}</dt>
-        !${figure(fields, field, texts)}
-      </div>`,
-      )}
-  </dl>`
+  const hasDeadline = fields.times.deadline !== null
+  const shown = FIGURES[which].filter(field => hasDeadline || !OF_A_DEADLINE.has(field))
+  return html`<dl class="figures">!${shown.map(field => figure(fields, field, texts))}</dl>`
 }
 
-function figure({ text, hints, times }: PromotionFields, field: string, texts: Texts): string {
-  const hint = hints[field] ?? ''
-  const title = hint === '' ? '' : html` title="${hint}"`
-  if (!TIMES.has(field)) return html`<dd data-field="${field}"!${title}>${text[field] ?? ''}</dd>`
+function figure({ text, hints, times }: PromotionFields, field: FigureName, texts: Texts): string {
+  const hint = hints[field]
+  const label = texts.promotion.figures[field]
+  if (!TIMES.has(field)) {
+    const title = hint === undefined ? '' : html` title="${hint}"`
+    return html`<div><dt>${label}</dt><dd data-field="${field}"!${title}>${text[field] ?? ''}</dd></div>`
+  }
   const at = times[field as keyof PromotionFields['times']]
-  return html`<dd data-time-field="${field}">!${at === null ? NO_FIGURE : timeTag(at, texts)} !${hint === '' ? '' : html`<small class="late">${hint}</small>`}</dd>`
+  return html`<div><dt>${label}</dt><dd data-time-field="${field}">!${at === null ? NO_FIGURE : timeTag(at, texts)} !${hint === undefined ? '' : html`<small class="late">${hint}</small>`}</dd></div>`
 }
 
 /** The cause first, with what to do; what is as it should be at the end of a promotion is no news. */
