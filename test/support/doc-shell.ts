@@ -37,15 +37,23 @@ export interface ShellOptions {
   env: Readonly<Record<string, string | undefined>>
   /** What it reads; it has no terminal. */
   input?: string
-  timeoutMs?: number
 }
 
-/** Runs a script until it ends, stops at the first command that fails, or has taken too long: then all its processes are killed. */
-export async function runShell(script: string, options: ShellOptions): Promise<ShellResult> {
-  const { timeoutMs = 60_000, input = '', ...where } = options
-  // A session of its own has no terminal to ask for a password, and one group to be killed.
+/** A script that runs, with all the processes that it has started. */
+export interface RunningShell {
+  said(): string
+  ended: Promise<ShellResult>
+  /** Sends all of them this signal; resolves when the last has ended. */
+  stop(signal?: NodeJS.Signals): Promise<ShellResult>
+}
+
+/** Starts a script, which stops at the first command that fails. */
+export function startShell(script: string, options: ShellOptions): RunningShell {
+  const { input = '', ...where } = options
+  // A session of its own has no terminal to ask for a password, and one group to be stopped.
   // Without `--norc` bash takes a pipe of Node's for a remote login.
-  const shell = spawn('bash', ['--norc', '-euo', 'pipefail', '-c', script], { ...where, detached: true, stdio: 'pipe' })
+  const argv = ['--norc', '-euo', 'pipefail', '-c', script]
+  const shell = spawn('bash', argv, { ...where, detached: true, stdio: 'pipe' })
   let [stdout, said] = ['', '']
   for (const stream of [shell.stdout, shell.stderr])
     stream.setEncoding('utf8').on('data', chunk => {
@@ -53,8 +61,24 @@ export async function runShell(script: string, options: ShellOptions): Promise<S
       if (stream === shell.stdout) stdout += chunk
     })
   shell.stdin.on('error', () => undefined).end(input)
-  const timer = setTimeout(() => process.kill(-shell.pid!, 'SIGKILL'), timeoutMs)
-  const code = await new Promise<number | null>(ended => shell.once('close', ended))
+  const ended = new Promise<ShellResult>(done => shell.once('close', code => done({ code, stdout, said })))
+  let isRunning = true
+  void ended.then(() => {
+    isRunning = false
+  })
+  const stop = (signal: NodeJS.Signals = 'SIGTERM') => {
+    if (isRunning) process.kill(-shell.pid!, signal)
+    return ended
+  }
+  return { said: () => said, ended, stop }
+}
+
+/** Runs a script to its end; one that takes too long is killed. */
+export async function runShell(script: string, options: ShellOptions & { timeoutMs?: number }): Promise<ShellResult> {
+  const { timeoutMs = 120_000, ...others } = options
+  const shell = startShell(script, others)
+  const timer = setTimeout(() => void shell.stop('SIGKILL'), timeoutMs)
+  const result = await shell.ended
   clearTimeout(timer)
-  return { code, stdout, said }
+  return result
 }
