@@ -1,3 +1,4 @@
+import { parseArgs } from 'node:util'
 import { Redis } from 'ioredis'
 import { type Kysely, sql } from 'kysely'
 import { request } from 'undici'
@@ -11,15 +12,25 @@ import { hashPassword } from '#runtime/password.ts'
 
 /**
  * What a look at a big installation costs: 50 promotions with 1,000,000 finished gifts, all IN_PROGRESS, four workers that
- * report themselves, and a board and a progress page polled as browsers do. Prints medians, and how many commands and statements a poll cost the servers.
+ * report themselves, and a board and a progress page polled as browsers do. The last
+ * line is JSON: medians, and how many commands and statements a poll cost the servers.
  *
- *   node test/bench/admin.ts [rows]
+ * `npm run bench:admin -- --rows 1000000 --polls 40 --interval-ms 1000`
  */
-const ROWS = Number(process.argv[2] ?? 1_000_000)
+const { values } = parseArgs({
+  options: {
+    rows: { type: 'string', default: '1000000' },
+    polls: { type: 'string', default: '40' },
+    'interval-ms': { type: 'string', default: '1000' },
+  },
+})
+const [ROWS, POLLS, POLL_INTERVAL_MS] = [values.rows, values.polls, values['interval-ms']].map(Number) as [
+  number,
+  number,
+  number,
+]
 const PROMOTIONS = 50
 const WORKERS = 4
-const POLLS = 40
-const POLL_INTERVAL_MS = 1000
 
 const stack = await startStack({
   env: process.env,
@@ -40,6 +51,7 @@ class ReportersRedis extends Redis {
 }
 const reportersRedis = new ReportersRedis(stack.env.REDIS_URL as string)
 const reporters = Array.from({ length: WORKERS }, reporterOf)
+const result: Record<string, Awaited<ReturnType<typeof measure>>> = {}
 let admin: Child | undefined
 try {
   await fill(database.kysely)
@@ -72,8 +84,11 @@ try {
     ['progress page', '/'],
     ['promotion page', '/promotions/1'],
   ] as const) {
-    process.stdout.write(`${JSON.stringify({ name, ...(await measure(`${admin.url}${path}`, cookie)) })}\n`)
+    const figures = await measure(`${admin.url}${path}`, cookie)
+    process.stderr.write(`${name}: ${JSON.stringify(figures)}\n`)
+    result[name] = figures
   }
+  process.stdout.write(`${JSON.stringify(result)}\n`)
 } finally {
   await admin?.stop()
   await Promise.all(reporters.map(reporter => reporter.stop()))
@@ -146,7 +161,7 @@ async function measure(address: string, cookie: string) {
   redis.disconnect()
   times.sort((one, other) => one - other)
   return {
-    medianMs: round(times[POLLS / 2] as number),
+    medianMs: round(times[Math.floor(POLLS / 2)] as number),
     worstMs: round(times.at(-1) as number),
     redisCommandsAPoll: round((after.commands - before.commands) / POLLS),
     sqlStatementsAPoll: round((after.statements - before.statements) / POLLS),

@@ -1,3 +1,6 @@
+import { execFileSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
 import { context, propagation, trace } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
 import { W3CTraceContextPropagator } from '@opentelemetry/core'
@@ -8,10 +11,15 @@ import { annotateSpan, isTracing, openSpan, setTracedShare, traceFields, withSpa
 /**
  * What tracing adds to a gift's way, in CPU seconds for 100,000 gifts: off, and with an SDK at several shares. Everything
  * else of the way is left out, so that a busy machine does not hide it; beside it stands `bench:pipeline`, which has the
- * whole. `npm run bench:tracing`
+ * whole. Each way is a process of its own; the last line is JSON. `npm run bench:tracing -- --gifts 100000`
  */
-const GIFTS = 100_000
+const { values } = parseArgs({
+  options: { gifts: { type: 'string', default: '100000' }, way: { type: 'string', default: '' } },
+})
+const GIFTS = Number(values.gifts)
 const AT_ONCE = 500
+/** What share of the gifts an SDK traces; without one nothing is loaded. */
+const WAYS: Record<string, number | undefined> = { off: undefined, unsampled: 0, sampled: 1 }
 
 async function gift(entries: EntryTrace, id: string): Promise<void> {
   const span = isTracing() ? openSpan('gift intake', { kind: 'consumer', attributes: { offset: id } }) : undefined
@@ -41,22 +49,36 @@ async function cpuSeconds(): Promise<number> {
   return (user + system) / 1e6
 }
 
-const share = process.argv[2]
-if (share !== undefined) {
-  setTracedShare(Number(share))
+function startTracing(share: number): void {
+  setTracedShare(share)
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
   propagation.setGlobalPropagator(new W3CTraceContextPropagator())
   const exporter = {
     export: (_spans: unknown, done: (result: { code: number }) => void) => done({ code: 0 }),
     shutdown: async () => undefined,
   }
-  trace.setGlobalTracerProvider(
-    new TracerProvider({
-      spanProcessors: [new BatchSpanProcessor({ exporter: exporter as never })],
-    }),
-  )
+  const spanProcessors = [new BatchSpanProcessor({ exporter: exporter as never })]
+  trace.setGlobalTracerProvider(new TracerProvider({ spanProcessors }))
 }
-await cpuSeconds()
-const seconds = await cpuSeconds()
-process.stdout.write(`${share ?? 'off'}: ${seconds.toFixed(3)} CPU-s for ${GIFTS} gifts\n`)
-process.exit(0)
+
+/** CPU microseconds of a gift, in this process. */
+async function measure(share: number | undefined): Promise<number> {
+  if (share !== undefined) startTracing(share)
+  await cpuSeconds()
+  return ((await cpuSeconds()) * 1e6) / GIFTS
+}
+
+function inProcess(way: string): number {
+  const args = [fileURLToPath(import.meta.url), '--gifts', values.gifts, '--way', way]
+  const microseconds = Number(execFileSync(process.execPath, args, { encoding: 'utf8' }))
+  process.stderr.write(`${way}: ${microseconds} µs of CPU a gift\n`)
+  return microseconds
+}
+
+if (values.way === '') {
+  const microsecondsAGift = Object.fromEntries(Object.keys(WAYS).map(way => [way, inProcess(way)]))
+  process.stdout.write(`${JSON.stringify({ gifts: GIFTS, microsecondsAGift })}\n`)
+} else {
+  process.stdout.write(`${(await measure(WAYS[values.way])).toFixed(2)}\n`)
+  process.exit(0)
+}

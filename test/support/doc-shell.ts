@@ -82,3 +82,10 @@ export async function runShell(script: string, options: ShellOptions & { timeout
   clearTimeout(timer)
   return result
 }
+
+/** What a script says that ends with 0. @throws Error with all that it said, if it does not. */
+export async function runWell(script: string, options: Parameters<typeof runShell>[1]): Promise<ShellResult> {
+  const result = await runShell(script, options)
+  if (result.code === 0) return result
+  throw new Error(`«${script}» ended with ${result.code}: ${result.said}`)
+}

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { loadConfig } from '#config/load.ts'
 import { workerSchema } from '#config/schemas.ts'
-import { runShell, shellBlock } from '#test/support/doc-shell.ts'
+import { runWell, shellBlock } from '#test/support/doc-shell.ts'
 
 let folder: string
 beforeAll(() => {
@@ -16,9 +16,7 @@ afterAll(() => rmSync(folder, { recursive: true }))
 /** Runs the shell block of a page that holds a command, behind these lines. */
 async function runBlock(page: string, command: string, before = '', env: Record<string, string> = {}): Promise<string> {
   const script = `${before}\n${shellBlock(page, command)}`
-  const { code, stdout, said } = await runShell(script, { cwd: folder, env: { PATH: process.env.PATH, ...env } })
-  if (code !== 0) throw new Error(`exit code ${code}: ${said}`)
-  return stdout
+  return (await runWell(script, { cwd: folder, env: { PATH: process.env.PATH, ...env } })).stdout
 }
 
 test('docs/seal.md makes a key that workers take, and the public key that belongs to it', async () => {
