@@ -52,7 +52,7 @@ test('all lines of the page lead from an empty cluster to an installation that i
   expect(api.changes[0]).toBe('create Namespace promostream')
   expect(api.changes.slice(1, 3).every(change => change.startsWith('create Secret '))).toBe(true)
   expect(api.changes.filter(change => !change.startsWith('create '))).toEqual([])
-})
+}, 90_000)
 
 test('from the third line on they bring a new version, whose Job takes the place of the one before', async () => {
   await run(block)
@@ -68,4 +68,4 @@ test('from the third line on they bring a new version, whose Job takes the place
   expect(changesOf('Job')).toEqual(['delete Job promostream-migrate', 'create Job promostream-migrate'])
   expect(changesOf('Deployment')).toHaveLength(3)
   expect(changesOf('Namespace')).toEqual([])
-})
+}, 90_000)
