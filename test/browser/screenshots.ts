@@ -1,4 +1,5 @@
 import { mkdirSync } from 'node:fs'
+import { parseArgs } from 'node:util'
 import type { Browser } from 'playwright-core'
 import type { Language } from '#admin/texts/format.ts'
 import { TEXTS } from '#admin/texts/texts.ts'
@@ -12,9 +13,14 @@ import { giftJson, TestSystem } from '../support/system.ts'
 
 /**
  * Makes the pictures of the README and the docs, from small campaigns that really run: `npm run screenshots`. Korean ones
- * want a Korean font, which is installed where it can be (Debian: fonts-nanum).
+ * want a Korean font, which is installed where it can be (Debian: fonts-nanum). `--folder` puts them elsewhere; `--look-ms` is
+ * how long figures gather before a picture of them.
  */
-const FOLDER = 'docs/images'
+const { values } = parseArgs({
+  options: { folder: { type: 'string', default: 'docs/images' }, 'look-ms': { type: 'string', default: '8000' } },
+})
+const FOLDER = values.folder
+const LOOK_MS = Number(values['look-ms'])
 
 const say = (line: string) => process.stderr.write(`${line}\n`)
 const stack = await startStack({ env: process.env, onProgress: say })
@@ -49,10 +55,10 @@ try {
   await pictures(browser, admin.url, 'progress', '/')
   await pictures(browser, admin.url, 'finished', `/promotions/${finished}`)
   await system.control({ faultPercent: 45, faults: ['error-503'], seed: 7 })
-  await new Promise(resolve => setTimeout(resolve, 8000))
+  await new Promise(resolve => setTimeout(resolve, LOOK_MS))
   await pictures(browser, admin.url, 'failing', `/promotions/${running}`)
   await system.control({ down: true })
-  await new Promise(resolve => setTimeout(resolve, 8000))
+  await new Promise(resolve => setTimeout(resolve, LOOK_MS))
   await pictures(browser, admin.url, 'away', '/')
   const board = await visit(browser, admin.url, 'en', { viewport: { width: 1200, height: 560 } })
   await board.goto('/board')
@@ -124,7 +130,7 @@ async function healthyPictures(by: Browser, url: string): Promise<void> {
   await system.promotions.start(id, 20_000)
   const trickle = setInterval(() => void give(id, 'VOUCHER', 50).catch(() => undefined), 250)
   try {
-    await new Promise(resolve => setTimeout(resolve, 20_000))
+    await new Promise(resolve => setTimeout(resolve, 2.5 * LOOK_MS))
     await pictures(by, url, 'healthy', `/promotions/${id}`)
   } finally {
     clearInterval(trickle)
