@@ -115,9 +115,9 @@ export const BUGS_OF_ONE_TEST: Readonly<Record<string, PlantedBug>> = {
   },
   'committed-offsets-not-looked-at': {
     caughtBy: {
-      project: 'integration',
-      path: 'test/process/kafka/topic-made-again.slow.test.ts',
-      title: 'with more than before',
+      project: 'unit',
+      path: 'test/unit/kafka/topic-consumer.test.ts',
+      title: 'its offset is not committed: it would hide that',
     },
     edits: [edit('src/kafka/topic-consumer.ts', '    await this.#committed?.assertThere()\n', '')],
   },

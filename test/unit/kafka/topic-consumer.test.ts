@@ -6,8 +6,9 @@ import { createLogger } from '#runtime/logger.ts'
 let consumer: TopicConsumer | undefined
 afterEach(() => consumer?.stop())
 
-/** A consumer whose Kafka hands it a batch when the test says so, of a partition on which offset 3 is committed. */
+/** A consumer whose Kafka hands it a batch when the test says so, of a partition on which offset 3 is committed at first. */
 async function consumerOf() {
+  const broker = { committed: '3' }
   const told = { handled: [] as string[], committed: [] as string[], resolved: [] as string[] }
   let eachBatch: (payload: EachBatchPayload) => Promise<void> = async () => undefined
   const listeners = new Map<string, (event: { payload: unknown }) => void>()
@@ -28,7 +29,7 @@ async function consumerOf() {
   const admin = {
     connect: async () => undefined,
     disconnect: async () => undefined,
-    fetchOffsets: async () => [{ topic: 't', partitions: [{ partition: 0, offset: '3' }] }],
+    fetchOffsets: async () => [{ topic: 't', partitions: [{ partition: 0, offset: broker.committed }] }],
   }
   consumer = new TopicConsumer({
     kafka: { consumer: () => client, admin: () => admin } as never,
@@ -57,7 +58,7 @@ async function consumerOf() {
         void told.committed.push(...offsets.topics.flatMap(({ partitions }) => partitions.map(({ offset }) => offset))),
     } as never)
   }
-  return { told, hand }
+  return { told, hand, broker }
 }
 
 test('a batch is handled whole, then committed behind its last record', async () => {
@@ -80,4 +81,12 @@ test('a batch whose partition goes to another member meanwhile is not committed'
   const { told, hand } = await consumerOf()
   await hand(['4'], { isStale: [false, true] })
   expect(told).toEqual({ handled: ['4'], resolved: [], committed: [] })
+})
+
+test('where the topic was made again while a batch was handled, its offset is not committed: it would hide that', async () => {
+  const { told, hand, broker } = await consumerOf()
+  await hand(['4'])
+  broker.committed = '-1'
+  await hand(['5']).catch(() => undefined)
+  expect(told).toMatchObject({ handled: ['4', '5'], committed: ['5'] })
 })
