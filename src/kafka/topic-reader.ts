@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import type { Admin, Consumer, Kafka, KafkaMessage } from 'kafkajs'
+import { type Admin, type Consumer, type Kafka, KafkaJSProtocolError, type KafkaMessage } from 'kafkajs'
 import { CodedError, errorLine, toError } from '#runtime/errors.ts'
+import { createRetryer } from '#runtime/retryer.ts'
 import { type TopicMessage, toTopicMessage } from './topic-message.ts'
 import { unreadableBatch } from './unreadable.ts'
 
@@ -33,13 +34,24 @@ export function fetchRanges(kafka: Kafka, topics: readonly string[]): Promise<To
 /** How far a group has committed, by partition: the next offset it will read. Nothing where it never did. */
 export function fetchCommitted(kafka: Kafka, groupId: string, topic: string): Promise<Map<number, bigint>> {
   return withAdmin(kafka, async admin => {
-    const [committed] = await admin.fetchOffsets({ groupId, topics: [topic] })
+    const [committed] = await untilCoordinated(() => admin.fetchOffsets({ groupId, topics: [topic] }))
     const known = (committed?.partitions ?? []).map(
       ({ partition, offset }) => [partition, BigInt(offset)] as [number, bigint],
     )
     return new Map(known.filter(([, offset]) => offset >= 0n))
   })
 }
+
+/**
+ * A coordinator that is being elected, or has just started and reads its log, says so and answers soon after: kafkajs tries
+ * again only where it has not found one. For some 15 s.
+ */
+const untilCoordinated = createRetryer({
+  maxRetries: 8,
+  initialDelayMs: 200,
+  maxDelayMs: 3000,
+  isRetriable: error => error instanceof KafkaJSProtocolError && error.retriable,
+})
 
 async function withAdmin<T>(kafka: Kafka, work: (admin: Admin) => Promise<T>): Promise<T> {
   const admin = kafka.admin({ retry: { retries: 4, initialRetryTime: 200 } })
