@@ -1,6 +1,6 @@
 import kafkajs, { type Admin } from 'kafkajs'
 import { errorLine } from '#runtime/errors.ts'
-import { createRetryer } from '#runtime/retryer.ts'
+import { askAgain } from './ask-again.ts'
 import type { KafkaClient } from './client.ts'
 
 const { CompressionCodecs, CompressionTypes, ConfigResourceTypes } = kafkajs
@@ -116,10 +116,4 @@ export async function withFailFastAdmin<T>(kafka: KafkaClient, work: (admin: Adm
   })
 }
 
-/** A topic that has just been made has no leader for a moment: brokers say so, and that asking again helps. */
-const retryProtocolErrors = createRetryer({
-  maxRetries: 4,
-  initialDelayMs: 250,
-  maxDelayMs: 1000,
-  isRetriable: error => error.name === 'KafkaJSProtocolError' && (error as { retriable?: boolean }).retriable === true,
-})
+const retryProtocolErrors = askAgain({ maxRetries: 4, initialDelayMs: 250, maxDelayMs: 1000 })

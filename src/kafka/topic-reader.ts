@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { type Admin, type Consumer, type Kafka, KafkaJSProtocolError, type KafkaMessage } from 'kafkajs'
+import type { Admin, Consumer, Kafka, KafkaMessage } from 'kafkajs'
 import { CodedError, errorLine, toError } from '#runtime/errors.ts'
-import { createRetryer } from '#runtime/retryer.ts'
+import { askAgain } from './ask-again.ts'
 import { type TopicMessage, toTopicMessage } from './topic-message.ts'
 import { unreadableBatch } from './unreadable.ts'
 
@@ -42,16 +42,8 @@ export function fetchCommitted(kafka: Kafka, groupId: string, topic: string): Pr
   })
 }
 
-/**
- * A coordinator that is being elected, or has just started and reads its log, says so and answers soon after: kafkajs tries
- * again only where it has not found one. For some 15 s.
- */
-const untilCoordinated = createRetryer({
-  maxRetries: 8,
-  initialDelayMs: 200,
-  maxDelayMs: 3000,
-  isRetriable: error => error instanceof KafkaJSProtocolError && error.retriable,
-})
+/** For some 15 s: what a coordinator needs to be elected, or to read its log after its start. */
+const untilCoordinated = askAgain({ maxRetries: 8, initialDelayMs: 200, maxDelayMs: 3000 })
 
 async function withAdmin<T>(kafka: Kafka, work: (admin: Admin) => Promise<T>): Promise<T> {
   const admin = kafka.admin({ retry: { retries: 4, initialRetryTime: 200 } })

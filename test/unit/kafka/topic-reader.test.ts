@@ -1,9 +1,9 @@
 import { expect, test } from '@jest/globals'
-import { KafkaJSProtocolError } from 'kafkajs'
+import kafkajs from 'kafkajs'
 import { fetchCommitted } from '#kafka/topic-reader.ts'
 
 const refusal = (type: string, retriable: boolean) =>
-  new KafkaJSProtocolError(Object.assign(new Error(type), { type, code: 1, retriable }))
+  new kafkajs.KafkaJSProtocolError(Object.assign(new Error(type), { type, code: 1, retriable }))
 
 /** Its coordinator answers so, one after the other, and then that offset 7 is committed. */
 function kafkaThatSays(...refusals: Error[]) {
