@@ -30,7 +30,7 @@ export function progressPage(snapshot: Snapshot, query: ProgressQuery, context: 
   const { around, promotions, workers = [] } = snapshot
   const isOperator = context.identity?.role === 'operator'
   const found = promotions.filter(view => isWanted(view, query))
-  const shown = found.slice((query.page - 1) * PAGE_SIZE, query.page * PAGE_SIZE).map(view => toFields(view, texts))
+  const shown = found.slice((query.page - 1) * PAGE_SIZE, query.page * PAGE_SIZE)
   const shared = sharedBottlenecks(
     promotions.map(({ bottlenecks }) => ({ bottlenecks })),
     texts,
@@ -50,7 +50,7 @@ export function progressPage(snapshot: Snapshot, query: ProgressQuery, context: 
     !${isOperator ? newPromotion(texts) : ''}
     !${promotions.length === 0 ? '' : searchForm(query, texts)}
     <ul class="promotions" data-page="progress" data-part="${isAll ? '' : 'yes'}">
-      !${shown.map(fields => card(fields, texts))}
+      !${shown.map(view => cardOf(view, texts))}
     </ul>
     !${shown.length > 0 ? '' : promotions.length > 0 ? html`<p class="card">${texts.promotion.nothingFound}</p>` : emptyText(texts)}
     !${furtherLinks(query, found.length, texts)}
@@ -65,6 +65,19 @@ function isWanted({ id, name, status }: PromotionView, { q, status: wanted }: Pr
 
 export function workersText(workers: number | null, { promotion }: Texts): string {
   return workers === null ? promotion.redisSilent : promotion.workersAlive(workers)
+}
+
+/** By language. Nothing on a card depends on when it is looked at, so that a promotion that stands still is rendered once. */
+const cards = new WeakMap<Texts, WeakMap<PromotionView, string>>()
+
+function cardOf(view: PromotionView, texts: Texts): string {
+  const ofLanguage = cards.get(texts) ?? new WeakMap<PromotionView, string>()
+  cards.set(texts, ofLanguage)
+  const known = ofLanguage.get(view)
+  if (known !== undefined) return known
+  const rendered = card(toFields(view, texts), texts)
+  ofLanguage.set(view, rendered)
+  return rendered
 }
 
 /** One that has ended takes less room. */

@@ -29,13 +29,18 @@ test('npm run mutants draws as many bugs as it is asked for, and lists them', as
   expect(said.match(/^(src|workers|queues)\/\S+:\d+ «/gm)).toHaveLength(100)
 }, 60_000)
 
+test('npm run chaos:mutants plants a bug and sees it caught', async () => {
+  const said = await run(`${command('npm run chaos:mutants')} -- --only skipped-by-place-alone`)
+  expect(JSON.parse(said.trim().split('\n').at(-1)!)).toMatchObject({ bugs: 1, caught: 1, ok: true })
+}, 120_000)
+
 test('the seed of a simulated world is enough to see it again', async () => {
   expect(await run(command('npm run simulate -- --seed 2454'))).toMatch(/^1 worlds, 0 with a violation/m)
 }, 60_000)
 
 test('FUZZ_RUNS says how many inputs are tried', async () => {
   const fuzz = command('FUZZ_RUNS=')
-  expect(await run(fuzz.replace('100000', '20'))).toMatch(/Tests: +\d+ passed/)
+  expect(await run(fuzz.replace('100000', '200'))).toMatch(/Tests: +\d+ passed/)
   expect(readFileSync('test/support/fuzz.ts', 'utf8')).toContain(`process.env.${fuzz.split('=')[0]} `)
 }, 120_000)
 

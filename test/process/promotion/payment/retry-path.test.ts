@@ -77,8 +77,15 @@ withKafka('the retry path, on a Money API that fails', () => {
       return SUCCESS + UNKNOWN === 1
     })
     const records = (await system.records('VOUCHER_RETRY')).filter(record => record.voucherTargetId === targets[0])
+    // On a machine that is too busy the call may time out before its answer is read.
     expect(records).toMatchObject([
-      { promotionId, memberId: '7', amount: '100', attempt: 1, lastError: expect.stringMatching(/^HTTP_503/) },
+      {
+        promotionId,
+        memberId: '7',
+        amount: '100',
+        attempt: 1,
+        lastError: expect.stringMatching(/^(HTTP_503|TIMEOUT): ./),
+      },
     ])
   })
 
