@@ -1,4 +1,5 @@
 import { html } from 'ghtml'
+import { LRUCache } from 'lru-cache'
 import type { PromotionView, Snapshot } from '#admin/snapshot/sampler.ts'
 import type { Texts } from '#admin/texts/texts.ts'
 import { PROMOTION_STATUSES } from '#database/promotions/promotion-status.ts'
@@ -67,17 +68,23 @@ export function workersText(workers: number | null, { promotion }: Texts): strin
   return workers === null ? promotion.redisSilent : promotion.workersAlive(workers)
 }
 
-/** By language. Nothing on a card depends on when it is looked at, so that a promotion that stands still is rendered once. */
-const cards = new WeakMap<Texts, WeakMap<PromotionView, string>>()
+interface Card {
+  /** All that it is made of. Nothing on it depends on when it is looked at. */
+  madeOf: string
+  markup: string
+}
+
+/** By language and promotion: one that stands still is rendered once. */
+const cards = new LRUCache<string, Card>({ max: 1000 })
 
 function cardOf(view: PromotionView, texts: Texts): string {
-  const ofLanguage = cards.get(texts) ?? new WeakMap<PromotionView, string>()
-  cards.set(texts, ofLanguage)
-  const known = ofLanguage.get(view)
-  if (known !== undefined) return known
-  const rendered = card(toFields(view, texts), texts)
-  ofLanguage.set(view, rendered)
-  return rendered
+  const name = `${texts.language}:${view.id}`
+  const madeOf = JSON.stringify([view, ...view.bottlenecks.map(({ text }) => text(texts))])
+  const known = cards.get(name)
+  if (known?.madeOf === madeOf) return known.markup
+  const markup = card(toFields(view, texts), texts)
+  cards.set(name, { madeOf, markup })
+  return markup
 }
 
 /** One that has ended takes less room. */

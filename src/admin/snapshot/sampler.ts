@@ -12,7 +12,6 @@ import { createObserver, type ObserverDeps } from './observer.ts'
 import type { Estimate } from './rate.ts'
 import { createSince } from './since.ts'
 import type { StreamCount } from './streams.ts'
-import { keepUnchanged } from './unchanged.ts'
 import { createVerdictWatch, type Verdict, verdictOf } from './verdict.ts'
 
 /** A promotion as everybody sees it: pages, API and board. */
@@ -38,7 +37,6 @@ export interface Snapshot {
   atMs: number
   /** When PostgreSQL was last read: the promotions are as of then. */
   readAtMs: number
-  /** One of which nothing has changed is the same object as in the snapshot before. */
   promotions: PromotionView[]
   around: Surroundings
   /** The workers as Redis knew them last; undefined: it never answered. */
@@ -89,12 +87,11 @@ function createSnapshots(deps: ObserverDeps) {
     const redisReadAtMs = isRedisAway ? (latest?.redisReadAtMs ?? nowMs) : nowMs
     const workers = around.instances ?? latest?.workers
     entries = counts ?? entries
-    const seen = promotions.map(promotion => {
+    const views = promotions.map(promotion => {
       const view = since(viewOf(promotion, { around, workers, entries: entries.get(promotion.id) }))
       const estimate = history.add(view, performance.now())
       return { ...view, ...estimate, verdict: verdictOf(view, estimate, nowMs) }
     })
-    const views = keepUnchanged(seen, latest?.promotions)
     watchVerdicts(views)
     latest = { atMs: nowMs, readAtMs, redisReadAtMs, promotions: views, around, workers }
     if (around.databaseMs !== undefined) void minutes.add(views, nowMs)

@@ -26,6 +26,8 @@ test('a card that is shown again says what it said, in the language of each read
 test('what has changed is seen at once', () => {
   page([view])
   expect(page([{ ...view, done: 62 }])).toContain('62 of 200 gifts')
+  const waits = (gifts: number) => ({ level: 'wait', code: 'slots', text: () => `${gifts} wait` }) as const
+  for (const gifts of [7, 8]) expect(page([{ ...view, bottlenecks: [waits(gifts)] }])).toContain(`${gifts} wait`)
 })
 
 test('a page in English is Latin-1 as far as it is ours, so that sending it costs half', () => {
