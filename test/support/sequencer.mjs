@@ -1,7 +1,7 @@
 import Sequencer from '@jest/test-sequencer'
 
 /** What takes long, the longest first; nobody knows it yet in a fresh clone. */
-const LONG = [/\/stream\/redis-/, /\/process\//, /\/integration\//, /\/stream\//, /\/local\//]
+const LONG = [/\/docs\/chaos-commands/, /\/stream\/redis-/, /\/process\//, /\/integration\//, /\/stream\//, /\/local\//]
 
 const rankOf = ({ path }) => LONG.findIndex(pattern => pattern.test(path)) + 1 || LONG.length + 1
 

@@ -1,4 +1,5 @@
 import { type Kysely, sql } from 'kysely'
+import { PreparedStatement } from '#database/prepared.ts'
 import { inRowOrder, ofPromotion } from '#database/promotions/promotion-rows.ts'
 import type { Promotion } from '#database/promotions/promotions.ts'
 import { PROCESS_STATUSES, type ProcessStatus } from './process-status.ts'
@@ -48,10 +49,12 @@ export async function sumGifts(
   }
 }
 
+const SKIPPED = new PreparedStatement<{ reason: string; count: number }>(`
+  select reason, count(*)::float8 as count from campaign_promotion_skipped
+  where promotion_id = $1::bigint group by reason order by reason`)
+
 /** Messages of a promotion that it did not take, by reason. */
 export async function countSkipped(kysely: Kysely<unknown>, promotionId: string): Promise<Record<string, number>> {
-  const { rows } = await sql<{ reason: string; count: number }>`
-    select reason, count(*)::float8 as count from campaign_promotion_skipped
-    where promotion_id = ${promotionId}::bigint group by reason order by reason`.execute(kysely)
+  const rows = await SKIPPED.run(kysely, [promotionId])
   return Object.fromEntries(rows.map(({ reason, count }) => [reason, count]))
 }
