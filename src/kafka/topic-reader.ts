@@ -34,7 +34,7 @@ export function fetchRanges(kafka: Kafka, topics: readonly string[]): Promise<To
 /** How far a group has committed, by partition: the next offset it will read. Nothing where it never did. */
 export function fetchCommitted(kafka: Kafka, groupId: string, topic: string): Promise<Map<number, bigint>> {
   return withAdmin(kafka, async admin => {
-    const [committed] = await untilCoordinated(() => admin.fetchOffsets({ groupId, topics: [topic] }))
+    const [committed] = await admin.fetchOffsets({ groupId, topics: [topic] })
     const known = (committed?.partitions ?? []).map(
       ({ partition, offset }) => [partition, BigInt(offset)] as [number, bigint],
     )
@@ -42,14 +42,14 @@ export function fetchCommitted(kafka: Kafka, groupId: string, topic: string): Pr
   })
 }
 
-/** For some 15 s: what a coordinator needs to be elected, or to read its log after its start. */
-const untilCoordinated = askAgain({ maxRetries: 8, initialDelayMs: 200, maxDelayMs: 3000 })
+/** For some 15 s: what leaders and coordinators need to be elected, or to read their logs after a start. */
+const untilElected = askAgain({ maxRetries: 8, initialDelayMs: 200, maxDelayMs: 3000 })
 
 async function withAdmin<T>(kafka: Kafka, work: (admin: Admin) => Promise<T>): Promise<T> {
   const admin = kafka.admin({ retry: { retries: 4, initialRetryTime: 200 } })
   try {
     await admin.connect()
-    return await work(admin)
+    return await untilElected(() => work(admin))
   } catch (cause) {
     throw new CodedError('KAFKA_UNREACHABLE', `Kafka (KAFKA_BROKERS) cannot be read: ${errorLine(cause)}`, { cause })
   } finally {

@@ -12,8 +12,8 @@ import { hashPassword } from '#runtime/password.ts'
 
 /**
  * What a look at a big installation costs: 50 promotions with 1,000,000 finished gifts, all IN_PROGRESS, four workers that
- * report themselves, and a board and a progress page polled as browsers do. The last
- * line is JSON: medians, and how many commands and statements a poll cost the servers.
+ * report themselves, and a board and a progress page polled as browsers do. The last line is JSON: medians, and how many
+ * commands and statements a poll cost the servers.
  *
  * `npm run bench:admin -- --rows 1000000 --polls 40 --interval-ms 1000`
  */

@@ -2,7 +2,6 @@ import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { sql } from 'kysely'
 import { migrate, openDatabase } from '#database/database.ts'
@@ -48,23 +47,6 @@ async function publish(kafka: KafkaClient): Promise<void> {
     await producer.send({ topic: TOPIC, acks: -1, messages })
   }
   await producer.disconnect()
-}
-
-/** A broker that has just started loads what groups have committed, part by part: until that is done it refuses to say. */
-async function groupsLoaded(kafka: KafkaClient): Promise<void> {
-  const deadlineMs = Date.now() + 60_000
-  const admin = kafka.admin()
-  await admin.connect()
-  for (let group = 0; group < 100; ) {
-    try {
-      await admin.fetchOffsets({ groupId: `bench-${group}`, topics: [TOPIC] })
-      group += 1
-    } catch (error) {
-      if (Date.now() > deadlineMs) throw error
-      await sleep(500)
-    }
-  }
-  await admin.disconnect()
 }
 
 async function fill(database: Awaited<ReturnType<typeof openDatabase>>): Promise<void> {
@@ -152,7 +134,6 @@ try {
   const brokers = (stack.env.KAFKA_BROKERS ?? '').split(',')
   const kafka = createKafka({ brokers, clientId: 'bench', ssl: false, logger: createLogger('bench', 'silent') })
   await ensureTopics(kafka, [TOPIC], PARTITIONS)
-  await groupsLoaded(kafka)
   say(`filling ${rows} rows, messages and charges …`)
   const settlement = join(stack.folder, 'settlement.csv')
   await fill(database)

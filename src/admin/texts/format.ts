@@ -22,11 +22,11 @@ export const FORMATS: Readonly<Record<Language, Formats>> = { en: formatsOf('en'
 
 function formatsOf(language: Language): Formats {
   const { format } = new Intl.NumberFormat(language)
-  const percent = remembering(new Intl.NumberFormat(language, { style: 'percent', maximumFractionDigits: 1 }))
+  const percent = new Intl.NumberFormat(language, { style: 'percent', maximumFractionDigits: 1 })
   const time = new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'medium', timeZone: 'UTC' })
   return {
     number: value => (isShort(value) ? String(value) : format(typeof value === 'string' ? BigInt(value) : value)),
-    percent: share => percent(Math.floor(share * 1000) / 1000),
+    percent: share => percent.format(Math.floor(share * 1000) / 1000),
     duration: durationOf(language),
     utc: iso => `${time.format(new Date(iso))} UTC`,
   }
@@ -35,16 +35,6 @@ function formatsOf(language: Language): Formats {
 /** Without a group of three to set apart it reads the same in each language; most figures of a page are so. */
 const isShort = (value: number | bigint | string) =>
   typeof value === 'number' && value >= 0 && value < 1000 && Number.isInteger(value)
-
-/** `Intl` is dear, and of shares in thousandths there are few. */
-function remembering(format: Intl.NumberFormat): (value: number) => string {
-  const known = new Map<number, string>()
-  return value => {
-    const text = known.get(value) ?? format.format(value)
-    if (value >= 0 && value <= 1) known.set(value, text)
-    return text
-  }
-}
 
 type DurationUnit = 'second' | 'minute' | 'hour' | 'day'
 
