@@ -1,4 +1,7 @@
-import { Presets, SingleBar } from 'cli-progress'
+import cliProgress from 'cli-progress'
+
+// Node does not find all of its names by a named import.
+const { Format, Presets, SingleBar } = cliProgress
 
 export interface ProgressBar {
   update(done: number): void
@@ -20,6 +23,8 @@ function barProgress(total: number, verb: string): ProgressBar {
       stream: process.stderr,
       hideCursor: true,
       etaBuffer: 20,
+      // Before anything is done the time left is no number.
+      formatTime: (seconds, ...how) => (Number.isFinite(seconds) ? Format.TimeFormat(seconds, ...how) : '?'),
     },
     Presets.shades_classic,
   )
