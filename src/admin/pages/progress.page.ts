@@ -1,10 +1,10 @@
 import { html } from 'ghtml'
-import { LRUCache } from 'lru-cache'
 import type { PromotionView, Snapshot } from '#admin/snapshot/sampler.ts'
 import type { Texts } from '#admin/texts/texts.ts'
 import { PROMOTION_STATUSES } from '#database/promotions/promotion-status.ts'
 import { PROMOTION_TYPES } from '#queues/gift-types.ts'
 import { type PromotionFields, toFields } from './fields.ts'
+import { keptMarkup } from './kept-markup.ts'
 import { layout, type PageContext } from './layout.ts'
 import { moneyCard, moneyFields } from './money-card.ts'
 import {
@@ -68,23 +68,9 @@ export function workersText(workers: number | null, { promotion }: Texts): strin
   return workers === null ? promotion.redisSilent : promotion.workersAlive(workers)
 }
 
-interface Card {
-  /** All that it is made of. Nothing on it depends on when it is looked at. */
-  madeOf: string
-  markup: string
-}
-
-/** By language and promotion: one that stands still is rendered once. */
-const cards = new LRUCache<string, Card>({ max: 1000 })
-
 function cardOf(view: PromotionView, texts: Texts): string {
-  const name = `${texts.language}:${view.id}`
   const madeOf = JSON.stringify([view, ...view.bottlenecks.map(({ text }) => text(texts))])
-  const known = cards.get(name)
-  if (known?.madeOf === madeOf) return known.markup
-  const markup = card(toFields(view, texts), texts)
-  cards.set(name, { madeOf, markup })
-  return markup
+  return keptMarkup(`card:${texts.language}:${view.id}`, madeOf, () => card(toFields(view, texts), texts))
 }
 
 /** One that has ended takes less room. */

@@ -6,6 +6,7 @@ import type { GiftRecord } from '#database/gifts/gift.ts'
 import { dataTable } from './data-table.ts'
 import { toFields } from './fields.ts'
 import { giftTable } from './gift-table.ts'
+import { keptMarkup } from './kept-markup.ts'
 import { layout, type PageContext } from './layout.ts'
 import { moneyCard, moneyFields } from './money-card.ts'
 import { nextStep, operationsCard } from './operations-card.ts'
@@ -56,9 +57,10 @@ export function promotionPage(view: PromotionPageView, context: PageContext): st
       </section>
       !${isOperator ? nextStep(fields, texts) : ''}
       !${isOperator ? operationsCard(fields, promotion.consumersPerInstance, texts) : ''}
-      !${plots(texts)}
+      !${keptMarkup(`plots:${texts.language}`, '', () => plots(texts))}
       !${moneyCard(calls, texts, money.ofPromotion)}
-      !${instanceTable(instances, texts)} !${failureList(id, { failures, skipped }, texts)} !${giftSearch(id, type, texts)}
+      !${instanceTable(instances, texts)} !${keptFailureList(id, { failures, skipped }, texts)}
+      !${keptMarkup(`search:${texts.language}:${id}`, type, () => giftSearch(id, type, texts))}
     </article>`
   const assets = { scripts: ['/assets/charts.js'], styles: ['/assets/uplot.css'] }
   return layout({ title: fields.title, main, context, ...assets })
@@ -121,11 +123,14 @@ export function consumersText(
   }
 }
 
-function failureList(
-  id: string,
-  { failures, skipped }: Pick<PromotionPageView, 'failures' | 'skipped'>,
-  texts: Texts,
-): string {
+type Failures = Pick<PromotionPageView, 'failures' | 'skipped'>
+
+function keptFailureList(id: string, { failures, skipped }: Failures, texts: Texts): string {
+  const madeOf = JSON.stringify([failures, skipped])
+  return keptMarkup(`failures:${texts.language}:${id}`, madeOf, () => failureList(id, { failures, skipped }, texts))
+}
+
+function failureList(id: string, { failures, skipped }: Failures, texts: Texts): string {
   const { promotion: t, gift, frame } = texts
   const links = (['UNKNOWN', 'FAILED', 'RETRYING'] as const).map(
     status => html`<a href="/promotions/${id}/gifts?status=${status}">${t.allOf(gift.states[status])}</a>`,

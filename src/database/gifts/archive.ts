@@ -26,7 +26,7 @@ export async function* giftRecordPages(
 ): AsyncGenerator<readonly GiftRecord[]> {
   for (let afterId = '0'; ; ) {
     const { rows } = await sql<GiftRecord>`
-      select ${recordColumns(type)} from ${sql.table(RESULT_TABLES[type].name)} r
+      select ${sql.raw(recordColumns(type))} from ${sql.table(RESULT_TABLES[type].name)} r
       where ${ofPromotion(id, 'r.promotion_id')} and r.id > ${afterId}::bigint
       order by ${inRowOrder('asc', 'r.id', 'r.promotion_id')} limit ${PAGE_SIZE}`.execute(kysely)
     if (rows.length > 0) yield rows

@@ -1,5 +1,5 @@
 import { type Kysely, type RawBuilder, sql } from 'kysely'
-import { isoTime } from '#database/iso-time.ts'
+import { isoTimeText } from '#database/iso-time.ts'
 import { inRowOrder, ofPromotion } from '#database/promotions/promotion-rows.ts'
 import type { Promotion } from '#database/promotions/promotions.ts'
 import type { PromotionType } from '#queues/gift-types.ts'
@@ -67,7 +67,7 @@ async function lookAt(
 ): Promise<GiftPage> {
   const { rows } = await sql<LookedAt>`
     select * from (
-      select ${recordColumns(type)}, ${filter(query)} as "isWanted", (row_number() over (order by r.id))::int as place,
+      select ${sql.raw(recordColumns(type))}, ${filter(query)} as "isWanted", (row_number() over (order by r.id))::int as place,
         count(*) filter (where ${filter(query)}) over (order by r.id) as rank
       from (${source(id, type, query)} limit ${lookedAt}) r
     ) looked
@@ -128,9 +128,9 @@ const RECORDED = [
 ] as const satisfies readonly GiftField[]
 
 /** All that a {@link GiftRecord} has, of a row `r`. */
-export function recordColumns(type: PromotionType): RawBuilder<unknown> {
-  return sql`${sql.lit(type)} as type, ${sql.raw(giftColumns(type, RECORDED, 'r'))},
-    ${isoTime('r.created_at')} as "createdAt", ${isoTime('r.updated_at')} as "updatedAt"`
+export function recordColumns(type: PromotionType): string {
+  return `'${type}' as type, ${giftColumns(type, RECORDED, 'r')},
+    ${isoTimeText('r.created_at')} as "createdAt", ${isoTimeText('r.updated_at')} as "updatedAt"`
 }
 
 /** The gift of a target, or undefined. */
@@ -141,7 +141,7 @@ export async function findGift(
 ): Promise<GiftRecord | undefined> {
   const { name, targetColumn } = RESULT_TABLES[type]
   const { rows } = await sql<GiftRecord>`
-    select ${recordColumns(type)} from ${sql.table(name)} r
+    select ${sql.raw(recordColumns(type))} from ${sql.table(name)} r
     where ${sql.ref(`r.${targetColumn}`)} = ${targetId}::bigint`.execute(kysely)
   return rows[0]
 }

@@ -154,10 +154,12 @@ describe.each(CASES)('no query walks through other promotions’ rows ($type, $s
   )
 
   test.each<ProcessStatus[][]>([[['PENDING']], [['SUCCESS']], [['FAILED']], [['FAILED', 'UNKNOWN']], [['RETRYING']]])(
-    'a page of the board, %s',
+    'a page of the board, %s, however often it was asked for',
     async statuses => {
       const page = { statuses, offset: 0, limit: 50 }
-      await expectFewRead(async connection => (await listGiftsByPlace(connection, promotion, page)).length)
+      // From the sixth time on a prepared statement may have a plan for any parameters.
+      for (let look = 0; look < 7; look++)
+        await expectFewRead(async connection => (await listGiftsByPlace(connection, promotion, page)).length)
     },
   )
 
