@@ -3,7 +3,9 @@ import { say } from '../../support/chaos.ts'
 import { nextGroup } from '../next-group.ts'
 import type { Scenario } from '../scenario.ts'
 
+/** At least; more where that would be more kills than these. */
 const giftsAKill = 50
+const mostKills = 100
 /** So many kills find one batch before its insert. */
 const killsABeforeInsert = 5
 
@@ -12,14 +14,15 @@ export const insertKills: Scenario = {
   about: 'a listener killed between insert and XADD, or before the insert, again and again',
   messages: 10_000,
   run: async ({ messages, random, start }) => {
-    const kills = Math.max(1, Math.round(messages / giftsAKill))
+    const kills = Math.max(1, Math.min(mostKills, Math.round(messages / giftsAKill)))
+    const gifts = Math.round(messages / kills)
     const system = await start()
     await Promise.all([system.child('worker'), system.child('worker')])
 
     let group = 'chaos-0'
     let [killed, killsWithRows] = [0, 0]
     for (let kill = 1; kill <= kills; kill++) {
-      const promotion = await system.plan(giftsAKill, kill % 2 === 0 ? 'VOUCHER' : 'POINT')
+      const promotion = await system.plan(gifts, kill % 2 === 0 ? 'VOUCHER' : 'POINT')
       await system.run(promotion)
       await system.publish(promotion)
       const killAt = 1 + Math.floor(random.next() * giftsAKill)

@@ -15,7 +15,8 @@ const FAULT_SECONDS = 6
 const MAX_RSS_GROWTH = 1.1
 /** A connection that is being replaced, a timer of a call under way. */
 const FEW = 25
-const SETTLE_MS = 20_000
+/** Longer than a connection to the Money API is kept without a call. */
+const SETTLE_MS = 35_000
 
 interface Soak {
   system: ChaosSystem

@@ -5,6 +5,7 @@ import { sql } from 'kysely'
 import type { AuditReport } from '#promotion/audit/report.ts'
 import { AuditRig, expectDiscrepancies } from '#test/support/audit-rig.ts'
 import { runCli } from '#test/support/cli.ts'
+import { createTopic, deleteTopic } from '#test/support/kafka-topics.ts'
 import { slowTest } from '#test/support/slow-test.ts'
 import { kafkaMissing, uniqueId } from '#test/support/stack-env.ts'
 import { giftJson, type TestSystem } from '#test/support/system.ts'
@@ -122,6 +123,28 @@ withKafka('promostream audit', () => {
     const { code, stderr } = await audit(promotionId, '--charges', 'api')
     system.env.MONEY_API_TOKEN = right
     expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringMatching(/refuses our credentials/) })
+  })
+
+  slowTest('an invalid topic that was trimmed proves nothing against a message; one that is whole does', async () => {
+    const { promotionId } = await gifts(2)
+    const before = (await system.records('INVALID')).length
+    await system.publish('VOUCHER', [JSON.stringify({ promotionId, targetId: 'none' })])
+    await system.until('it is invalid', async () => (await system.records('INVALID')).length === before + 1)
+    const invalidTopic = system.topic('INVALID')
+    await deleteTopic(system.kafka, invalidTopic)
+    await createTopic(system.kafka, invalidTopic)
+    const whole = await audit(promotionId)
+    expectDiscrepancies(whole.report, [{ kind: 'message-without-row', promotionId }])
+    expect(whole).toMatchObject({ code: 3, report: { messages: 3, rows: 2, missing: 1 } })
+    await system.publish('INVALID', ['{}'])
+    const admin = system.kafka.admin()
+    await admin.connect()
+    // kafkajs finds the leader of a topic that it was asked about.
+    await admin.fetchTopicOffsets(invalidTopic)
+    await admin.deleteTopicRecords({ topic: invalidTopic, partitions: [{ partition: 0, offset: '1' }] })
+    await admin.disconnect()
+    const trimmed = await audit(promotionId)
+    expect(trimmed).toMatchObject({ code: 0, report: { ok: true, messages: 3, rows: 2, invalid: 1 } })
   })
 
   test('the throw-away groups are gone', async () => {
