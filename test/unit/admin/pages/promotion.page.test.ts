@@ -33,8 +33,11 @@ const page = ({ of = {}, texts = TEXTS.en, ...rest }: Shown = {}) => {
 test('a page that is shown again says what it said, in the language of each reader', () => {
   expect(page()).toBe(page())
   expect(page()).toContain('HTTP_422: no such member')
-  expect(page({ texts: TEXTS.ko })).not.toContain(TEXTS.en.promotion.findGift)
-  expect(page()).toContain(TEXTS.en.promotion.findGift)
+  for (const name of ['findGift', 'failures', 'plots'] as const) {
+    expect(page()).toContain(TEXTS.en.promotion[name])
+    expect(page({ texts: TEXTS.ko })).not.toContain(`>${TEXTS.en.promotion[name]}<`)
+    expect(page({ texts: TEXTS.ko })).toContain(TEXTS.ko.promotion[name])
+  }
 })
 
 test('what has changed of the failures is seen at once', () => {
