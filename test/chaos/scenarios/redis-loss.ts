@@ -56,13 +56,13 @@ async function wipedWhileWaiting({ system, gifts, figures, checks }: Part): Prom
   await system.wipeRedis()
   const startedAt = performance.now()
   const output = await rebuild(system, promotion.id)
-  await system.until('all back on the stream', () => accountedFor(system, promotion))
+  // How long it took says how busy the machine is: when it has ended all must be there.
+  checks.rebuiltAtOnce = await accountedFor(system, promotion)
   figures.rebuildSeconds = seconds(startedAt)
   say(`rebuild: back after ${figures.rebuildSeconds} s: ${output}`)
   figures.waiting = (await system.count(promotion)).PENDING
   figures.backAfterFlushSeconds = backSeconds
   checks.backInTime = backSeconds.every(back => back <= SWEEP_AGE_SECONDS + 30)
-  checks.rebuiltAtOnce = (figures.rebuildSeconds as number) < SWEEP_AGE_SECONDS
   await system.control({ latencyMs: 50 })
   await Promise.all([worker.stop(), listener.stop()])
 }
