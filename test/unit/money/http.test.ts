@@ -102,11 +102,15 @@ test('one signal gives up all its calls, under way and to come, and no others', 
   expect(codeOf(await post(new AbortController().signal, wide))).toBe(200)
 })
 
-test('a call that never got a connection was not sent; one that is answered too late was', async () => {
+test('a call that never got a connection was not sent, and never will be; one that is answered too late was', async () => {
   respond = () => undefined
   const slow = poolOf({ timeoutMs: 200 })
-  const [sent, waited] = await Promise.all([post(undefined, slow), post(undefined, slow)])
-  expect([codeOf(sent), codeOf(waited)]).toEqual(['TIMEOUT', 'TIMEOUT'])
+  const abort = new AbortController()
+  const calls = [post(undefined, slow), post(abort.signal, slow)] as const
+  while (asked.length < 1) await new Promise(resolve => setTimeout(resolve, 5))
+  abort.abort()
+  const [sent, waited] = await Promise.all(calls)
+  expect([codeOf(sent), codeOf(waited)]).toEqual(['TIMEOUT', 'ABORTED'])
   expect([sent, waited].map(answer => answer.kind === 'no-reply' && answer.isUnsent)).toEqual([false, true])
   await new Promise(resolve => setTimeout(resolve, 100))
   expect(asked).toHaveLength(1)

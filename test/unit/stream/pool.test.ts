@@ -124,9 +124,10 @@ describe('a pool whose last worker has left', () => {
     await turns()
     first.reads[0]?.settle('empty')
     await turns()
-    // Its next look is due by now; it leaves before that.
+    // Its next look is due by now; it leaves before that, or, on a busy machine, while it looks.
     shared.remove(first)
-    expect(first.reads).toHaveLength(1)
+    first.reads[1]?.settle('empty')
+    const looks = first.reads.length
     shared.add(next)
     await turns()
     next.used = 0
@@ -135,7 +136,7 @@ describe('a pool whose last worker has left', () => {
       while (next.reads.length < 2) await new Promise(resolve => setTimeout(resolve, 5))
     }
     await second()
-    expect(first.reads).toHaveLength(1)
+    expect(first.reads).toHaveLength(looks)
   }, 5000)
 })
 
