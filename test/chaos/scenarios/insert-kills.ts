@@ -3,9 +3,8 @@ import { say } from '../../support/chaos.ts'
 import { nextGroup } from '../next-group.ts'
 import type { Scenario } from '../scenario.ts'
 
-/** At least; more where that would be more kills than these. */
-const giftsAKill = 50
 const mostKills = 100
+const leastGiftsAKill = 50
 /** So many kills find one batch before its insert. */
 const killsABeforeInsert = 5
 
@@ -14,7 +13,7 @@ export const insertKills: Scenario = {
   about: 'a listener killed between insert and XADD, or before the insert, again and again',
   messages: 10_000,
   run: async ({ messages, random, start }) => {
-    const kills = Math.max(1, Math.min(mostKills, Math.round(messages / giftsAKill)))
+    const kills = Math.max(1, Math.min(mostKills, Math.round(messages / leastGiftsAKill)))
     const gifts = Math.round(messages / kills)
     const system = await start()
     await Promise.all([system.child('worker'), system.child('worker')])
@@ -25,7 +24,7 @@ export const insertKills: Scenario = {
       const promotion = await system.plan(gifts, kill % 2 === 0 ? 'VOUCHER' : 'POINT')
       await system.run(promotion)
       await system.publish(promotion)
-      const killAt = 1 + Math.floor(random.next() * giftsAKill)
+      const killAt = 1 + Math.floor(random.next() * leastGiftsAKill)
       const isBeforeInsert = kill % killsABeforeInsert === 0
       const crashAt = isBeforeInsert ? 'after-poll' : `after-insert:${killAt}`
       if (!isBeforeInsert) killsWithRows += 1

@@ -3,13 +3,7 @@ import type { PageContext } from '#admin/pages/layout.ts'
 import { progressPage } from '#admin/pages/progress.page.ts'
 import type { PromotionView, Snapshot } from '#admin/snapshot/sampler.ts'
 import { TEXTS } from '#admin/texts/texts.ts'
-
-const view = {
-  ...{ id: '42', name: 'Autumn', type: 'VOUCHER', status: 'IN_PROGRESS', totalCount: 200, rows: 200 },
-  ...{ startedAt: '2026-11-25T11:50:00.000Z', finishedAt: null, done: 61, expected: 200, active: 5, waiting: 134 },
-  gifts: { PENDING: 139, RETRYING: 0, SUCCESS: 61, FAILED: 0, UNKNOWN: 0 },
-  ...{ oldestLeasedS: 0, slots: 10, slotsInUse: 5, perSecond: 0, eta: null, verdict: null, bottlenecks: [] },
-} as unknown as PromotionView
+import { promotionView as view } from '#test/support/promotion-view.ts'
 
 const page = (promotions: PromotionView[], texts: PageContext['texts'] = TEXTS.en) => {
   const snapshot = { promotions, around: { instances: [] }, workers: [] } as unknown as Snapshot

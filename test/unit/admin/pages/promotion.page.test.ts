@@ -4,13 +4,9 @@ import { promotionPage } from '#admin/pages/promotion.page.ts'
 import type { PromotionView, Snapshot } from '#admin/snapshot/sampler.ts'
 import { TEXTS } from '#admin/texts/texts.ts'
 import type { GiftRecord } from '#database/gifts/gift.ts'
+import { promotionView } from '#test/support/promotion-view.ts'
 
-const promotion = {
-  ...{ id: '43', name: 'Autumn', type: 'VOUCHER', status: 'IN_PROGRESS', totalCount: 200, rows: 200 },
-  ...{ startedAt: '2026-11-25T11:50:00.000Z', finishedAt: null, done: 61, expected: 200, active: 5, waiting: 134 },
-  gifts: { PENDING: 139, RETRYING: 0, SUCCESS: 60, FAILED: 1, UNKNOWN: 0 },
-  ...{ oldestLeasedS: 0, slots: 10, slotsInUse: 5, perSecond: 0, eta: null, verdict: null, bottlenecks: [] },
-} as unknown as PromotionView
+const promotion: PromotionView = { ...promotionView, id: '43' }
 
 const gift = {
   ...{ type: 'VOUCHER', targetId: '9007199254740993', memberId: '7', amount: '100', processStatus: 'FAILED' },
