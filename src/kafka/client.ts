@@ -2,6 +2,7 @@ import type { ConnectionOptions } from 'node:tls'
 import { Kafka, type LogEntry, logLevel } from 'kafkajs'
 import type { Logger } from '#runtime/logger.ts'
 import { registerCodecs } from './codecs.ts'
+import './request-queue.ts'
 import './unreadable.ts'
 
 /** The client as other rooms name it: only this one imports kafkajs. */

@@ -77,7 +77,15 @@ export class MoneyBreaker {
   }
 
   /** Undefined: it is open, or `exchange` thought better of it; nothing was called. */
-  async run(asked: Asked, exchange: () => Promise<HttpAnswer | undefined>): Promise<HttpAnswer | undefined> {
+  run<Answer extends HttpAnswer>(
+    asked: Asked,
+    exchange: () => Promise<Answer | undefined>,
+  ): Promise<Answer | undefined> {
+    // The answer that it was given, whichever way it took.
+    return this.#run(asked, exchange) as Promise<Answer | undefined>
+  }
+
+  async #run(asked: Asked, exchange: () => Promise<HttpAnswer | undefined>): Promise<HttpAnswer | undefined> {
     if (this.#policy.state === CircuitState.Closed) return this.#runClosed(asked, await exchange())
     try {
       return (await this.#policy.execute(async () => this.#sample(asked, await exchange()))).answer

@@ -193,7 +193,15 @@ function amountOf(body: string): string | undefined {
   return digits !== undefined && /^\d+$/.test(digits) ? digits : undefined
 }
 
+/** What was read last: one answer is looked at from half a dozen places, one right after the other. */
+let lastRead: { body: string; transactionKey: string | undefined } | undefined
+
 function transactionKeyOf(body: string): string | undefined {
+  if (lastRead?.body !== body) lastRead = { body, transactionKey: readTransactionKey(body) }
+  return lastRead.transactionKey
+}
+
+function readTransactionKey(body: string): string | undefined {
   try {
     const key = (JSON.parse(body) as { transactionKey?: unknown } | null)?.transactionKey
     return typeof key === 'string' && key !== '' && !key.includes('\0') ? key : undefined

@@ -182,7 +182,6 @@ export class MoneyGate {
       if (refusal !== undefined) return refusal
     }
     this.#lastGift = gift
-    let seconds = 0
     let isWithdrawn = false
     const answer = await this.#breaker.run({ gift, method: call.method }, async () => {
       // It may have waited for the verdict of the probes.
@@ -190,13 +189,12 @@ export class MoneyGate {
       isWithdrawn = !(typeof may === 'boolean' ? may : await may)
       if (isWithdrawn || this.isBlocked) return undefined
       const heard = await this.#hearing.exchange(gift, call, options)
-      seconds = heard.seconds
       if (sampleOf(call.method, heard) === 'unusable') this.#trouble = codeOf(heard)
       return heard
     })
     if (answer === undefined) return isWithdrawn ? WITHDRAWN : this.#blocked()
     if (sampleOf(call.method, answer) === 'refused') this.#noteRefusal(answer)
-    return { ...answer, seconds }
+    return answer
   }
 
   /** Undefined: it is ours. What is withdrawn leaves here: to the breaker, half-open, it would be a call that went well. */

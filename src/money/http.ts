@@ -1,7 +1,8 @@
 import type { ConnectionOptions } from 'node:tls'
-import { type Dispatcher, Pool } from 'undici'
+import type { Dispatcher } from 'undici'
 import { CodedError } from '#runtime/errors.ts'
 import type { HttpAnswer, HttpMethod } from './charge.ts'
+import { Connections } from './connections.ts'
 import { LoopLateness } from './loop-lateness.ts'
 
 export interface HttpOptions {
@@ -35,7 +36,7 @@ const STALLED_SHARE = 0.25
  * follows no redirect, and never sends a call twice by itself.
  */
 export class HttpPool {
-  readonly #pool: Pool
+  readonly #connections: Connections
   readonly #prefix: string
   readonly #timeoutMs: number
   #headers: Record<string, string>
@@ -48,8 +49,7 @@ export class HttpPool {
     this.#prefix = url.pathname.replace(/\/+$/, '')
     this.#timeoutMs = options.timeoutMs
     this.#headers = headersOf(options.token)
-    this.#pool = new Pool(url.origin, {
-      connections: options.connections,
+    this.#connections = new Connections(url.origin, options.connections, {
       pipelining: 1,
       keepAliveTimeout: 30_000,
       connect: { timeout: options.timeoutMs, ...options.tls },
@@ -68,14 +68,16 @@ export class HttpPool {
   exchange(call: HttpCall): Promise<HttpAnswer> {
     return new Promise(resolve => {
       const companions = this.#companions(call.signal)
+      const group = this.#connections.take()
       const exchange = new Exchange(this.#timeoutMs, this.#lateness, answer => {
+        group.underWay -= 1
         companions?.delete(exchange)
         resolve(answer)
       })
       if (call.signal?.aborted) return exchange.abort()
       companions?.add(exchange)
       try {
-        this.#pool.dispatch(
+        group.pool.dispatch(
           {
             method: call.method,
             path: this.#prefix + call.path,
@@ -102,7 +104,7 @@ export class HttpPool {
 
   close(): Promise<void> {
     this.#lateness.stop()
-    return this.#pool.destroy()
+    return this.#connections.destroy()
   }
 }
 

@@ -12,9 +12,14 @@ export class PromotionCalls {
   add(method: HttpMethod, meaning: string, seconds: number, code?: string, promotionId?: string): void {
     this.#all.add(method, meaning, seconds, code)
     if (promotionId === undefined) return
-    const own = this.#byPromotion.get(promotionId) ?? new RecentCalls()
-    this.#byPromotion.set(promotionId, own)
+    const own = this.#byPromotion.get(promotionId) ?? this.#first(promotionId)
     own.add(method, meaning, seconds, code)
+  }
+
+  #first(promotionId: string): RecentCalls {
+    const own = new RecentCalls()
+    this.#byPromotion.set(promotionId, own)
+    return own
   }
 
   summary(): RecentCallsSummary {
