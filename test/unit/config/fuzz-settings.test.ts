@@ -1,10 +1,7 @@
 import { expect, test } from '@jest/globals'
-import { type Command, CommanderError } from 'commander'
+import { CommanderError } from 'commander'
 import fc from 'fast-check'
-import { createCommand } from '#bin/commands/create.ts'
-import { pauseCommand, startCommand } from '#bin/commands/operations.ts'
-import { publishCommand } from '#bin/commands/publish.ts'
-import { retryCommand } from '#bin/commands/retry.ts'
+import { COMMANDS } from '#bin/command-list.ts'
 import { ConfigError, loadConfig } from '#config/load.ts'
 import { adminSchema, cliSchema, listenerSchema, migrateSchema, publishSchema, workerSchema } from '#config/schemas.ts'
 import { parseRetryAfter } from '#money/charge.ts'
@@ -84,16 +81,10 @@ test(
   FUZZ_LIMIT_MS,
 )
 
-const commands: Record<string, Command> = {
-  create: createCommand,
-  publish: publishCommand,
-  retry: retryCommand,
-  start: startCommand,
-  pause: pauseCommand,
-}
-test.each(Object.entries(commands))(
+test.each(Object.keys(COMMANDS))(
   '%s: arguments are taken, or are wrong usage',
-  async (_name, command) => {
+  async name => {
+    const command = await COMMANDS[name]!.load()
     const options = command.options.flatMap(({ long, short }) => [long, short].filter(each => each !== undefined))
     command.exitOverride().configureOutput({ writeOut: () => undefined, writeErr: () => undefined })
     command.action(() => undefined)
