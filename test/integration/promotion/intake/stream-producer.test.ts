@@ -47,6 +47,13 @@ const logger = createLogger('test', 'silent')
 const producerOf = (maxLen = MANY) => new PromotionStreamProducer({ connection: connections[0]!, maxLen })
 const length = (stream: string) => redis.probe.xlen(stream)
 
+test('a stream has one queue, which is kept', () => {
+  const producer = producerOf()
+
+  expect(producer.queue('kept')).toBe(producer.queue('kept'))
+  expect(producer.queue('kept')).not.toBe(producer.queue('another'))
+})
+
 /** As the listener does it after the insert: the entry is a step of its own. */
 function settle(producer: PromotionStreamProducer, streams: readonly string[], signal: AbortSignal) {
   const works = streams.map(
