@@ -38,6 +38,8 @@ export interface ChaosOptions {
   money?: MoneyOptions
   /** Settings of the processes that differ. */
   env?: Record<string, string>
+  /** Of Node.js for the processes, after those of a user's. */
+  nodeFlags?: readonly string[]
   /** Servers to use instead of ones of the run's own. */
   servers?: Record<string, string>
   /** A connection to the Redis of `servers`, where its URL alone makes none; the system closes it. */
@@ -71,6 +73,7 @@ export class ChaosSystem {
   repeats = 0
   /** Of the listeners that came last. */
   groupId: string
+  #nodeFlags: readonly string[] = []
   readonly #afterwards: (() => Promise<void>)[] = []
   #closeDatabase: () => Promise<void>
 
@@ -93,8 +96,7 @@ export class ChaosSystem {
     this.redis = parts.redis ?? new Redis(parts.env.REDIS_URL!, { retryStrategy: () => 50 })
     this.redis.on('error', () => undefined)
     this.groupId = parts.env.KAFKA_GROUP_ID ?? 'promostream'
-    const moneyUrl = parts.env.MONEY_API_URL!
-    this.samples = new Samples(parts.kysely, () => countCharges(moneyUrl))
+    this.samples = new Samples(parts.kysely, () => countCharges(parts.env.MONEY_API_URL!))
   }
 
   static async start(options: ChaosOptions = {}): Promise<ChaosSystem> {
@@ -103,17 +105,18 @@ export class ChaosSystem {
     const env: Record<string, string> = { PATH: process.env.PATH!, ...stack.env, ...SETTINGS, ...options.env }
     const databaseOptions = { url: env.DATABASE_URL!, poolMax: 4, timeoutMs: 60_000 }
     await migrate(databaseOptions)
-    const database = await openDatabase(databaseOptions)
-    await keepHistory(database.kysely)
-    if (process.env.PROMOSTREAM_PLANT === 'no-unique-key') await dropUniqueKeys(database.kysely)
+    const { kysely, orm } = await openDatabase(databaseOptions)
+    await keepHistory(kysely)
+    if (process.env.PROMOSTREAM_PLANT === 'no-unique-key') await dropUniqueKeys(kysely)
     const brokers = env.KAFKA_BROKERS!.split(',')
     const kafka = createKafka({ brokers, clientId: 'chaos', ssl: false, logger: createLogger('chaos', 'silent') })
     await ensureTopics(kafka, TOPICS.map(topicOf), 4)
     const events = createEventProvider(kafka)
     await events.start()
-    const closeDatabase = () => database.orm.close(true)
-    const { redis } = options
-    return new ChaosSystem({ stack, env, kysely: database.kysely, events, kafka, closeDatabase, redis })
+    const parts = { stack, env, kysely, events, kafka, closeDatabase: () => orm.close(true), redis: options.redis }
+    const system = new ChaosSystem(parts)
+    system.#nodeFlags = options.nodeFlags ?? []
+    return system
   }
 
   /** `entry`: a program of test/support that stands for the process. */
@@ -125,14 +128,13 @@ export class ChaosSystem {
     const name = this.#logs.add(kind)
     // Bugs to be noticed are planted in processes of the test build alone.
     const plant = process.env.PROMOSTREAM_PLANT
+    const planted = plant === undefined ? {} : { PROMOSTREAM_PLANT: plant }
     const program = entry ?? (plant === undefined ? undefined : `../chaos/build/${kind}.ts`)
     const child = await startChild({
       kind,
       name,
-      env: { ...this.env, ...(plant === undefined ? {} : { PROMOSTREAM_PLANT: plant }), ...env } as Record<
-        string,
-        string
-      >,
+      env: { ...this.env, ...planted, ...env } as Record<string, string>,
+      nodeFlags: this.#nodeFlags,
       logFolder: this.#logs.folder,
       keep: false,
       ...(program === undefined ? {} : { entry: fileURLToPath(new URL(program, import.meta.url)) }),

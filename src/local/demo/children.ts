@@ -17,6 +17,8 @@ export interface ChildOptions {
   logFolder: string
   /** It outlives this process. */
   keep: boolean
+  /** After those of package.json's `start:…` scripts. */
+  nodeFlags?: readonly string[]
   /** The program to run instead of the one of its kind. */
   entry?: string
 }
@@ -41,11 +43,19 @@ const READY_TIMEOUT_MS = 30_000
 const READY_POLL_MS = 50
 
 /** Starts it and waits until it says that it is ready; a child that ends instead is an error with its last line. */
-export async function startChild({ kind, name, env, logFolder, keep, ...options }: ChildOptions): Promise<Child> {
+export async function startChild({
+  kind,
+  name,
+  env,
+  logFolder,
+  keep,
+  nodeFlags = [],
+  ...options
+}: ChildOptions): Promise<Child> {
   const port = await freePort()
   const logFile = join(logFolder, `${name}.log`)
   const entry = options.entry ?? fileURLToPath(new URL(`../../bin/${kind}.ts`, import.meta.url))
-  const command = [process.execPath, ...NODE_FLAGS, entry] as const
+  const command = [process.execPath, ...NODE_FLAGS, ...nodeFlags, entry] as const
   // Killed however, this process leaves none of its children behind, unless it was told to.
   const [file, args] = keep ? [command[0], command.slice(1)] : dieWithParent(env, 'KILL', command[0], command.slice(1))
   const log = openSync(logFile, 'w')
