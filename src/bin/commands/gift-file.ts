@@ -62,16 +62,23 @@ async function* readCsv(path: string): AsyncGenerator<RawRow> {
     if (line === undefined) throw error
     // Behind broken quotes or a wrong number of columns nobody knows where the next row begins.
     yield { line, fields: `not CSV: ${errorLine(error)}` }
+  } finally {
+    // A pipe leaves what it reads open when what it writes to has failed, or is wanted no more.
+    input.destroy()
   }
 }
 
 async function* readJsonLines(path: string): AsyncGenerator<RawRow> {
   const input = createReadStream(path)
   let line = 0
-  for await (const text of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
-    line += 1
-    const json = line === 1 ? text.replace(/^\uFEFF/, '') : text
-    if (json.trim() !== '') yield { line, fields: readJson(json) }
+  try {
+    for await (const text of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
+      line += 1
+      const json = line === 1 ? text.replace(/^\uFEFF/, '') : text
+      if (json.trim() !== '') yield { line, fields: readJson(json) }
+    }
+  } finally {
+    input.destroy()
   }
 }
 
