@@ -161,3 +161,19 @@ test('after a refusal of our credentials was lifted, one 503 does not open it', 
   await callMany(1, reply(503))
   expect(breaker.state).toBe('closed')
 })
+
+test('what asks whether a call may be made rejects: so does the call, closed, open or trying, and it is no sample', async () => {
+  const { breaker, callMany } = create()
+  const failing = async (): Promise<HttpAnswer> => {
+    throw new Error('the database is away')
+  }
+  const fail = () => breaker.run({ gift: 'VOUCHER:1', method: 'POST' }, failing)
+  await expect(fail()).rejects.toThrow('the database is away')
+  expect(breaker.state).toBe('closed')
+
+  await callMany(20, reply(503))
+  expect(breaker.state).toBe('open')
+  expect(await fail()).toBeUndefined()
+  await sleep(2 * MIN_OPEN_MS)
+  await expect(fail()).rejects.toThrow('the database is away')
+})

@@ -75,6 +75,16 @@ test('more letters than a page holds are all found, each once', async () => {
   expect([seen.length, new Set(seen).size]).toEqual([1100, 1100])
 }, 60_000)
 
+test('a list, as a page, holds only what its filter means', async () => {
+  await using mails = await queueWith(5)
+  const filter = { where: ({ data }: StoredDeadLetter<{ to: string }>) => data?.to === 'm3' }
+  const listed: string[] = []
+  for await (const { data } of mails.queue.deadLetters().list(filter)) listed.push(data!.to)
+
+  expect(listed).toEqual(['m3'])
+  expect((await mails.queue.deadLetters().page(filter)).items.map(({ data }) => data!.to)).toEqual(['m3'])
+})
+
 test('a page begins behind the letter that it is told, and says whether there are more', async () => {
   await using mails = await queueWith(5)
   const first = await mails.queue.deadLetters().page({ limit: 3 })
