@@ -39,6 +39,29 @@ test('each answer makes room for one more, up to the most', async () => {
   expect(await begin(window)).toBe(15)
 })
 
+test('what was not used in a second is cut when that second is over', async () => {
+  const window = new CallWindow(1024)
+  jest.advanceTimersByTime(1000)
+  for (let size = 10; size < 40; size *= 2) {
+    expect(await begin(window)).toBe(size)
+    window.dismiss()
+    for (let call = 0; call < size; call++) window.leave(true)
+  }
+  jest.advanceTimersByTime(1000)
+  window.enter()
+  window.leave(false)
+  jest.advanceTimersByTime(999)
+  expect(await begin(window)).toBe(40)
+  window.dismiss()
+  for (let call = 0; call < 40; call++) window.leave(false)
+  // Forty were of use in the second that ends now, one in the next.
+  jest.advanceTimersByTime(1)
+  window.enter()
+  window.leave(false)
+  jest.advanceTimersByTime(1000)
+  expect(await begin(window)).toBe(10)
+})
+
 test('never more than the most, which may change, however few those are', async () => {
   const window = new CallWindow(5)
   jest.advanceTimersByTime(5000)

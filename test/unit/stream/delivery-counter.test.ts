@@ -8,6 +8,7 @@ import { LeasedEntries } from '#stream/leased-entries.ts'
 function counterOf(losses: number) {
   const sent: Renewal[][] = []
   const forgiven: string[] = []
+  const errors: string[] = []
   /** By other processes, since ours looked. */
   const forgivenElsewhere = new Map<string, number>()
   const counter = new DeliveryCounter({
@@ -19,7 +20,7 @@ function counterOf(losses: number) {
       },
       forgive: async ids => void forgiven.push(...ids),
     },
-    onError: () => undefined,
+    onError: ({ message }) => void errors.push(message),
   })
   const leased = new LeasedEntries<Record<string, string>>()
   const suspectOf = (id: string) => {
@@ -27,13 +28,14 @@ function counterOf(losses: number) {
     if (lease === undefined) throw new Error('not leased')
     return lease
   }
-  return { counter, sent, forgiven, forgivenElsewhere, leased, suspectOf }
+  return { counter, sent, forgiven, errors, forgivenElsewhere, leased, suspectOf }
 }
 
 test('a count whose answer was lost, of a run that never began, is put right by the command that counts the next one', async () => {
-  const { counter, sent, suspectOf } = counterOf(1)
+  const { counter, sent, errors, suspectOf } = counterOf(1)
   const [first, killer] = [suspectOf('1-0'), suspectOf('2-0')]
   await expect(counter.count(first)).rejects.toThrow('Command timed out')
+  expect(errors).toEqual(['Command timed out'])
   expect(await counter.count(killer)).toBe(true)
   expect(sent).toEqual([
     [{ id: '1-0', count: 2 }],
