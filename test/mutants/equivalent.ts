@@ -27,6 +27,20 @@ export const EQUIVALENT: readonly Equivalent[] = [
     why: 'what is not told without the schema is told by it, and the same: only slower',
   },
   {
+    file: 'src/promotion/upkeep/upkeep.ts',
+    line: 'if (!hasTime() || performance.now() > endMs) return',
+    before: '>',
+    after: '>=',
+    why: 'a clock of microseconds does not stand at that very moment',
+  },
+  {
+    file: 'src/stream/memory/memory-scripts.ts',
+    line: "if (entries.length > 0) call(keys, 'XDEL', key, ...entries.map(([id]) => id))",
+    before: '>',
+    after: '>=',
+    why: 'an XDEL of nothing deletes nothing',
+  },
+  {
     file: 'src/stream/worker.ts',
     line: "else if (this.hears(event)) this.#tellOfJob(event, ...(payload as EntryEvents<Record<string, string>>['completed']))",
     before: 'this.hears(event)',

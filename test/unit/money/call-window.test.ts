@@ -62,6 +62,17 @@ test('what was not used in a second is cut when that second is over', async () =
   expect(await begin(window)).toBe(10)
 })
 
+test('a most that was lowered and raised again begins where it was', async () => {
+  const window = new CallWindow(40)
+  jest.advanceTimersByTime(5000)
+  expect(await begin(window)).toBe(10)
+  window.dismiss()
+  for (let call = 0; call < 10; call++) window.leave(true)
+  window.max = 4
+  window.max = 40
+  expect(await begin(window)).toBe(4)
+})
+
 test('never more than the most, which may change, however few those are', async () => {
   const window = new CallWindow(5)
   jest.advanceTimersByTime(5000)

@@ -124,3 +124,12 @@ test('a call that has ended leaves no timer', async () => {
   for (let call = 0; call < 5; call++) await post()
   expect(timersNow()).toBeLessThanOrEqual(before)
 })
+
+test('calls one after the other use two connections in turn at most, however many there may be', async () => {
+  respond = (_request, response) => response.end('{}')
+  const many = poolOf({ connections: 300 })
+  for (let call = 0; call < 200; call++) await post(undefined, many)
+
+  // The one that a reply has just come by is not free yet.
+  expect(new Set(asked.map(({ socket }) => socket)).size).toBeLessThanOrEqual(2)
+})

@@ -2,6 +2,7 @@ import { mkdtempSync } from 'node:fs'
 import { rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { afterAll, describe, expect, test } from '@jest/globals'
 import { readSettlement, type SettledCharge } from '#promotion/audit/settlement-file.ts'
 
@@ -19,6 +20,22 @@ describe('readSettlement', () => {
     { key: 'VOUCHER:1', transactionKey: 'tx,1', amount: '9223372036854775807' },
     { key: 'POINT:2', transactionKey: 'tx"2"', amount: '5' },
   ]
+
+  test('`-` is standard input, and named so where it cannot be read', async () => {
+    const { stdin } = process
+    const readStdin = async (text: string) => {
+      Object.defineProperty(process, 'stdin', { value: Readable.from([Buffer.from(text)]), configurable: true })
+      const charges: SettledCharge[] = []
+      for await (const charge of readSettlement('-')) charges.push(charge)
+      return charges
+    }
+    try {
+      expect(await readStdin(`${JSON.stringify(two)}\n`)).toEqual([two])
+      await expect(readStdin(`${JSON.stringify(two)}\n{}\n`)).rejects.toThrow(/^standard input, line 2: /)
+    } finally {
+      Object.defineProperty(process, 'stdin', { value: stdin, configurable: true })
+    }
+  })
 
   test('CSV: columns by name, quoted fields, a byte-order mark, CRLF, no last line end', async () => {
     const text = `\uFEFFamount,memo,key,transactionKey\r\n${one.amount},"a, b",VOUCHER:1,"tx,1"\r\n\r\n5,,POINT:2,"tx""2"""`
