@@ -94,3 +94,13 @@ slowTest('without Redis each gets its share: payments go on, and the limit is no
   expect(taken).toBeGreaterThan(500 * 3 * 0.5)
   expect(taken).toBeLessThanOrEqual(500 * 4.2)
 })
+
+test('closed, it gives what it has, and nobody waits for more', async () => {
+  const permits = await open('a', 10)
+  expect(await permits.take()).toBe(true)
+  const waiting = Array.from({ length: 50 }, () => permits.take())
+  permits.close()
+
+  expect((await Promise.all(waiting)).filter(isGranted => isGranted).length).toBeLessThanOrEqual(10)
+  expect(await Promise.all(Array.from({ length: 20 }, () => permits.take()))).toContain(false)
+})

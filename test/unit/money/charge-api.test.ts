@@ -206,3 +206,27 @@ test.each([
   expect(await api.charge(REQUEST, { lookFirst: true, isYoung })).toMatchObject({ kind: 'charged', posts: 1 })
   expect(sureties).toEqual([surety])
 })
+
+test.each<[name: string, answers: (HttpAnswer | Blocked)[], how: object, outcome: object]>([
+  ['a POST nobody answered', [unsent('ABORTED')], {}, { kind: 'aborted', posts: 1 }],
+  [
+    'a last POST nobody answered, which is not asked about',
+    [reply(503)],
+    { isLast: true },
+    { kind: 'aborted', posts: 1 },
+  ],
+  ['a refusal whose GET nobody answered', [reply(422), reply(503)], {}, { kind: 'aborted', posts: 1 }],
+  ['a GET that went first', [reply(503)], { lookFirst: true }, { kind: 'aborted', posts: 0 }],
+  ['what was paid', [reply(200)], {}, { kind: 'charged', transactionKey: 'tx-7', posts: 1 }],
+  [
+    'what was refused',
+    [reply(422), reply(404)],
+    {},
+    { kind: 'failed', code: 'HTTP_422', message: expect.anything(), posts: 1 },
+  ],
+  ['what was never sent', [BLOCKED], {}, { ...BLOCKED, posts: 0 }],
+])('a stopping process leaves a gift as it is, unless it knows more: %s', async (_name, answers, how, outcome) => {
+  const { api } = create(...answers)
+
+  expect(await api.charge(REQUEST, { ...how, signal: AbortSignal.abort() })).toEqual(outcome)
+})
