@@ -117,6 +117,23 @@ describe('reads of one stream', () => {
   })
 })
 
+test('a stream whose reads fail is read less and less often, once a second at least', async () => {
+  const member = new Member()
+  poolWith(member)
+  const until = performance.now() + 700
+  let settled = 0
+  while (performance.now() < until) {
+    await new Promise(resolve => setTimeout(resolve, 1))
+    for (; settled < member.reads.length; settled++) {
+      member.used = 0
+      member.reads[settled]?.settle('failed')
+    }
+  }
+
+  expect(settled).toBeGreaterThan(2)
+  expect(settled).toBeLessThan(15)
+})
+
 describe('a pool whose last worker has left', () => {
   test('polls for the next one', async () => {
     const [first, next] = [new Member(), new Member()]
