@@ -41,6 +41,13 @@ export const EQUIVALENT: readonly Equivalent[] = [
     why: 'an XDEL of nothing deletes nothing',
   },
   {
+    file: 'src/stream/pool.ts',
+    line: 'if (wants > 0) claimants.push({ watch, active, wants, weight })',
+    before: '>',
+    after: '>=',
+    why: 'who wants no slot is given none: only slower',
+  },
+  {
     file: 'src/stream/worker.ts',
     line: "else if (this.hears(event)) this.#tellOfJob(event, ...(payload as EntryEvents<Record<string, string>>['completed']))",
     before: 'this.hears(event)',
