@@ -2,6 +2,7 @@ import { createRequire } from 'node:module'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
 import '#kafka/request-queue.ts'
+import { until } from '#test/support/redis.ts'
 
 interface Queue {
   throttleCheckTimeoutId: NodeJS.Timeout | null
@@ -55,13 +56,12 @@ test('what the requests under way hold back is sent when one of them is answered
 })
 
 test('what the broker’s throttling holds back is sent when that ends', async () => {
-  queue.maybeThrottle(60)
   const throttledAtMs = Date.now()
+  queue.maybeThrottle(60)
   push(1)
-  await sleep(20)
   expect(sentAtMs.size).toBe(0)
 
-  await sleep(150)
+  await until('it is sent', () => sentAtMs.has(1))
   expect((sentAtMs.get(1) ?? 0) - throttledAtMs).toBeGreaterThanOrEqual(60)
 })
 
@@ -71,7 +71,7 @@ test('what was throttled anew while it waited is sent when that ends', async () 
   const throttledAtMs = Date.now()
   queue.maybeThrottle(100)
 
-  await sleep(250)
+  await until('it is sent', () => sentAtMs.has(1))
   expect((sentAtMs.get(1) ?? 0) - throttledAtMs).toBeGreaterThanOrEqual(100)
 })
 
