@@ -20,7 +20,8 @@ interface Waiting extends Renewal {
  * begins, so that the death of its process stands against it; one that ends with «not now» is taken back. What is
  * counted in the same turn of the event loop is one command. Counts are sent as numbers, not as steps: a command that
  * runs although nobody heard its answer changes nothing when it is sent again. What another process has forgiven since this
- * one looked stays forgiven: the run that begins is one more than the server has, and the lease learns of it.
+ * one looked stays forgiven: the run that begins is one more than the server has, and the lease learns of it; the one that
+ * is over is one less.
  */
 export class DeliveryCounter {
   readonly #options: DeliveryCounterOptions
@@ -37,8 +38,8 @@ export class DeliveryCounter {
   count(lease: Leased): Promise<boolean> {
     const settle = Promise.withResolvers<boolean>()
     // Where the server's count may be one too high or too low, ours is the one to go by.
-    const isNext = !this.#unsure.has(lease)
-    this.#push({ lease, id: lease.id, count: lease.entry.deliveries, isNext, settle })
+    const step = this.#unsure.has(lease) ? undefined : 'next'
+    this.#push({ lease, id: lease.id, count: lease.entry.deliveries, step, settle })
     return settle.promise
   }
 
@@ -46,8 +47,10 @@ export class DeliveryCounter {
   async takeBack(lease: Leased): Promise<void> {
     const settle = Promise.withResolvers<boolean>()
     lease.isCounted = false
-    this.#push({ lease, id: lease.id, count: lease.entry.deliveries - 1, settle })
-    await settle.promise.catch(() => undefined)
+    this.#push({ lease, id: lease.id, count: lease.entry.deliveries - 1, step: 'over', settle })
+    const isOurs = await settle.promise.catch(() => undefined)
+    // Taken from us while the run that was counted went on: it stands against its new owner's until it is forgiven.
+    if (isOurs === false) this.#toForgive.add(lease.id)
   }
 
   /** The server has handed out anew what runs here: its count has begun again at 1. */
@@ -73,7 +76,7 @@ export class DeliveryCounter {
     return this.#toForgive.size > 0
   }
 
-  /** Tells the server what is forgiven. Rejects without an answer; nothing is forgotten then. */
+  /** Tells the server what is forgiven. Rejects without an answer. */
   async settleForgiveness(): Promise<void> {
     const ids = [...this.#toForgive]
     if (ids.length === 0) return
@@ -94,19 +97,24 @@ export class DeliveryCounter {
     const sentAtMs = performance.now()
     try {
       const owned = await this.#options.group.renew(waiting)
-      for (const { lease, id, settle, isNext } of waiting) {
+      for (const { lease, id, settle, step } of waiting) {
         const deliveries = owned.get(id)
         if (deliveries !== undefined) lease.aliveAtMs = Math.max(lease.aliveAtMs, sentAtMs)
-        if (isNext && deliveries !== undefined) lease.entry = { ...lease.entry, deliveries }
+        if (step === 'next' && deliveries !== undefined) lease.entry = { ...lease.entry, deliveries }
         settle?.resolve(deliveries !== undefined)
       }
     } catch (error) {
       this.#options.onError(error)
       for (const { lease, settle } of waiting) {
-        if (!lease.isCounted) this.#unsure.add(lease)
+        if (!lease.isCounted) this.#doubt(lease)
         settle?.reject(error)
       }
     }
+  }
+
+  #doubt(lease: Leased): void {
+    if (lease.isLost) this.#toForgive.add(lease.id)
+    else this.#unsure.add(lease)
   }
 
   /** The counts of those that are unsure, as they should be. */

@@ -94,6 +94,12 @@ export class EntryRunner<Fields extends Record<string, string>> {
         return
       }
       lease.isCounted = true
+      if (lease.isLost) {
+        // It may have become another's while the answer was on its way, and nobody has begun it here.
+        this.#o.counter.forgive(lease)
+        this.#drop(lease)
+        return
+      }
     }
     this.#run(lease)
   }

@@ -39,9 +39,12 @@ export interface Renewal {
   id: string
   /** Its deliveries from now on; missing = as they are. */
   count?: number
-  /** One more than it has, and `count` at most. */
-  isNext?: boolean
+  /** `next`: one more than it has, `over`: one less; and `count` at most. Missing: `count` itself. */
+  step?: 'next' | 'over' | undefined
 }
+
+/** How `renewOwned` is told of a step. */
+const STEP_SIGNS = { next: '+', over: '-' } as const
 
 /** Entries of one call of a script. */
 const SCRIPT_BATCH = 500
@@ -139,7 +142,7 @@ export class ConsumerGroup {
     for (let from = 0; from < renewals.length; from += SCRIPT_BATCH) {
       const pairs = renewals
         .slice(from, from + SCRIPT_BATCH)
-        .flatMap(({ id, count = '', isNext }) => [id, isNext ? `+${count}` : count])
+        .flatMap(({ id, count = '', step }) => [id, `${step === undefined ? '' : STEP_SIGNS[step]}${count}`])
       const args = [this.group, this.consumer, idleMs, ...pairs]
       const reply = (await runScript(this.#connection, renewOwned, this.stream, args)) as (string | number)[]
       for (let at = 0; at < reply.length; at += 2) owned.set(reply[at] as string, reply[at + 1] as number)

@@ -113,9 +113,9 @@ export const ackOwned: Script = {
 /**
  * KEYS: stream. ARGV: group, consumer, idle ms, then pairs of id and count. Each entry that is still ours looks idle for
  * that long afterwards (0 = renewed; min-idle = any consumer may claim it) and has that count of deliveries ('' = as it
- * is; '+n' = one more than it has, n at most: others may have forgiven some meanwhile, and the command may come twice). One
- * that another consumer owns by now is left alone: a frozen worker must not steal it back. Returns pairs of the ids that are
- * still ours and their counts.
+ * is; '+n' = one more than it has, '-n' = one less, n at most: others may have forgiven some meanwhile, and the command may
+ * come twice). One that another consumer owns by now is left alone: a frozen worker must not steal it back. Returns pairs of
+ * the ids that are still ours and their counts.
  */
 export const renewOwned: Script = {
   name: 'streamRenewOwned',
@@ -128,6 +128,7 @@ export const renewOwned: Script = {
         local now = found[1][4]
         if count == '' then count = now
         elseif string.sub(count, 1, 1) == '+' then count = math.min(tonumber(string.sub(count, 2)), now + 1)
+        elseif string.sub(count, 1, 1) == '-' then count = math.max(0, math.min(tonumber(string.sub(count, 2)), now - 1))
         else count = tonumber(count) end
         redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, id, 'IDLE', ARGV[3], 'RETRYCOUNT', count, 'JUSTID')
         owned[#owned + 1] = id

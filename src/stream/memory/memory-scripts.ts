@@ -98,14 +98,20 @@ const ackOwned: Command = (keys, [key = '', group = '', consumer = '', id = ''])
   return 1
 }
 
+function countAfter(asked: string, now: number): number {
+  if (asked === '') return now
+  const most = Number(asked.replace(/^[+-]/, ''))
+  if (asked.startsWith('+')) return Math.min(most, now + 1)
+  return asked.startsWith('-') ? Math.max(0, Math.min(most, now - 1)) : most
+}
+
 const renewOwned: Command = (keys, [key = '', group = '', consumer = '', idleMs = '', ...pairs]) => {
   const owned: Reply[] = []
   for (let at = 0; at < pairs.length; at += 2) {
     const [id = '', asked = ''] = pairs.slice(at, at + 2)
     const [, owner, , now = 0] = ownerOf(keys, key, group, id) ?? []
     if (owner !== consumer) continue
-    const next = asked.startsWith('+') ? Math.min(Number(asked.slice(1)), now + 1) : Number(asked)
-    const count = asked === '' ? now : next
+    const count = countAfter(asked, now)
     call(keys, 'XCLAIM', key, group, consumer, 0, id, 'IDLE', idleMs, 'RETRYCOUNT', count, 'JUSTID')
     owned.push(id, count)
   }

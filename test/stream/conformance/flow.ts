@@ -105,28 +105,44 @@ describe('abandoned entries', () => {
   })
 
   test('that nobody else took are their worker’s own again, and kept alive', async () => {
-    const gate = Promise.withResolvers<void>()
-    let [first, second] = [0, 0]
-    const options = { claimMinIdleMs: 1200 }
-    const worker = work(async () => {
-      first += 1
-      await gate.promise
-    }, options)
-    await queueOf().add({ n: '1' })
-    await until('it runs', () => first === 1)
-    const stalled = once(worker, 'stalled')
-    const frozenUntil = performance.now() + 1300
-    while (performance.now() < frozenUntil);
-    await stalled
-    const pending = async () =>
-      ((await redis.probe.xpending(name, GROUP, '-', '+', 1)) as [string, string, number, number][])[0]
-    await until('it has been claimed back', async () => Number((await pending())?.[2]) < options.claimMinIdleMs)
-    work(() => void second++, options)
-    const startedAt = Date.now()
-    await until('three min-idles', () => Date.now() - startedAt > 3600)
+    let seen = await standstill(`${name}-0`)
+    // Where the machine itself stood still, another worker took it with good reason: that shows nothing.
+    for (let again = 1; seen.longestGapMs > 400 && again < 5; again++) seen = await standstill(`${name}-${again}`)
     // The process stood still and lives: nothing is counted.
-    expect([first, second, (await pending())?.[3]]).toEqual([1, 0, 1])
-    gate.resolve()
-    await until('an empty stream', isEmptied)
+    expect([seen.first, seen.second, seen.deliveries]).toEqual([1, 0, 1])
   })
 })
+
+/** A worker’s process stands still past min-idle with an entry in flight; afterwards a second worker looks for three min-idles. */
+async function standstill(stream: string) {
+  const gate = Promise.withResolvers<void>()
+  let [first, second, longestGapMs] = [0, 0, 0]
+  const options = { claimMinIdleMs: 1200 }
+  const handler = async () => {
+    first += 1
+    await gate.promise
+  }
+  const worker = work(handler, options, stream)
+  await queueOf(stream).add({ n: '1' })
+  await until('it runs', () => first === 1)
+  const stalled = once(worker, 'stalled')
+  const frozenUntil = performance.now() + 1300
+  while (performance.now() < frozenUntil);
+  await stalled
+  const pending = async () =>
+    ((await redis.probe.xpending(stream, GROUP, '-', '+', 1)) as [string, string, number, number][])[0]
+  await until('it has been claimed back', async () => Number((await pending())?.[2]) < options.claimMinIdleMs)
+  work(() => void second++, options, stream)
+  const startedAt = performance.now()
+  let lastTickAt = startedAt
+  await until('three min-idles', () => {
+    const now = performance.now()
+    longestGapMs = Math.max(longestGapMs, now - lastTickAt)
+    lastTickAt = now
+    return now - startedAt > 3600
+  })
+  const deliveries = (await pending())?.[3]
+  gate.resolve()
+  await until('an empty stream', async () => (await redis.probe.xlen(stream)) === 0)
+  return { first, second, deliveries, longestGapMs }
+}

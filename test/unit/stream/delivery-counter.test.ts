@@ -9,6 +9,8 @@ function counterOf(losses: number) {
   const sent: Renewal[][] = []
   const forgiven: string[] = []
   const errors: string[] = []
+  /** What other processes took while a command was on its way. */
+  const taken = new Set<string>()
   /** By other processes, since ours looked. */
   const forgivenElsewhere = new Map<string, number>()
   const counter = new DeliveryCounter({
@@ -16,7 +18,8 @@ function counterOf(losses: number) {
       renew: async renewals => {
         sent.push(renewals.map(({ id, count }) => ({ id, count: count ?? -1 })))
         if (sent.length <= losses) throw new Error('Command timed out')
-        return new Map(renewals.map(({ id, count = 0 }) => [id, count - (forgivenElsewhere.get(id) ?? 0)]))
+        const ours = renewals.filter(({ id }) => !taken.has(id))
+        return new Map(ours.map(({ id, count = 0 }) => [id, count - (forgivenElsewhere.get(id) ?? 0)]))
       },
       forgive: async ids => void forgiven.push(...ids),
     },
@@ -28,7 +31,7 @@ function counterOf(losses: number) {
     if (lease === undefined) throw new Error('not leased')
     return lease
   }
-  return { counter, sent, forgiven, errors, forgivenElsewhere, leased, suspectOf }
+  return { counter, sent, forgiven, errors, taken, forgivenElsewhere, leased, suspectOf }
 }
 
 test('a count whose answer was lost, of a run that never began, is put right by the command that counts the next one', async () => {
@@ -69,4 +72,26 @@ test('what another process has forgiven since ours looked is learnt with the cou
   forgivenElsewhere.set('1-0', 1)
   expect(await counter.count(lease)).toBe(true)
   expect(lease.entry.deliveries).toBe(1)
+})
+
+test('a run that is over, of an entry that was taken meanwhile, does not stand against its new owner’s', async () => {
+  const { counter, forgiven, taken, suspectOf } = counterOf(0)
+  const [ours, theirs] = [suspectOf('1-0'), suspectOf('2-0')]
+  for (const lease of [ours, theirs]) lease.isCounted = await counter.count(lease)
+  taken.add('2-0')
+  await Promise.all([counter.takeBack(ours), counter.takeBack(theirs)])
+  expect(counter.owesForgiveness).toBe(true)
+  await counter.settleForgiveness()
+  expect(forgiven).toEqual(['2-0'])
+})
+
+test('a count whose answer was lost, of an entry that may be another’s by now, is forgiven', async () => {
+  const { counter, forgiven, suspectOf } = counterOf(1)
+  const lease = suspectOf('1-0')
+  const counting = counter.count(lease)
+  lease.isLost = true
+  counter.forgive(lease)
+  await expect(counting).rejects.toThrow('Command timed out')
+  await counter.settleForgiveness()
+  expect([forgiven, counter.isUnsure(lease)]).toEqual([['1-0'], false])
 })
