@@ -21,20 +21,23 @@ export class AuditRig {
   readonly system: TestSystem
   readonly folder = mkdtempSync(join(tmpdir(), 'promostream-audit-'))
   readonly #environment = { ...process.env }
+  readonly #env: Record<string, string>
 
   private constructor(system: TestSystem) {
     this.system = system
+    // Where the tests are given servers, the environment may name another database of Redis for streams.
+    this.#env = { ...system.env, REDIS_STREAM_URL: system.env.REDIS_URL! }
+    Object.assign(process.env, this.#env)
   }
 
   static async create(): Promise<AuditRig> {
     const system = await TestSystem.create()
     await system.start('listener')
-    Object.assign(process.env, system.env)
     return new AuditRig(system)
   }
 
   async stop(): Promise<void> {
-    for (const name of Object.keys(this.system.env)) delete process.env[name]
+    for (const name of Object.keys(this.#env)) delete process.env[name]
     Object.assign(process.env, this.#environment)
     await this.system.stop()
     await rm(this.folder, { recursive: true, force: true })
