@@ -66,6 +66,22 @@ test('a stop ends the waiting', async () => {
   await expect(settling).rejects.toThrow('stopping')
 })
 
+test.each<[string, Retryer]>([
+  ['tries once more', work => work()],
+  ['tries several times', work => work().catch(work)],
+])('a step that fails as the stop comes is not begun again by a retryer that %s', async (_name, retryer) => {
+  const abort = new AbortController()
+  let calls = 0
+  const step = (doStep: DoStep) =>
+    doStep(async () => {
+      calls += 1
+      if (calls === 2) abort.abort(new Error('stopping'))
+      throw new Error('away')
+    })
+  await expect(settleBatch([step], { ...deps(), retryer, signal: abort.signal })).rejects.toThrow('stopping')
+  expect(calls).toBe(2)
+})
+
 test('steps that outlast the retryer wait together, are told of in one line, and go on by themselves', async () => {
   const lines: unknown[] = []
   const logger = { warn: (fields: { left: number }) => lines.push(fields.left) } as never
