@@ -230,3 +230,61 @@ test.each<[name: string, answers: (HttpAnswer | Blocked)[], how: object, outcome
 
   expect(await api.charge(REQUEST, { ...how, signal: AbortSignal.abort() })).toEqual(outcome)
 })
+
+test.each<[status: number, isLast: boolean, surety: string]>([
+  [400, false, 'given'],
+  [422, false, 'given'],
+  [404, false, 'since'],
+  [401, false, 'since'],
+  [503, true, 'since'],
+])(
+  'the 404 of the GET after a %d: how sure it has to be, and that it goes before what has not begun',
+  async (status, isLast, surety) => {
+    const asked: unknown[] = []
+    const api = createMoneyCampaignChargeApi({
+      gate: {
+        ...QUIET,
+        exchange: async (_gift, { method }, how = {}) => {
+          if (method === 'GET') asked.push([how.surety, how.isUrgent])
+          return { ...reply(method === 'GET' ? 404 : status), seconds: 0 }
+        },
+      },
+    })
+    await api.charge(REQUEST, { isLast })
+    expect(asked).toEqual([[surety, true]])
+  },
+)
+
+test.each([
+  [true, false],
+  [false, true],
+])('the last attempt, nobody says; others were answered since it was sent: %p', async (isClear, isOutage) => {
+  const sentAtMs: number[] = []
+  const startedAtMs = performance.now()
+  const api = createMoneyCampaignChargeApi({
+    gate: {
+      ...QUIET,
+      isClearSince: atMs => {
+        sentAtMs.push(atMs)
+        return isClear
+      },
+      exchange: async () => ({ ...reply(503), seconds: 0 }),
+    },
+  })
+  expect(await api.charge(REQUEST, { isLast: true })).toMatchObject({ code: 'HTTP_503', isOutage })
+  expect(sentAtMs[0]).toBeGreaterThanOrEqual(startedAtMs)
+})
+
+test.each([
+  [reply(401), 'unauthorized'],
+  [BLOCKED, 'unauthorized'],
+  [reply(503), 'unsettled'],
+])('credentials refused, and then the GET comes to %j', async (answer, kind) => {
+  const { api } = create(reply(401), answer)
+  expect(await api.charge(REQUEST)).toMatchObject({ kind, code: 'HTTP_401', posts: 1 })
+})
+
+test('how long the Money API asks to wait is told after the last attempt too', async () => {
+  const { api } = create({ ...reply(429), retryAfter: '7' } as HttpAnswer, reply(404))
+  expect(await api.charge(REQUEST, { isLast: true })).toMatchObject({ code: 'HTTP_429', retryAfterMs: 7000 })
+})

@@ -92,3 +92,47 @@ test('a fault of our own is said once a minute; silence of the other side is not
   await call()
   expect(said).toHaveLength(2)
 })
+
+test('it tells how long the answer took, in seconds', async () => {
+  jest.useFakeTimers()
+  const heard = new Hearing({
+    http: { exchange: () => new Promise(resolve => setTimeout(() => resolve(PAID), 250)) },
+    belief: new Belief({ ask: async () => PAID }),
+    logger: createLogger('test', 'silent'),
+    onFirstPostsRefused: () => undefined,
+  })
+  const exchange = heard.exchange('VOUCHER:1', { method: 'POST', path: '/', body: '{}' }, {})
+  await jest.advanceTimersByTimeAsync(250)
+  expect(await exchange).toMatchObject({ kind: 'reply', seconds: 0.25 })
+})
+
+/** Calls that are answered so, one after the other, and which keys are asked about beside them. */
+function hearingOf(...answers: HttpAnswer[]) {
+  const asked: string[] = []
+  const heard = new Hearing({
+    http: { exchange: async () => answers.shift() as HttpAnswer },
+    belief: new Belief({
+      ask: async key => {
+        asked.push(key)
+        return PAID
+      },
+    }),
+    logger: createLogger('test', 'silent'),
+    onFirstPostsRefused: () => undefined,
+  })
+  return { heard, asked }
+}
+
+test('whose word a 404 is, is asked by the gift that was charged before', async () => {
+  const { heard, asked } = hearingOf(PAID, reply(404))
+  await heard.exchange('VOUCHER:1', { method: 'POST', path: '/', body: '{}' }, {})
+  expect(await heard.exchange('VOUCHER:2', { method: 'GET', path: '/' }, {})).toMatchObject({ isDoubted: false })
+  expect(asked).toEqual(['VOUCHER:1'])
+})
+
+test('the 404 of a POST is not doubted here, and costs no question: the GET after it tells', async () => {
+  const { heard, asked } = hearingOf(PAID, reply(404))
+  await heard.exchange('VOUCHER:1', { method: 'POST', path: '/', body: '{}' }, {})
+  const answer = await heard.exchange('VOUCHER:2', { method: 'POST', path: '/', body: '{}' }, {})
+  expect([answer, asked]).toEqual([{ ...reply(404), seconds: expect.any(Number) }, []])
+})
