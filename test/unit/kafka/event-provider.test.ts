@@ -10,6 +10,7 @@ interface Sent {
 function producerOf(refuses: (values: readonly string[]) => Error | undefined = () => undefined) {
   const sent: Sent[] = []
   const life: string[] = []
+  const asked: object[] = []
   let connects: Promise<void> = Promise.resolve()
   const producer = {
     connect: () => {
@@ -23,8 +24,13 @@ function producerOf(refuses: (values: readonly string[]) => Error | undefined = 
       sent.push(batch)
     },
   }
-  const provider = createEventProvider({ producer: () => producer } as never)
-  return { provider, sent, life, failToConnect: (error: Error) => (connects = Promise.reject(error)) }
+  const provider = createEventProvider({
+    producer: (options: object) => {
+      asked.push(options)
+      return producer
+    },
+  } as never)
+  return { provider, sent, life, asked, failToConnect: (error: Error) => (connects = Promise.reject(error)) }
 }
 
 const event = (topic: string, value: string) => ({ topic, key: `key of ${value}`, value })
@@ -80,8 +86,9 @@ test('a broker that is away fails all of them, in one try', async () => {
   expect(tries).toBe(1)
 })
 
-test('it connects when it starts, and disconnects when it stops', async () => {
-  const { provider, life } = producerOf()
+test('it makes no topics, connects when it starts, and disconnects when it stops', async () => {
+  const { provider, life, asked } = producerOf()
+  expect(asked).toEqual([{ allowAutoTopicCreation: false }])
   await provider.start()
   expect(life).toEqual(['connect'])
   await provider.stop()

@@ -2,7 +2,10 @@ import { afterEach, beforeEach, expect, jest, test } from '@jest/globals'
 import { type NextOffset, OffsetCommitter } from '#kafka/offset-committer.ts'
 import { createLogger } from '#runtime/logger.ts'
 
-beforeEach(() => void jest.useFakeTimers())
+beforeEach(() => {
+  jest.useFakeTimers()
+  jest.advanceTimersByTime(100_000)
+})
 afterEach(() => void jest.useRealTimers())
 
 /** What the broker was asked, in order, and how each of these questions ends. */
@@ -76,4 +79,36 @@ test('what is forgotten is not committed later, not with others either: the part
   committer.assertCommitted()
   await committer.commit(next(1, '7'))
   expect(asked.slice(1)).toEqual([[next(1, '7')]])
+})
+
+test('what fails after that is tried again all the same', async () => {
+  const { asked, committer } = committerOf(failing(2))
+  await committer.commit(next(0, '5'))
+  committer.forget()
+  await committer.commit(next(1, '7'))
+  await jest.advanceTimersByTimeAsync(60_000)
+  expect(asked).toEqual([[next(0, '5')], [next(1, '7')], [next(1, '7')]])
+})
+
+test('commits that fail one after the other wait for one retry, not for one each', async () => {
+  const { asked, committer } = committerOf(failing(100))
+  for (const offset of ['5', '6', '7']) {
+    await committer.commit(next(0, offset))
+    await jest.advanceTimersByTimeAsync(100)
+  }
+  await jest.advanceTimersByTimeAsync(600)
+  expect(asked).toHaveLength(4)
+})
+
+test('what came while another was committed, and cannot be, is told in its time', async () => {
+  const first = Promise.withResolvers<void>()
+  const { committer } = committerOf(nth => (nth === 1 ? first.promise : Promise.reject(new Error('away'))))
+  void committer.commit(next(0, '5'))
+  await jest.advanceTimersByTimeAsync(0)
+  void committer.commit(next(1, '7'))
+  first.resolve()
+  await jest.advanceTimersByTimeAsync(14_000)
+  committer.assertCommitted()
+  await jest.advanceTimersByTimeAsync(2000)
+  expect(() => committer.assertCommitted()).toThrow('offsets could not be committed for 16 s')
 })
