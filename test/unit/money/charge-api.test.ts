@@ -244,8 +244,8 @@ test.each<[status: number, isLast: boolean, surety: string]>([
     const api = createMoneyCampaignChargeApi({
       gate: {
         ...QUIET,
-        exchange: async (_gift, { method }, how = {}) => {
-          if (method === 'GET') asked.push([how.surety, how.isUrgent])
+        exchange: async (_gift, { method, signal }, how = {}) => {
+          if (method === 'GET') asked.push([how.surety, how.isUrgent, signal])
           return { ...reply(method === 'GET' ? 404 : status), seconds: 0 }
         },
       },

@@ -79,6 +79,14 @@ test.each<[string, HttpAnswer | Blocked]>([
   expect(told).toEqual([])
 })
 
+test('what ends a call goes with it: a POST and a GET are given up with their signal', async () => {
+  const { calls, sent } = callsOf(PAID)
+  const { signal } = new AbortController()
+  await calls.post(KEY, REQUEST, { signal })
+  await calls.get(KEY, { signal })
+  expect(sent.map(({ call }) => call.signal)).toEqual([signal, signal])
+})
+
 test('a GET that was never sent says nothing of the gift', async () => {
   const { calls } = callsOf(failed('ECONNREFUSED', { isUnsent: true }))
   expect(await calls.get(KEY, {})).toMatchObject({ kind: 'unsettled', code: 'ECONNREFUSED' })

@@ -95,6 +95,7 @@ test('a fault of our own is said once a minute; silence of the other side is not
 
 test('it tells how long the answer took, in seconds', async () => {
   jest.useFakeTimers()
+  jest.advanceTimersByTime(5000)
   const heard = new Hearing({
     http: { exchange: () => new Promise(resolve => setTimeout(() => resolve(PAID), 250)) },
     belief: new Belief({ ask: async () => PAID }),

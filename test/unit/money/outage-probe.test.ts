@@ -107,3 +107,41 @@ test('one that is stopped while it asks asks no more', async () => {
   await pass(60_000)
   expect(asked).toBe(1)
 })
+
+test('where the paid key’s GET is not answered, the last gift’s is not asked for', async () => {
+  const { probe, told } = probeOf(['nothing'], reply(404))
+  probe.opened()
+  await pass(1000)
+  expect(told).toEqual({ asked: 1, back: 0 })
+})
+
+test('keys that were missing before it was over do not count in the next outage', async () => {
+  const { probe, told } = probeOf(['missing'])
+  probe.opened()
+  await pass(1000 + 3 * 2000)
+  expect(told).toEqual({ asked: 4, back: 0 })
+  probe.closed()
+  probe.opened()
+  await pass(1000)
+  expect(told).toEqual({ asked: 5, back: 0 })
+})
+
+test('opened again before it has asked, it asks once, after the longer pause', async () => {
+  const { probe, told } = probeOf(['paid'])
+  probe.opened()
+  probe.opened()
+  await pass(1999)
+  expect(told.asked).toBe(0)
+  await pass(1)
+  expect(told.asked).toBe(1)
+})
+
+test('instances that saw it go down together do not ask together: up to a fifth later', async () => {
+  jest.spyOn(Math, 'random').mockReturnValue(1)
+  const { probe, told } = probeOf(['nothing'])
+  probe.opened()
+  await pass(1199)
+  expect(told.asked).toBe(0)
+  await pass(1)
+  expect(told.asked).toBe(1)
+})
