@@ -14,7 +14,9 @@ const passing = (ms: number) => jest.advanceTimersByTimeAsync(ms)
 
 /** A broker with one topic of two partitions that begin at 10 and 20, and what its group has committed on it. */
 function groupOf(committed: Record<number, string> = {}) {
-  const state = { committed, isAway: false, opened: 0, closed: 0, looks: 0 }
+  const state = { committed, isAway: false, opened: 0, connected: 0, closed: 0, looks: 0 }
+  /** How long the answers to the next looks take, one after the other; each says what was there when it was asked for. */
+  const slow: Promise<void>[] = []
   const gone: string[] = []
   const commits: NextOffset[][] = []
   const answer = async <T>(value: () => T) => {
@@ -24,7 +26,7 @@ function groupOf(committed: Record<number, string> = {}) {
   const admin = () => {
     state.opened += 1
     return {
-      connect: () => answer(() => undefined),
+      connect: () => answer(() => void state.connected++),
       disconnect: async () => void state.closed++,
       fetchOffsets: ({ groupId, topics }: { groupId: string; topics: string[] }) =>
         answer(() => {
@@ -32,6 +34,9 @@ function groupOf(committed: Record<number, string> = {}) {
           expect([groupId, topics]).toEqual(['g', ['t']])
           const partitions = [0, 1].map(partition => ({ partition, offset: state.committed[partition] ?? '-1' }))
           return [{ topic: 't', partitions }]
+        }).then(async rows => {
+          await slow.shift()
+          return rows
         }),
       fetchTopicOffsets: () =>
         answer(() => [
@@ -51,7 +56,7 @@ function groupOf(committed: Record<number, string> = {}) {
     onGone: ({ message }) => void gone.push(message),
   })
   stops.push(() => offsets.stop())
-  return { offsets, state, commits, gone }
+  return { offsets, state, slow, commits, gone }
 }
 
 const at = (partition: number, offset: string): NextOffset => ({ topic: 't', partition, offset })
@@ -99,12 +104,44 @@ test('a beginning that failed is made by whoever asks next; until then nothing m
   expect(commits).toHaveLength(1)
 })
 
-test('partitions dealt anew while it begins: what was read before is not taken for theirs', async () => {
-  const { offsets } = groupOf()
+test('the next look makes it too', async () => {
+  const { offsets, state, commits } = groupOf()
+  state.isAway = true
   offsets.joined({ t: [0] })
-  const asking = offsets.fetchAgainFrom('t', 1)
-  offsets.joined({ t: [0, 1] })
-  expect(await asking).toBe('20')
+  await passing(0)
+  state.isAway = false
+  await offsets.assertThere()
+  expect(commits).toEqual([[at(0, '10')]])
+})
+
+test('partitions dealt anew while it begins: what it began with then does not undo what it begins with now', async () => {
+  const { offsets, slow } = groupOf()
+  const first = Promise.withResolvers<void>()
+  slow.push(first.promise)
+  offsets.joined({ t: [0] })
+  await passing(0)
+  offsets.joined({ t: [1] })
+  await passing(0)
+  first.resolve()
+  await passing(0)
+  expect(await offsets.fetchAgainFrom('t', 1)).toBe('20')
+})
+
+test.each(['joins anew', 'is stopped'])('what was read before a consumer %s is no reason to stop it', async what => {
+  const { offsets, state, slow, gone } = groupOf({ 0: '15' })
+  offsets.joined({ t: [0] })
+  await offsets.assertThere()
+  const read = Promise.withResolvers<void>()
+  slow.push(read.promise)
+  state.committed = {}
+  const looking = offsets.assertThere()
+  await passing(0)
+  if (what === 'is stopped') await offsets.stop()
+  else offsets.joined({ t: [0] })
+  await passing(0)
+  read.resolve()
+  await looking
+  expect(gone).toEqual([])
 })
 
 test('an offset that is committed no more is told, with its partition', async () => {
@@ -171,7 +208,7 @@ test('one connection is kept; one that failed is closed, and replaced', async ()
   await offsets.assertThere().catch(() => undefined)
   state.isAway = false
   await offsets.assertThere()
-  expect([state.opened, state.closed]).toEqual([2, 1])
+  expect([state.opened, state.connected, state.closed]).toEqual([2, 2, 1])
 })
 
 test('stopped, it closes its connection, looks no more, and tells nothing', async () => {

@@ -36,6 +36,12 @@ describe('HTTP Basic', () => {
     expect(reply.headers['www-authenticate']).toBe('Basic realm="promostream"')
   })
 
+  test('what is no pair of name and password costs no derivation', async () => {
+    for (const authorization of [`Basic ${Buffer.from('vera').toString('base64')}`, 'Bearer right', 'Basic {}'])
+      await ask('/who', { authorization })
+    expect(admin.verified).toEqual([])
+  })
+
   test('a password may have colons, and letters of any language', async () => {
     const asked: string[] = []
     admin.users.verify = async (...pair) => void asked.push(...pair)
