@@ -4,6 +4,7 @@ import { CrashMemory } from '#kafka/crash-memory.ts'
 describe('a consumer that crashes', () => {
   test('is not ready before it is back, nor while it crashes again and again', () => {
     jest.useFakeTimers()
+    jest.advanceTimersByTime(100_000)
     try {
       const crashes = new CrashMemory()
       crashes.assertSteady()

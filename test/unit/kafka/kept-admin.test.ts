@@ -61,3 +61,14 @@ test('a stop lets what is in flight end before it disconnects', async () => {
   await Promise.all([asking, stopping])
   expect([closedBefore, counts.closed]).toEqual([0, 1])
 })
+
+test('a question that cannot connect rejects, and the next one connects anew', async () => {
+  let connects = 0
+  const { kept } = fakeKafka(async () => {
+    connects += 1
+    if (connects === 1) throw new Error('no broker')
+  })
+  await kept.start()
+  await expect(kept.ask(async () => 1)).rejects.toThrow('no broker')
+  expect([await kept.ask(async () => 2), connects]).toEqual([2, 2])
+})

@@ -1,5 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
-import { readGroupHealth, readTopicHealth } from '#kafka/topic-health.ts'
+import kafkajs from 'kafkajs'
+import { registerCodecs } from '#kafka/codecs.ts'
+import { findBrokenCodecs, readGroupHealth, readTopicHealth, withFailFastAdmin } from '#kafka/topic-health.ts'
 
 const partition = (leader: number, inSync: number) => ({ leader, isr: Array.from({ length: inSync }, (_, id) => id) })
 
@@ -93,5 +95,60 @@ describe('a group', () => {
     ['that committed nothing yet of an empty topic has missed nothing', [[[7, 7]], [-1], 1], { members: 1 }],
   ])('%s', async (_name, parameters, health) => {
     expect(await groupOf(...parameters)).toEqual({ ...nothing, ...health })
+  })
+})
+
+describe('the codecs', () => {
+  test('all of them work, once they are registered', async () => {
+    registerCodecs()
+    expect(await findBrokenCodecs()).toEqual([])
+  })
+
+  test.each<[string, () => Promise<Buffer>, string]>([
+    ['fails', () => Promise.reject(new Error('no library')), 'no library'],
+    ['gives back something else', async () => Buffer.from('a gift'), 'gives back something else'],
+  ])('one that %s is named with its reason, alone', async (_name, decompress, reason) => {
+    const { CompressionCodecs, CompressionTypes } = kafkajs
+    registerCodecs()
+    CompressionCodecs[CompressionTypes.ZSTD] = () => ({ compress: async () => Buffer.alloc(0), decompress })
+    try {
+      expect(await findBrokenCodecs()).toEqual([`ZSTD (${reason})`])
+    } finally {
+      registerCodecs()
+    }
+  })
+})
+
+describe('a client that gives up soon', () => {
+  const clientOf = (connect: () => Promise<void>) => {
+    const life: string[] = []
+    const admin = {
+      connect: async () => {
+        life.push('connect')
+        await connect()
+      },
+      disconnect: async () => void life.push('disconnect'),
+    }
+    return { kafka: { admin: () => admin } as never, life }
+  }
+
+  test('is connected, used and closed', async () => {
+    const { kafka, life } = clientOf(async () => undefined)
+    const answer = await withFailFastAdmin(kafka, async () => {
+      life.push('work')
+      return 7
+    })
+    expect([answer, life]).toEqual([7, ['connect', 'work', 'disconnect']])
+  })
+
+  test('is closed when it cannot connect, and when its work fails', async () => {
+    const away = clientOf(() => Promise.reject(new Error('no broker')))
+    await expect(withFailFastAdmin(away.kafka, async () => 7)).rejects.toThrow('no broker')
+    const failing = clientOf(async () => undefined)
+    await expect(withFailFastAdmin(failing.kafka, () => Promise.reject(new Error('no')))).rejects.toThrow('no')
+    expect([away.life, failing.life]).toEqual([
+      ['connect', 'disconnect'],
+      ['connect', 'disconnect'],
+    ])
   })
 })

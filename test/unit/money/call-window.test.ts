@@ -135,3 +135,83 @@ test.each([
   for (let gift = 0; gift < refused; gift++) verdict = posts.add(true)
   expect(verdict).toBe(expected)
 })
+
+/** A window of ten whose ten places are taken, and what whoever asked since was told, in that order. */
+function fullWindow(max = 10) {
+  const window = new CallWindow(max)
+  const told: string[] = []
+  for (let call = 0; call < 10; call++) window.enter()
+  const ask = (name: string, signal?: AbortSignal, ...how: [isUrgent?: boolean]) =>
+    void Promise.resolve(window.enter(signal, ...how)).then(mayCall => told.push(`${name} ${mayCall}`))
+  return { window, told, ask }
+}
+const turns = () => jest.advanceTimersByTimeAsync(0)
+
+test('who asks first is served first, but for what is urgent', async () => {
+  const { window, told, ask } = fullWindow()
+  ask('a')
+  ask('b', undefined, false)
+  ask('urgent', undefined, true)
+  for (let call = 0; call < 3; call++) window.leave(false)
+  await turns()
+  expect(told).toEqual(['urgent true', 'a true', 'b true'])
+})
+
+test('who has given up is told so in its turn, and takes no place', async () => {
+  const { window, told, ask } = fullWindow()
+  const abort = new AbortController()
+  ask('a', abort.signal)
+  ask('b', new AbortController().signal)
+  abort.abort()
+  window.leave(false)
+  await turns()
+  expect([told, window.underWay, window.waiting]).toEqual([['a false', 'b true'], 10, 0])
+})
+
+test('a lower maximum cuts nothing off: the next is let in when so many are under way no more', async () => {
+  const { window, told, ask } = fullWindow()
+  ask('a')
+  window.max = 5
+  for (let call = 0; call < 5; call++) window.leave(true)
+  await turns()
+  expect([told, window.underWay]).toEqual([[], 5])
+  window.leave(true)
+  await turns()
+  expect([told, window.underWay]).toEqual([['a true'], 5])
+})
+
+test('closed, whoever waits and whoever comes is told no', async () => {
+  const { window, told, ask } = fullWindow()
+  ask('a')
+  window.close()
+  ask('b')
+  await turns()
+  expect(told).toEqual(['a false', 'b false'])
+})
+
+test('longer than two seconds without a call, it begins with ten again', async () => {
+  jest.advanceTimersByTime(60_000)
+  const window = new CallWindow(1024)
+  jest.advanceTimersByTime(999)
+  for (let size = 10; size < 80; size *= 2) {
+    expect(await begin(window)).toBe(size)
+    window.dismiss()
+    for (let call = 0; call < size; call++) window.leave(true)
+  }
+  jest.advanceTimersByTime(2002)
+  expect(await begin(window)).toBe(10)
+})
+
+test('a process that has just begun is let in slowly, however fast the answers come', async () => {
+  jest.advanceTimersByTime(60_000)
+  const window = new CallWindow(1024)
+  for (let call = 0; call < 200; call++) {
+    window.enter()
+    window.leave(true)
+  }
+  expect(await begin(window)).toBe(10)
+  window.dismiss()
+  for (let call = 0; call < 10; call++) window.leave(true)
+  jest.advanceTimersByTime(250)
+  expect(await begin(window)).toBe(20)
+})

@@ -1,5 +1,14 @@
 import { describe, expect, test } from '@jest/globals'
-import { codeOf, type HttpAnswer, type HttpMethod, isCharge, isClear, isOwnFault, sampleOf } from '#money/charge.ts'
+import {
+  classifyLookup,
+  codeOf,
+  type HttpAnswer,
+  type HttpMethod,
+  isCharge,
+  isClear,
+  isOwnFault,
+  sampleOf,
+} from '#money/charge.ts'
 
 const KEY = '{"transactionKey":"tx-1"}'
 const reply = (status: number, body = KEY, more: object = {}): HttpAnswer => ({
@@ -86,4 +95,10 @@ test.each([
   [silence(7), 'NO_REPLY'],
 ])('the code of %j is %s', (answer, code) => {
   expect(codeOf(answer)).toBe(code)
+})
+
+test.each(['', '{', 'null', '{"amount":"5"}'])('the GET’s answer %j tells neither a charge nor an amount', body => {
+  const meaning = classifyLookup(reply(200, body), 0)
+  expect(meaning).toMatchObject({ kind: 'unsettled', code: 'UNREADABLE_REPLY' })
+  expect(meaning).not.toHaveProperty('amount')
 })

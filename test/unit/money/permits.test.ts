@@ -172,6 +172,14 @@ test('closed, nobody waits: neither who did nor who comes', async () => {
   expect(redis.questions).toBeLessThanOrEqual(1)
 })
 
+test('stopped, whoever waits is told no', async () => {
+  const { permits } = permitsOf(1)
+  await permits.start()
+  const waiting = [permits.take(), permits.take(), permits.take()]
+  permits.stop()
+  expect(await Promise.all(waiting)).toEqual([false, false, false])
+})
+
 test('it is short while calls wait because the limit is reached, and only then', async () => {
   const { permits } = permitsOf(10)
   expect(permits.isShort).toBe(false)

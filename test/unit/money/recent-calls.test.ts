@@ -35,3 +35,14 @@ test('a fast second counts all its calls, and keeps the durations of the first 5
   for (let call = 0; call < 500; call++) recent.add('POST', 'charged', 9)
   expect(recent.summary()).toMatchObject({ perSecond: 200, byMeaning: { charged: 1000 }, p99Ms: 1 })
 })
+
+test('on a clock that has run for years too: five seconds later nothing of it is left, and before that all', () => {
+  let nowMs = Date.parse('2026-01-01T00:00:00Z')
+  const recent = new RecentCalls(() => nowMs)
+  recent.add('POST', 'unsettled', 2, 'HTTP_503')
+  nowMs += 4000
+  recent.add('POST', 'charged', 0.1)
+  expect(recent.summary()).toMatchObject({ perSecond: 0.4, failedShare: 0.5, lastError: 'HTTP_503', p99Ms: 2000 })
+  nowMs += 1000
+  expect(recent.summary()).toMatchObject({ perSecond: 0.2, failedShare: 0, lastError: null, p99Ms: 100 })
+})

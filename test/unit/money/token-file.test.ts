@@ -102,3 +102,26 @@ test('a file that is gone or holds no token changes nothing, and is told of once
   await until(() => tokens.length === 1)
   expect(tokens).toEqual(['better'])
 })
+
+test('an empty file is no token; what was wrong before a good token is told of again after it', async () => {
+  lines.length = 0
+  const path = join(folder, 'token')
+  const place = (text: string) => {
+    writeFileSync(`${path}.new`, text)
+    renameSync(`${path}.new`, path)
+  }
+  place(' \n')
+  const tokens: unknown[] = []
+  const onToken = (token: string) => void tokens.push(token)
+  const file = createTokenFile({ path, token: 'good', onToken, complaintOf, logger, intervalMs: 2 })
+  toClose.unshift(() => file.stop())
+  await file.start()
+  const empty = 'MONEY_API_TOKEN_FILE: it is empty; the token from before goes on being sent'
+  await until(() => lines.length === 1)
+  expect([lines, tokens]).toEqual([[empty], []])
+  place('better\n')
+  await until(() => tokens.length === 1)
+  place('\n')
+  await until(() => lines.length === 3)
+  expect([lines[2], tokens]).toEqual([empty, ['better']])
+})
