@@ -111,6 +111,17 @@ test('a gate that follows what the Money API bears begins with a few at once, an
   expect([gate.callLimit, sent.length, gate.callsWaiting]).toEqual([10, 10, 40])
 })
 
+test('and lets in more at once when they are answered as fast', async () => {
+  const { gate } = gateOf(() => new Promise(resolve => setTimeout(() => resolve(reply(200)), 50)), {
+    isAdaptive: true,
+    maxInFlight: 1000,
+  })
+  await passing(5000)
+  for (let gift = 0; gift < 2000; gift++) void gate.exchange(`VOUCHER:${gift}`, POST)
+  await passing(5000)
+  expect(gate.callLimit).toBeGreaterThan(20)
+})
+
 test('a GET refused beside a paid key that is refused too: our credentials, and everything is blocked', async () => {
   const { gate, sent } = gateOf(() => reply(401), { findPaid: async () => 'POINT:7' })
   const told: boolean[] = []
@@ -192,8 +203,12 @@ test('GETs that are answered while the POSTs are not: it is blocked again, and t
   const { gate, told, state } = await blocked()
   state.get = reply(404)
   await passing(1000)
-  for (let gift = 1; gift <= 3; gift++) await gate.exchange(`VOUCHER:${gift}`, POST)
+  const answers = await Promise.all([1, 2, 3, 4, 5].map(gift => gate.exchange(`VOUCHER:${gift}`, POST)))
   expect([gate.isBlocked, told]).toEqual([true, [true, false, true]])
+  // Three find out, and whoever waits for their verdict hears why nothing is sent.
+  const reason = 'the Money API gives no usable answer (HTTP_503)'
+  expect(answers.map(({ kind }) => kind)).toEqual(['reply', 'reply', 'reply', 'blocked', 'blocked'])
+  expect(answers.slice(3)).toEqual(Array(2).fill({ kind: 'blocked', reason }))
 })
 
 test('down, and the last gift’s GET is refused: our credentials', async () => {

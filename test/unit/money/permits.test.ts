@@ -92,12 +92,21 @@ test('they are spent evenly, not all at the beginning of a second or of its tent
   expect(mostWithin(100, grantedAtMs)).toBeLessThanOrEqual(125)
 })
 
-test('many who ask at once are one question to Redis, and no two questions follow each other within 4 ms', async () => {
+test('many who ask at once are few questions to Redis', async () => {
   const { permits, redis } = permitsOf(5000)
   const grantedAtMs = drain([permits], 400)
   await passing(1000)
   expect(grantedAtMs.length).toBeGreaterThan(4000)
   expect(redis.questions).toBeLessThan(250)
+})
+
+test('calls that come one by one are asked for together', async () => {
+  const { permits, redis } = permitsOf(5000)
+  for (let call = 0; call < 100; call++) {
+    void permits.take()
+    await passing(1)
+  }
+  expect(redis.questions).toBeLessThanOrEqual(26)
 })
 
 test('one that nobody asks puts no question', async () => {
@@ -160,6 +169,20 @@ test('whoever waits is dismissed, and who asks after that waits anew', async () 
   expect(permits.waiting).toBe(1)
   await passing(4000)
   expect(await later).toBe(true)
+})
+
+test('what was granted to whoever has gone is the next one’s at once, without another question', async () => {
+  const { permits, redis } = permitsOf(100)
+  await Promise.all([permits.take(), permits.take()])
+  const gone = [permits.take(), permits.take()]
+  await passing(10)
+  permits.dismiss()
+  await passing(15)
+  expect(await Promise.all(gone)).toEqual([false, false])
+  const { questions } = redis
+  const next = permits.take()
+  expect(permits.waiting).toBe(0)
+  expect([await next, redis.questions]).toEqual([true, questions])
 })
 
 test('closed, nobody waits: neither who did nor who comes', async () => {
