@@ -37,6 +37,13 @@ test('a 200 moves the row, counts it, and tells that the gift has ended', async 
   expect(await transitions()).toMatchObject([{ labels: { type: 'VOUCHER', status: 'SUCCESS' }, value: 1 }])
 })
 
+test('a gift that was settled outside of an attempt is counted, and is no end that an attempt brought', async () => {
+  const { service, ended, transitions } = serviceOf({ changed: true } as TransitionOutcome)
+  await service.updateSuccess('VOUCHER', { targetId: '7' }, 'tx', 0)
+  expect(ended).toEqual([])
+  expect(await transitions()).toMatchObject([{ value: 1 }])
+})
+
 test.each<[name: string, outcome: TransitionOutcome, isConflict: boolean]>([
   ['FAILED', unchanged('FAILED'), true],
   ['SUCCESS by another charge', unchanged('SUCCESS', 'other'), true],

@@ -45,6 +45,14 @@ test.each(['SUCCESS', 'FAILED'] as const)('a gift that is %s: the job is done, w
   expect(harness.rows.get('100')).toMatchObject({ processStatus, attempts: 1 })
 })
 
+test('a gift that the Money API refuses is FAILED, and its job is done', async () => {
+  const { harness, processor } = create()
+  harness.answer.charge = { kind: 'failed', code: 'HTTP_422', message: 'no such member', posts: 1 }
+  expect(await processor.process('100')).toEqual({ kind: 'done' })
+  expect(harness.calls).toEqual(['find', 'charge', 'FAILED'])
+  expect(harness.rows.get('100')).toMatchObject({ processStatus: 'FAILED', attempts: 2 })
+})
+
 test('a gift without a row: the job is a person’s, without a call', async () => {
   const { harness, processor } = create()
   harness.rows.clear()
