@@ -1,5 +1,5 @@
-import { describe, expect, test } from '@jest/globals'
-import type { Ended, ErrorBudgetRepository } from '#database/promotions/error-budget.ts'
+import { describe, expect, jest, test } from '@jest/globals'
+import type { Counted, Ended, ErrorBudgetRepository } from '#database/promotions/error-budget.ts'
 import { ErrorBudget, isOverBudget } from '#promotion/payment/error-budget.ts'
 import { createLogger } from '#runtime/logger.ts'
 
@@ -87,5 +87,71 @@ describe('one process’s counts', () => {
     end(budget, '1', 500)
     await budget.flush()
     expect(added).toEqual([])
+  })
+})
+
+describe('what is counted', () => {
+  const create = (maxShare: number) => {
+    const told: [string, Counted][] = []
+    let isAway = false
+    const budget = new ErrorBudget({
+      repository: {
+        add: async counts => {
+          if (isAway) throw new Error('away')
+          told.push(...counts)
+          return new Map()
+        },
+        pause: async () => true,
+      },
+      ...{ maxShare, onPaused: () => undefined, logger: createLogger('test', 'silent') },
+    })
+    const setAway = (value: boolean) => {
+      isAway = value
+    }
+    return { budget, told, setAway }
+  }
+
+  test.each([
+    [0.5, 1],
+    [1, 0],
+  ])('with a share of %s is told two seconds later while the process runs, %s times', async (maxShare, times) => {
+    jest.useFakeTimers()
+    try {
+      const { budget, told } = create(maxShare)
+      await budget.service.start()
+      budget.add('1', true)
+      await jest.advanceTimersByTimeAsync(1999)
+      expect(told).toHaveLength(0)
+      await jest.advanceTimersByTimeAsync(1)
+      expect(told).toHaveLength(times)
+      await budget.service.stop()
+      budget.add('1', true)
+      await jest.advanceTimersByTimeAsync(60_000)
+      expect(told).toHaveLength(times)
+    } finally {
+      jest.useRealTimers()
+    }
+  })
+
+  test('is as old as its first gift, also when it could not be told at once', async () => {
+    jest.useFakeTimers()
+    try {
+      const { budget, told, setAway } = create(0.5)
+      budget.add('1', true)
+      jest.advanceTimersByTime(700)
+      setAway(true)
+      await budget.flush()
+      budget.add('1', false)
+      budget.add('2', false)
+      jest.advanceTimersByTime(300)
+      setAway(false)
+      await budget.flush()
+      expect(told).toEqual([
+        ['1', { settled: 2, failed: 1, ageMs: 1000 }],
+        ['2', { settled: 1, failed: 0, ageMs: 300 }],
+      ])
+    } finally {
+      jest.useRealTimers()
+    }
   })
 })
