@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals'
+import { expect, jest, test } from '@jest/globals'
 import type { Promotion } from '#database/promotions/promotions.ts'
 import { StatusFollower, type StatusFollowerDeps } from '#promotion/consumers/follow-status.ts'
 import { createLogger } from '#runtime/logger.ts'
@@ -54,4 +54,33 @@ test('a promotion whose start takes long does not keep the others from following
     ['1', '2', '3'],
     ['1', '2', '3'],
   ])
+})
+
+test('consumers of a promotion that is active are not stopped; one that is still being followed is not followed again', async () => {
+  const active = ['1', '2'].map(id => ({ id, status: 'IN_PROGRESS', totalCount: 1, type: 'POINT' })) as Promotion[]
+  const did: string[] = []
+  const statusFollower = new StatusFollower({
+    promotions: { listActive: async () => active },
+    registry: { promotionIds: ['1', '2', '3'] },
+    manager: {
+      startConsumers: (id: string) => {
+        did.push(`start ${id}`)
+        return id === '1' ? new Promise(() => undefined) : Promise.resolve()
+      },
+      stopConsumers: async (id: string) => void did.push(`stop ${id}`),
+    },
+    refills: { add: () => undefined, keepOnly: () => undefined },
+    logger: createLogger('test', 'silent'),
+  } as unknown as StatusFollowerDeps)
+  jest.useFakeTimers()
+  try {
+    for (let round = 0; round < 2; round++) {
+      const followed = statusFollower.follow()
+      await jest.advanceTimersByTimeAsync(2000)
+      await followed
+    }
+  } finally {
+    jest.useRealTimers()
+  }
+  expect(did).toEqual(['stop 3', 'start 1', 'start 2', 'stop 3', 'start 2'])
 })
