@@ -46,3 +46,12 @@ test('one that runs no more has no turn', async () => {
   await refills.round()
   expect(tried).toEqual([])
 })
+
+test('one that goes on keeps its turn when others end', async () => {
+  const { refills, tried } = create(async () => 1)
+  refills.add(promotionOf('1'))
+  refills.add(promotionOf('2'))
+  refills.keepOnly(new Set(['2']))
+  await refills.round()
+  expect(tried).toEqual(['tried'])
+})
