@@ -73,6 +73,12 @@ describe('judgeCharges', () => {
 })
 
 describe('Discrepancies', () => {
+  test('a kind of which there is none is not among the counts', () => {
+    const discrepancies = new Discrepancies(4)
+    discrepancies.addUnlisted('summary-counter-off', 0)
+    expect([discrepancies.counts, discrepancies.total, discrepancies.listed]).toEqual([{}, 0, []])
+  })
+
   test('all are counted, a bounded number is listed, and every kind is among them', () => {
     const discrepancies = new Discrepancies(4)
     for (let index = 0; index < 10; index++) discrepancies.add({ kind: 'message-without-row', offset: String(index) })

@@ -1,7 +1,9 @@
 import { expect, test } from '@jest/globals'
 import type { Promotion } from '#database/promotions/promotions.ts'
 import { RefillRounds } from '#promotion/upkeep/refill-rounds.ts'
+import { promotionStreams } from '#queues/promotion-stream.ts'
 import { createLogger } from '#runtime/logger.ts'
+import { fakeDatabase } from '#test/support/fake-database.ts'
 
 const promotionOf = (id: string) => ({ id, status: 'IN_PROGRESS', totalCount: 1, type: 'POINT' }) as Promotion
 
@@ -45,6 +47,59 @@ test('one that runs no more has no turn', async () => {
   refills.keepOnly(new Set())
   await refills.round()
   expect(tried).toEqual([])
+})
+
+/** Promotions with so many rows that never had an entry, and streams with room; `looks` = behind which row each look began. */
+function createWithRows(rows: Readonly<Record<string, number>>) {
+  const looks: string[] = []
+  const kysely = fakeDatabase((statement, values) => {
+    if (!statement.includes('partition_key')) return [{ locked: true }]
+    const [id, count] = Object.entries(rows).find(([each]) => values.includes(each))!
+    const afterId = values.find(value => typeof value === 'string' && value.length > 3) ?? '0'
+    looks.push(`${id} ${afterId}`)
+    const left = Array.from({ length: count }, (_, index) => ({ id: String(1001 + index), message: '', pending: true }))
+    return left.filter(row => Number(row.id) > Number(afterId)).slice(0, Number(values.at(-1)))
+  })
+  const room = { left: 0 }
+  const enqueueAll = async (_streamKey: string, entries: readonly object[]) => {
+    room.left -= entries.length
+    return entries.length
+  }
+  const refills = new RefillRounds({
+    producer: { room: async () => room.left, enqueueAll },
+    ...{ streams: promotionStreams(''), kysely, logger: createLogger('test', 'silent') },
+  } as never)
+  return { refills, looks, room }
+}
+
+test('one whose rows all have their entries has no further turn until it is added again', async () => {
+  const { refills, looks, room } = createWithRows({ '7': 3 })
+  room.left = 500
+  refills.add(promotionOf('7'))
+  await refills.round()
+  const seen = looks.length
+  await refills.round()
+  expect(looks).toHaveLength(seen)
+  refills.add(promotionOf('7'))
+  await refills.round()
+  expect(looks.length).toBeGreaterThan(seen)
+})
+
+test('one with more rows than room goes on behind the last that has its entry, and from the first after a pause', async () => {
+  const { refills, looks, room } = createWithRows({ '7': 30, '8': 0 })
+  const roundWithRoom = async () => {
+    room.left = 10
+    looks.length = 0
+    await refills.round()
+    return looks.filter(look => look.startsWith('7'))
+  }
+  refills.add(promotionOf('7'))
+  expect(await roundWithRoom()).toEqual(['7 0'])
+  refills.keepOnly(new Set(['7', '8']))
+  expect(await roundWithRoom()).toEqual(['7 1010'])
+  refills.keepOnly(new Set(['8']))
+  refills.add(promotionOf('7'))
+  expect(await roundWithRoom()).toEqual(['7 0'])
 })
 
 test('one that goes on keeps its turn when others end', async () => {
