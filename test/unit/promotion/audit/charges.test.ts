@@ -159,6 +159,12 @@ describe('the Money API as the source', () => {
     expect(found.progress).toEqual(['charges', 10, ...Array(10).fill(1), 'end'])
   })
 
+  test('that answers about every row is asked about as many as there are', async () => {
+    const { source, asked } = api(() => paid, 8)
+    expect(await compare(source, { POINT: rowsOf(300) })).toMatchObject({ chargedOnce: 300, unanswered: 0 })
+    expect(asked).toHaveLength(300)
+  })
+
   test('tells of no charge, another charge, and another amount', async () => {
     const answers: Record<string, LookupMeaning> = {
       '1': { kind: 'no-charge' },
