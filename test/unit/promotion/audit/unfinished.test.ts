@@ -62,6 +62,10 @@ describe('a PENDING row', () => {
     expect(found).toEqual(['pending-without-entry 1', 'pending-without-entry 3'])
   })
 
+  test('may be the first of all and have its entry', async () => {
+    expect((await look({ rows: [pending('1'), pending('2')], entries: ['1', '2'] })).found).toEqual([])
+  })
+
   test('that has just come may be on its way', async () => {
     expect((await look({ rows: [pending('1', { isOld: false })] })).found).toEqual([])
   })

@@ -156,10 +156,14 @@ describe('all UNKNOWN gifts of one promotion', () => {
     expect(seen).toEqual(giftsOf(count).map((_, index) => index + 1))
   })
 
-  test('a Money API that answers nothing is an error that says how many were asked about', async () => {
-    const { deps } = create(giftsOf(150), () => SILENT)
-    await expect(checkUnknownOf({ id: '1', type: 'VOUCHER' }, deps)).rejects.toMatchObject({
-      code: 'MONEY_UNAVAILABLE',
-    })
+  test.each([20, 150])('a Money API that answers nothing, of %s gifts, is an error', async count => {
+    const { deps } = create(giftsOf(count), () => SILENT)
+    const checked = checkUnknownOf({ id: '1', type: 'VOUCHER' }, deps)
+    await expect(checked).rejects.toMatchObject({ code: 'MONEY_UNAVAILABLE' })
+  })
+
+  test('a few without an answer are none', async () => {
+    const { deps } = create(giftsOf(19), () => SILENT)
+    expect(await checkUnknownOf({ id: '1', type: 'VOUCHER' }, deps)).toMatchObject({ checked: 19, unanswered: 19 })
   })
 })
