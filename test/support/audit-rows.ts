@@ -4,7 +4,7 @@ import { RESULT_TABLES } from '#database/gifts/result-table.ts'
 import type { PromotionStatus } from '#database/promotions/promotion-status.ts'
 import { RowTable } from '#promotion/audit/row-table.ts'
 import { PROMOTION_TYPES, type PromotionType } from '#queues/gift-types.ts'
-import { fakeDatabase } from './fake-database.ts'
+import { scriptedKysely } from './scripted-kysely.ts'
 
 /** A row of promotion 42 that is paid, and came as record 5 of partition 1. */
 export const rowOf = (fields: Partial<AuditRow> = {}): AuditRow => ({
@@ -36,7 +36,7 @@ export interface AuditWorld {
 /** A database that says of targets what their rows are now; `asked` = how many targets each look was for. */
 export function auditDatabase(world: AuditWorld): { kysely: Kysely<unknown>; asked: number[] } {
   const asked: number[] = []
-  const kysely = fakeDatabase((statement, values) => {
+  const { kysely } = scriptedKysely(({ sql: statement, parameters: values }) => {
     if (statement.includes('from campaign_promotion where')) return world.promotions
     if (statement.includes('campaign_promotion_archived_gift')) return []
     const type = PROMOTION_TYPES.find(each => statement.includes(`from "${RESULT_TABLES[each].name}"`))

@@ -5,7 +5,7 @@ import { CHUNK_GIFTS, chunkOf, leafOf, readAccount, sealedGift } from '#promotio
 import { rootOf } from '#promotion/seal/merkle.ts'
 import { makeReceipt, verifyReceipt } from '#promotion/seal/receipt.ts'
 import { signSeal } from '#promotion/seal/statement.ts'
-import { fakeDatabase } from '#test/support/fake-database.ts'
+import { scriptedKysely } from '#test/support/scripted-kysely.ts'
 
 const PROMOTION = { id: '42', type: 'VOUCHER' } as const
 const pem = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
@@ -20,10 +20,7 @@ const rowsOf = (count: number) => Array.from({ length: count }, (_, index) => ro
 /** The account of these rows, as the database gives them page by page. */
 const accountOf = (rows: readonly SealedRow[]) => {
   const left = [...rows]
-  return readAccount(
-    fakeDatabase(() => left.splice(0, 2 * CHUNK_GIFTS)),
-    PROMOTION,
-  )
+  return readAccount(scriptedKysely(() => left.splice(0, 2 * CHUNK_GIFTS)).kysely, PROMOTION)
 }
 
 const STATEMENT = {

@@ -3,7 +3,7 @@ import type { UnknownGift } from '#database/gifts/unknown.ts'
 import type { LookupMeaning } from '#money/charge.ts'
 import { checkDueUnknown, checkUnknownOf, recheckPauseMs } from '#promotion/upkeep/check-unknown.ts'
 import { createLogger } from '#runtime/logger.ts'
-import { fakeDatabase } from '#test/support/fake-database.ts'
+import { scriptedKysely } from '#test/support/scripted-kysely.ts'
 
 const HOUR_MS = 3_600_000
 const always = () => true
@@ -16,7 +16,7 @@ function create(due: UnknownGift[], answer: (targetId: string) => LookupMeaning 
   const did: string[] = []
   const asked: string[] = []
   const world = { redisIsAway: false }
-  const kysely = fakeDatabase((statement, values) => {
+  const { kysely } = scriptedKysely(({ sql: statement, parameters: values }) => {
     if (statement.includes('delete from')) did.push(`forget ${values[1]}`)
     else if (statement.includes('update ')) did.push(`again ${values[3]} after ${values[0]} in ${values[1]}`)
     else if (statement.includes('campaign_promotion_exception')) {

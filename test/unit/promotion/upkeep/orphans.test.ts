@@ -4,7 +4,7 @@ import type { PromotionStreamProducer } from '#promotion/intake/stream-producer.
 import { reviveLostRetries } from '#promotion/upkeep/lost-retries.ts'
 import { requeueOrphans } from '#promotion/upkeep/orphans.ts'
 import { promotionStreams } from '#queues/promotion-stream.ts'
-import { fakeDatabase } from '#test/support/fake-database.ts'
+import { scriptedKysely } from '#test/support/scripted-kysely.ts'
 
 const PROMOTION = { id: '1', type: 'VOUCHER' } as Promotion
 const IDS = { promotionId: '1', promotionSummaryId: '2', partitionKey: 'k', memberId: '7', amount: '100' }
@@ -13,7 +13,7 @@ const messageOf = (voucherTargetId: string) => JSON.stringify({ ...IDS, voucherT
 /** Rows 1 … `count` in `status`, read page by page; `pages` = where each page began. */
 function databaseOf(count: number, status: 'PENDING' | 'RETRYING') {
   const pages: string[] = []
-  const kysely = fakeDatabase((statement, values) => {
+  const { kysely } = scriptedKysely(({ sql: statement, parameters: values }) => {
     if (statement.includes('count(*)')) return [{ count }]
     const afterId = String(values[values.lastIndexOf(status) - 1])
     const limit = Number(values.at(-1))

@@ -3,7 +3,7 @@ import type { Promotion } from '#database/promotions/promotions.ts'
 import { RefillRounds } from '#promotion/upkeep/refill-rounds.ts'
 import { promotionStreams } from '#queues/promotion-stream.ts'
 import { createLogger } from '#runtime/logger.ts'
-import { fakeDatabase } from '#test/support/fake-database.ts'
+import { scriptedKysely } from '#test/support/scripted-kysely.ts'
 
 const promotionOf = (id: string) => ({ id, status: 'IN_PROGRESS', totalCount: 1, type: 'POINT' }) as Promotion
 
@@ -52,7 +52,7 @@ test('one that runs no more has no turn', async () => {
 /** Promotions with so many rows that never had an entry, and streams with room; `looks` = behind which row each look began. */
 function createWithRows(rows: Readonly<Record<string, number>>) {
   const looks: string[] = []
-  const kysely = fakeDatabase((statement, values) => {
+  const { kysely } = scriptedKysely(({ sql: statement, parameters: values }) => {
     if (!statement.includes('partition_key')) return [{ locked: true }]
     const [id, count] = Object.entries(rows).find(([each]) => values.includes(each))!
     const afterId = values.find(value => typeof value === 'string' && value.length > 3) ?? '0'
