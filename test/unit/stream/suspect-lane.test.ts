@@ -84,3 +84,58 @@ test('a process that stood still has shown nothing: who ran meanwhile is waited 
   late.enter(runs, MAX_DELIVERIES, 60_000)
   expect(hasRoomAfter(late, other, 60_000, 60_750)).toBe(false)
 })
+
+/** A lane in which so many ended well at that moment. */
+function laneAfter(ends: number, nowMs: number): SuspectLane {
+  const lane = new SuspectLane()
+  for (let times = 0; times < ends; times++) {
+    const one = suspect(2)
+    lane.enter(one, MAX_DELIVERIES, nowMs)
+    lane.leave(one, nowMs)
+  }
+  return lane
+}
+
+test('what ended well is worth the same however long the process has run, and as long as the lane is not empty', () => {
+  const lane = laneAfter(3, 500_000)
+  expect(begin(lane, [suspect(2)], 500_600)).toBe(1)
+  expect(
+    begin(
+      lane,
+      Array.from({ length: 9 }, () => suspect(2)),
+      501_200,
+    ),
+  ).toBe(3)
+})
+
+test('beside one that runs for the last time nobody begins, however many ended well before', () => {
+  const lane = laneAfter(5, 0)
+  lane.enter(suspect(5), MAX_DELIVERIES, 0)
+  expect(lane.hasRoom(suspect(2), MAX_DELIVERIES, 0)).toBe(false)
+})
+
+test('one that was passed has shown as much as one that ended well', () => {
+  const lane = new SuspectLane()
+  const [hangs, other] = [suspect(2), suspect(2)]
+  lane.hasRoom(hangs, MAX_DELIVERIES, 500_000)
+  lane.enter(hangs, MAX_DELIVERIES, 500_000)
+  expect(hasRoomAfter(lane, other, 500_000, 501_000)).toBe(true)
+  expect(begin(lane, [other, suspect(2), suspect(2)], 501_500)).toBe(2)
+})
+
+test('who waits for the lane is woken by each that leaves it, until he waits no more', () => {
+  const lane = new SuspectLane()
+  let wakes = 0
+  const wake = () => void wakes++
+  lane.onRoom(wake)
+  const [one, other] = [suspect(2), suspect(2)]
+  lane.enter(one, MAX_DELIVERIES, 0)
+  lane.leave(other, 0)
+  expect(wakes).toBe(0)
+  lane.leave(one, 0)
+  expect(wakes).toBe(1)
+  lane.offRoom(wake)
+  lane.enter(other, MAX_DELIVERIES, 0)
+  lane.leave(other, 0)
+  expect(wakes).toBe(1)
+})
