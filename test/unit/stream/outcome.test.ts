@@ -12,6 +12,7 @@ test('an outcome is what it was made as, also where its type was lost on the way
   const later = retryLater({ delayMs: 5, reason: 'not now' })
   expect(saidBy(later)).toEqual({ kind: 'retry-later', delayMs: 5, reason: 'not now' })
   expect(saidBy(deadLetter('no'))).toEqual({ kind: 'dead-letter', reason: 'no' })
+  expect(saidBy(deadLetter('two\nlines'))).toEqual({ kind: 'dead-letter', reason: 'two\nlines' })
   expect(saidBy({ kind: 'dead-letter', reason: new Error('no member\nat line 1') })).toEqual(deadLetter('no member'))
   expect(saidBy({ kind: 'retry-later', delayMs: 5, reason: 7 })).toEqual({ ...later, reason: '7' })
 })

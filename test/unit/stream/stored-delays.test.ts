@@ -44,6 +44,12 @@ test('a delay without an end is asked for again once a year', async () => {
   expect(await rest('1-0')).toEqual({ '1-0': YEAR_MS })
 })
 
+test('an entry of another stream with the same id waits for nothing', async () => {
+  delays.store('1-0', 5000)
+  const others = new StoredDelays(connection, 't', error => void errors.push(String(error)))
+  expect(await others.restOf(['1-0'])).toEqual(new Map())
+})
+
 test('what is forgotten waits no more', async () => {
   delays.store('1-0', 5000)
   delays.forget('1-0')
