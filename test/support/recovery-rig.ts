@@ -1,7 +1,7 @@
 import { DeliveryCounter } from '#stream/delivery-counter.ts'
 import type { FoundEntry } from '#stream/group.ts'
 import { LeasedEntries } from '#stream/leased-entries.ts'
-import { type Evidence, Recovery } from '#stream/recovery.ts'
+import { type Evidence, Recovery, type RecoveryOptions } from '#stream/recovery.ts'
 
 export const MIN_IDLE_MS = 1000
 export const WITH_FREE_SLOTS = { mayClaim: true, freeSlots: 4, laneRoom: 4, isEmpty: false }
@@ -10,7 +10,7 @@ export const WITH_FREE_SLOTS = { mayClaim: true, freeSlots: 4, laneRoom: 4, isEm
 export function recoveryOf(
   claim: (minIdleMs: number, cursor: string, count: number) => Promise<{ cursor: string; entries: FoundEntry[] }>,
   others: object = {},
-  options: { mayInherit?: boolean; minIdleMs?: number } = {},
+  options: Partial<Pick<RecoveryOptions<Record<string, string>>, 'mayInherit' | 'minIdleMs' | 'accept'>> = {},
 ) {
   const accepted: { id: string; evidence: Evidence }[] = []
   const forgiven: string[] = []
@@ -35,13 +35,13 @@ export function recoveryOf(
     counter,
     minIdleMs: MIN_IDLE_MS,
     mayInherit: false,
-    ...options,
     accept: (entries: readonly FoundEntry[], evidenceOf) => {
       accepted.push(...entries.map(({ id }) => ({ id, evidence: evidenceOf(id) })))
     },
     settleDeleted: id => void deleted.push(id),
     regain: ({ id }) => void regained.push(id),
     onStalled: id => void stalled.push(id),
+    ...options,
   })
   return { recovery, leased, accepted, forgiven, regained, stalled, deleted }
 }

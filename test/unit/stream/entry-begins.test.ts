@@ -13,6 +13,13 @@ test('one that was read just now runs in the same turn', () => {
   expect(rig.told).toEqual(RUN)
 })
 
+test('one that had no bad end runs beside the suspects’ lane', async () => {
+  const rig = new RunnerRig()
+  rig.says = () => new Promise(() => undefined)
+  await rig.begin(rig.lease())
+  expect(rig.room()).toBe(1)
+})
+
 describe('with a limit', () => {
   test('a permit comes first, and what is counted already is not counted again', async () => {
     const permit = Promise.withResolvers<number>()

@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals'
+import { expect, jest, test } from '@jest/globals'
 import { flatFields } from '#stream/entry-fields.ts'
 
 const MOST_FIELDS = (2 ** 20 - 16) / 2
@@ -32,4 +32,14 @@ test('as many fields as a server takes, and no more', () => {
   expect(flatFields(fields)).toHaveLength(2 * MOST_FIELDS)
   fields.more = ''
   expect(() => flatFields(fields)).toThrow(`the entry has ${MOST_FIELDS + 1} fields, more than a server takes`)
+})
+
+test('a text that is far from too long is taken without counting its bytes', () => {
+  const bytes = jest.spyOn(Buffer, 'byteLength').mockReturnValue(2 ** 30)
+  try {
+    expect(flatFields({ a: '값'.repeat(1000) })).toEqual(['a', '값'.repeat(1000)])
+    expect(bytes).not.toHaveBeenCalled()
+  } finally {
+    bytes.mockRestore()
+  }
 })

@@ -243,3 +243,22 @@ describe('a claim', () => {
     expect(one?.aliveAtMs).toBe(START_MS)
   })
 })
+
+test('what a claim brought and was taken in has no bad end for having been claimed, once it is given up and found again', async () => {
+  const claim = async () => ({ cursor: '0-0', entries: [found('1-0')] })
+  const evidence: string[] = []
+  const rig = recoveryOf(claim, owning('1-0'), {
+    accept: (entries, evidenceOf) => {
+      for (const { id } of entries) {
+        evidence.push(evidenceOf(id))
+        rig.leased.add(entryOf(id), START_MS, 'ready')
+      }
+    },
+  })
+  await rig.recovery.maintain(START_MS, WITH_FREE_SLOTS)
+  const lease = rig.leased.get('1-0')
+  if (lease !== undefined) rig.leased.remove(lease)
+  rig.recovery.scanOwn()
+  await rig.recovery.maintain(START_MS, WITHOUT_SLOTS)
+  expect(evidence).toEqual(['ended', 'none'])
+})
