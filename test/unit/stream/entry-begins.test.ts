@@ -149,6 +149,17 @@ describe('a suspect', () => {
     expect([rig.told.at(-2), rig.room()]).toEqual(['let go', 2])
   })
 
+  test('that fails when it is lost leaves the lane', async () => {
+    const rig = new RunnerRig()
+    const lease = rig.lease(2, 'suspect')
+    rig.says = () => {
+      lease.isLost = true
+      throw new Error('boom')
+    }
+    await rig.begin(lease)
+    expect([rig.told.at(-2), rig.room()]).toEqual(['let go', 2])
+  })
+
   test('runs once more than others may: alone, since one bad end in company proves nothing', async () => {
     const others = new RunnerRig({ maxDeliveries: 1 })
     await others.begin(others.lease(2))
@@ -218,6 +229,7 @@ describe('a dead letter', () => {
     const lease = rig.lease()
     await rig.begin(lease)
     rig.leased.remove(lease)
+    lease.isLost = true
     rig.told.length = 0
     asked.resolve()
     await turn()

@@ -149,14 +149,14 @@ describe('which streams are empty', () => {
     // The server did not say.
     expect([one.isEmpty, other.isEmpty]).toEqual([false, false])
     isUsable = false
-    expect(await look()).toEqual([])
+    expect([await look(), only('done, hot', told)]).toEqual([[], []])
   })
 
   test('is not asked of the only one: it is read itself, and not known to be empty', async () => {
     const one = join('s')
     one.isEmpty = true
     upkeep.start()
-    expect([await look(), one.isEmpty]).toEqual([[], false])
+    expect([await look(), one.isEmpty, only('done, hot', told)]).toEqual([[], false, []])
   })
 
   test('one that holds entries and was not read for two seconds is to be read; one that was, or is about to be, as it is', async () => {
@@ -190,4 +190,5 @@ test('an idle worker is asked once a second, one whose stream has something or w
   await lines(1000)
   const times = (what: string) => asked.filter(each => each === what).length
   expect([times('idle, empty'), times('read, empty'), times('filled')]).toEqual([1, 4, 4])
+  expect(told.filter(line => / at \d/.test(line))).toEqual([])
 })
