@@ -219,7 +219,7 @@ describe('a claim', () => {
     const hasStale = async () => asked.push('stale') > 0
     const { recovery } = recoveryOf(notAsked, { hasStale })
     await recovery.maintain(START_MS, { ...WITH_FREE_SLOTS, laneRoom: 0 })
-    expect([asked, recovery.hasUnclaimed]).toEqual([[], false])
+    expect([asked, recovery.hasUnclaimed, recovery.isDue(START_MS, false)]).toEqual([[], false, true])
   })
 
   test('ends after a hundred pages; what is left comes before new entries, and at once', async () => {
@@ -261,4 +261,29 @@ test('what a claim brought and was taken in has no bad end for having been claim
   rig.recovery.scanOwn()
   await rig.recovery.maintain(START_MS, WITHOUT_SLOTS)
   expect(evidence).toEqual(['ended', 'none'])
+})
+
+test('what was known of an entry, or of a lost read, is of one look: the next one knows what was lost since', async () => {
+  const evidence: string[] = []
+  const rig = recoveryOf(notAsked, owning('1-0'), {
+    accept: (entries, evidenceOf) => {
+      for (const { id } of entries) {
+        evidence.push(evidenceOf(id))
+        rig.leased.add(entryOf(id), START_MS, 'ready')
+      }
+    },
+  })
+  const look = async () => {
+    rig.recovery.scanOwn()
+    await rig.recovery.maintain(START_MS, WITHOUT_SLOTS)
+    const lease = rig.leased.get('1-0')
+    if (lease !== undefined) rig.leased.remove(lease)
+  }
+  rig.recovery.readLost()
+  rig.recovery.remember({ id: '1-0', entry: entryOf('1-0', 2), isCounted: false } as never)
+  await look()
+  await look()
+  await expect(rig.recovery.maintain(START_MS, WITH_FREE_SLOTS)).rejects.toThrow('not asked')
+  await look()
+  expect(evidence).toEqual(['ended', 'none', 'ended'])
 })
