@@ -26,6 +26,8 @@ const SHARE_USED = 0.98
 const GATHER_MS = 4
 /** A window's counter outlives it by as much as the clocks of two instances may differ, in s. */
 const COUNTER_TTL_SECONDS = 60
+/** So long this process's own counter of a window outlives it, in s. */
+const OWN_COUNTER_TTL_SECONDS = 1
 const CALLERS_INTERVAL_MS = 2000
 const CALLER_TTL_MS = 10_000
 /** Pause before Redis is asked again after an error, in ms. */
@@ -34,6 +36,18 @@ const REDIS_PAUSE_MS = 3000
 interface Waiting {
   resolve(isGranted: boolean): void
   signal: AbortSignal | undefined
+}
+
+interface Window {
+  /** At least one. */
+  points: number
+  lengthMs: number
+}
+
+/** The windows of so many calls a second. Exact whatever they are: one permit a window is the least. */
+function windowOf(perSecond: number): Window {
+  const points = Math.max(1, Math.floor(perSecond / WINDOWS_PER_SECOND))
+  return { points, lengthMs: (1000 * points) / perSecond }
 }
 
 /** Permits that this process has, and from when on they may be spent: the n-th of a window when its n-th part has passed. */
@@ -48,8 +62,6 @@ interface Chunk {
  */
 export class Permits {
   readonly #options: PermitsOptions
-  /** Exact whatever the limit: one permit a window is the least. */
-  readonly #perWindow: number
   readonly #windowMs: number
   readonly #chunk: number
   readonly #shared: RateLimiterRedis
@@ -68,17 +80,17 @@ export class Permits {
   constructor(options: PermitsOptions) {
     const { limit, redis } = options
     this.#options = options
-    this.#perWindow = Math.max(1, Math.floor((limit * SHARE_USED) / WINDOWS_PER_SECOND))
-    this.#windowMs = (1000 * this.#perWindow) / (limit * SHARE_USED)
-    this.#chunk = Math.ceil(this.#perWindow / CHUNKS_PER_WINDOW)
+    const { points, lengthMs } = windowOf(limit * SHARE_USED)
+    this.#windowMs = lengthMs
+    this.#chunk = Math.ceil(points / CHUNKS_PER_WINDOW)
     this.#shared = new RateLimiterRedis({
       storeClient: redis,
       keyPrefix: KEY_PREFIX,
-      points: this.#perWindow,
+      points,
       duration: COUNTER_TTL_SECONDS,
       rejectIfRedisNotReady: true,
     })
-    this.#own = new RateLimiterMemory({ keyPrefix: KEY_PREFIX, points: limit, duration: 2 })
+    this.#own = new RateLimiterMemory({ keyPrefix: KEY_PREFIX, points: 1, duration: OWN_COUNTER_TTL_SECONDS })
   }
 
   /** Do calls wait for a permit because the limit is reached? */
@@ -177,8 +189,10 @@ export class Permits {
         this.#options.logger.debug({ err: toError(error) }, `permits: Redis is away: ${errorLine(error)}`)
       }
     }
-    this.#own.points = Math.max(1, Math.floor((this.#options.limit * SHARE_USED) / this.#callers))
-    return consume(this.#own, 1000, wanted)
+    const { points, lengthMs } = windowOf((this.#options.limit * SHARE_USED) / this.#callers)
+    this.#own.points = points
+    this.#own.duration = OWN_COUNTER_TTL_SECONDS + lengthMs / 1000
+    return consume(this.#own, lengthMs, wanted)
   }
 
   async #countCallers(): Promise<void> {

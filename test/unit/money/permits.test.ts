@@ -251,9 +251,9 @@ test('without Redis each instance gets its share of the limit, by how many it la
   const grantedAtMs = drain(all, 50)
   await passing(10_000)
   expect(grantedAtMs.length).toBeGreaterThan(850)
-  expect(grantedAtMs.length).toBeLessThanOrEqual(1056)
+  expect(grantedAtMs.length).toBeLessThanOrEqual(1000)
   expect(Math.min(...grantedAtMs)).toBeLessThan(startMs + 1000)
-  expect(mostWithin(1000, grantedAtMs)).toBeLessThanOrEqual(150)
+  expect(mostWithin(1000, grantedAtMs)).toBeLessThanOrEqual(104)
 })
 
 test('a Redis that is away is asked again every three seconds, and used as soon as it is back', async () => {
@@ -269,14 +269,16 @@ test('a Redis that is away is asked again every three seconds, and used as soon 
   expect(redis.questions).toBeGreaterThan(10)
 })
 
-test('without Redis a limit lower than the number of instances still lets each make a call now and then', async () => {
+test('without Redis a limit lower than the number of instances is kept, and each makes a call now and then', async () => {
   const shared = fakeRedis()
   const all = ['a', 'b', 'c'].map(name => permitsOf(1, shared, name).permits)
   for (const permits of all) await permits.start()
+  await passing(2500)
   shared.redis.isAway = true
   const grantedAtMs = drain(all, 2)
-  await passing(5000)
-  expect(grantedAtMs.length).toBeGreaterThan(3)
+  await passing(30_000)
+  expect(grantedAtMs.length).toBeGreaterThanOrEqual(27)
+  expect(grantedAtMs.length).toBeLessThanOrEqual(33)
 })
 
 test('it says again and again that it is there, until it stops; who has said nothing for ten seconds does not count', async () => {
