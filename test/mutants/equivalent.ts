@@ -27,6 +27,13 @@ export const EQUIVALENT: readonly Equivalent[] = [
     why: 'what is not told without the schema is told by it, and the same: only slower',
   },
   {
+    file: 'src/promotion/payment/retry-jobs.ts',
+    line: "queue.on('error', () => undefined)",
+    before: "queue.on('error', () => undefined)",
+    after: ';',
+    why: 'BullMQ catches an event that nobody hears, and prints it',
+  },
+  {
     file: 'src/promotion/upkeep/upkeep.ts',
     line: 'if (!hasTime() || performance.now() > endMs) return',
     before: '>',

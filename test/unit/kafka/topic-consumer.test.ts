@@ -1,22 +1,33 @@
-import { afterEach, expect, test } from '@jest/globals'
+import { afterEach, expect, jest, test } from '@jest/globals'
 import type { EachBatchPayload } from 'kafkajs'
 import { TopicConsumer } from '#kafka/topic-consumer.ts'
 import { createLogger } from '#runtime/logger.ts'
 
 let consumer: TopicConsumer | undefined
-afterEach(() => consumer?.stop())
+afterEach(async () => {
+  await consumer?.stop()
+  jest.useRealTimers()
+})
+
+const HOUR_MS = 3_600_000
 
 /** A consumer whose Kafka hands it a batch when the test says so, of a partition on which offset 3 is committed at first. */
 async function consumerOf() {
-  const broker = { committed: '3' }
+  const broker = { committed: '3', isDown: false, connects: 0 }
   const told = { handled: [] as string[], committed: [] as string[], resolved: [] as string[] }
+  const fatal: string[] = []
+  const made: object[] = []
+  let handling: Promise<void> | undefined
   let eachBatch: (payload: EachBatchPayload) => Promise<void> = async () => undefined
   const listeners = new Map<string, (event: { payload: unknown }) => void>()
   const events = { FETCH: 'fetch', CRASH: 'crash', GROUP_JOIN: 'join', END_BATCH_PROCESS: 'end' }
   const client = {
     events,
     on: (event: string, listener: (event: { payload: unknown }) => void) => void listeners.set(event, listener),
-    connect: async () => undefined,
+    connect: async () => {
+      broker.connects += 1
+      if (broker.isDown) throw new Error('no broker')
+    },
     subscribe: async () => undefined,
     run: async (options: { eachBatch: typeof eachBatch }) => {
       eachBatch = options.eachBatch
@@ -32,12 +43,21 @@ async function consumerOf() {
     fetchOffsets: async () => [{ topic: 't', partitions: [{ partition: 0, offset: broker.committed }] }],
   }
   consumer = new TopicConsumer({
-    kafka: { consumer: () => client, admin: () => admin } as never,
+    kafka: {
+      consumer: (options: object) => {
+        made.push(options)
+        return client
+      },
+      admin: () => admin,
+    } as never,
     groupId: 'g',
     topics: ['t'],
-    handleBatch: async messages => void told.handled.push(...messages.map(({ offset }) => offset)),
+    handleBatch: async messages => {
+      told.handled.push(...messages.map(({ offset }) => offset))
+      await handling
+    },
     logger: createLogger('test', 'silent'),
-    onFatal: () => undefined,
+    onFatal: ({ message }) => void fatal.push(message),
   })
   await consumer.start()
   const hand = (offsets: string[], { isRunning = true, isStale = [false] } = {}) => {
@@ -58,7 +78,11 @@ async function consumerOf() {
         void told.committed.push(...offsets.topics.flatMap(({ partitions }) => partitions.map(({ offset }) => offset))),
     } as never)
   }
-  return { told, hand, broker }
+  const crash = () => listeners.get('crash')?.({ payload: { error: new Error('no coordinator') } })
+  const handleUntil = (end: Promise<void>) => {
+    handling = end
+  }
+  return { consumer, told, hand, broker, fatal, made, crash, handleUntil }
 }
 
 test('a batch is handled whole, then committed behind its last record', async () => {
@@ -89,4 +113,57 @@ test('where the topic was made again while a batch was handled, its offset is no
   broker.committed = '-1'
   await hand(['5']).catch(() => undefined)
   expect(told).toMatchObject({ handled: ['4', '5'], committed: ['5'] })
+})
+
+test('while a batch is handled, however long that takes, it polls by heartbeats; with none under way it is stale', async () => {
+  jest.useFakeTimers()
+  const end = Promise.withResolvers<void>()
+  const { consumer, hand, handleUntil } = await consumerOf()
+  handleUntil(end.promise)
+  const handed = hand(['4'])
+  await jest.advanceTimersByTimeAsync(HOUR_MS)
+  expect(consumer.ageMs).toBeLessThanOrEqual(1000)
+  end.resolve()
+  await handed
+  expect(() => consumer.assertAlive()).not.toThrow()
+  await jest.advanceTimersByTimeAsync(16_000)
+  expect(() => consumer.assertAlive()).toThrow('has not polled for 16 s')
+})
+
+test('a consumer that crashes is begun again, a bounded number of times, then that is fatal', async () => {
+  jest.useFakeTimers()
+  const { broker, fatal, crash } = await consumerOf()
+  broker.isDown = true
+  crash()
+  await jest.advanceTimersByTimeAsync(HOUR_MS)
+  expect([fatal, broker.connects]).toEqual([['consumer of t crashed 15 times: no broker'], 16])
+})
+
+test('what a settled batch, or ten minutes, lie behind is not added up', async () => {
+  jest.useFakeTimers()
+  const { broker, fatal, crash, hand } = await consumerOf()
+  for (let times = 0; times < 20; times++) {
+    crash()
+    await jest.advanceTimersByTimeAsync(10_000)
+    await hand([String(4 + times)])
+  }
+  for (let times = 0; times < 20; times++) {
+    crash()
+    await jest.advanceTimersByTimeAsync(11 * 60_000)
+  }
+  expect([fatal, broker.connects]).toEqual([[], 41])
+})
+
+test('one that is stopped while it waits to begin again does not', async () => {
+  jest.useFakeTimers()
+  const { consumer, broker, crash } = await consumerOf()
+  crash()
+  await consumer.stop()
+  await jest.advanceTimersByTimeAsync(HOUR_MS)
+  expect(broker.connects).toBe(1)
+})
+
+test('a topic that is not there is not made by listening to it', async () => {
+  const { made } = await consumerOf()
+  expect(made).toMatchObject([{ allowAutoTopicCreation: false }])
 })

@@ -68,7 +68,12 @@ function reading(onMessages: () => Promise<void>) {
     disconnect: async () => undefined,
     deleteGroups: async () => undefined,
   }
-  const kafka = { consumer: () => consumer, admin: () => admin } as never
+  const made: object[] = []
+  const makeConsumer = (options: object) => {
+    made.push(options)
+    return consumer
+  }
+  const kafka = { consumer: makeConsumer, admin: () => admin } as never
   const read = readRanges(kafka, new Map([['t', [{ partition: 0, low: 0n, high: 10n }]]]), onMessages)
   const ended = read.then(
     () => 'read',
@@ -79,7 +84,7 @@ function reading(onMessages: () => Promise<void>) {
     await eachBatch({ batch: { topic: 't', partition: 0, messages }, heartbeat: async () => undefined })
     listeners.get('end')?.({ payload: { topic: 't', partition: 0, lastOffset: String(offsets.at(-1)) } })
   }
-  return { ended, hand }
+  return { ended, hand, made }
 }
 
 test('records that come no more are told, also after some have come', async () => {
@@ -101,4 +106,11 @@ test('whoever takes long with a batch is not told that Kafka does', async () => 
   await handed
 
   expect(await ended).toBe('read')
+})
+
+test('a topic that was deleted meanwhile is not made again by reading it', async () => {
+  const { ended, hand, made } = reading(async () => undefined)
+  await jest.advanceTimersByTimeAsync(0)
+  await hand(0, 9)
+  expect([await ended, made]).toEqual(['read', [expect.objectContaining({ allowAutoTopicCreation: false })]])
 })
