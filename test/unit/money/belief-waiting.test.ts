@@ -116,6 +116,21 @@ test('who asks while the question is on its way gets the answer to the next one,
   expect(questions).toBe(2)
 })
 
+test('what was answered to those who waited once is not told to those who wait later', async () => {
+  const answers = Array.from({ length: 4 }, () => Promise.withResolvers<HttpAnswer>())
+  let questions = 0
+  const { belief } = beliefOf(() => answers[questions++]!.promise)
+  belief.note('VOUCHER:2', POST, reply(200), performance.now())
+  const early = [belief.confirm(), belief.confirm()]
+  answers[0]!.resolve(reply(503))
+  answers[1]!.resolve(reply(503))
+  expect(await Promise.all(early)).toEqual(['nothing', 'nothing'])
+  const late = [belief.confirm(), belief.confirm()]
+  answers[2]!.resolve(reply(503))
+  answers[3]!.resolve(reply(200))
+  expect(await Promise.all(late)).toEqual(['nothing', 'paid'])
+})
+
 test.each([
   ['charged', reply(200), 'paid'],
   ['not known', reply(404), 'missing'],

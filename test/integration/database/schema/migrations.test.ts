@@ -4,11 +4,13 @@ import { afterEach, expect, test } from '@jest/globals'
 import { MikroORM } from '@mikro-orm/postgresql'
 import { type Kysely, sql } from 'kysely'
 import { openDatabase } from '#database/database.ts'
+import { tryMigrationLock } from '#database/locks.ts'
 import { readProgress } from '#database/promotions/progress.ts'
 import { migrate, rollBack } from '#database/schema/migrate.ts'
 import { MIGRATIONS } from '#database/schema/migrations/migrations.ts'
 import { ormOptions } from '#database/schema/orm-options.ts'
 import { SCHEMA_VERSION } from '#database/schema/schema-version.ts'
+import { until } from '#test/support/redis.ts'
 import { slowTest } from '#test/support/slow-test.ts'
 import { createTestDatabase, type TestDatabase, uniqueName } from '#test/support/stack-env.ts'
 
@@ -167,6 +169,20 @@ slowTest(
   },
   300_000,
 )
+
+test('one that runs already is waited for, which is told once', async () => {
+  const { database } = await migratedTo('20261125-removed-gifts')
+  const waits: string[] = []
+  let migrated: Promise<string[]> | undefined
+  await database.kysely.transaction().execute(async other => {
+    expect(await tryMigrationLock(other)).toBe(true)
+    migrated = migrate(optionsOf(db!), { onWait: reason => void waits.push(reason) })
+    await until('it waits', () => waits.length > 0)
+    await sleep(1500)
+  })
+  await expect(migrated).resolves.toContain(SCHEMA_VERSION)
+  expect(waits).toEqual(['another migration is running'])
+}, 120_000)
 
 test('of several at once each ends well, and one of them has done the work', async () => {
   db = await createTestDatabase({ migrated: false })
