@@ -27,6 +27,20 @@ export const EQUIVALENT: readonly Equivalent[] = [
     why: 'a signal aborts once: `once` only frees the listener',
   },
   {
+    file: 'src/listeners/retry-listener.ts',
+    line: '...(notBefore === undefined ? {} : { notBefore }),',
+    before: 'notBefore === undefined',
+    after: 'false',
+    why: 'a job is kept as JSON, which leaves out what is undefined',
+  },
+  {
+    file: 'src/promotion/audit/audit.ts',
+    line: 'if (promotionIds.length === 0) return',
+    before: 'promotionIds.length === 0',
+    after: 'false',
+    why: 'of none asked for none is unknown: only slower',
+  },
+  {
     file: 'src/promotion/intake/gift-message.ts',
     line: "if (typeof value !== 'object' || value === null) return undefined",
     before: '!==',
@@ -46,6 +60,13 @@ export const EQUIVALENT: readonly Equivalent[] = [
     before: '>',
     after: '>=',
     why: 'a clock of microseconds does not stand at that very moment',
+  },
+  {
+    file: 'src/stream/fast-reads.ts',
+    line: 'if (from === bytes.length) this.#begun = undefined',
+    before: 'from === bytes.length',
+    after: 'false',
+    why: 'a reply that has begun with no byte is none',
   },
   {
     file: 'src/stream/memory/memory-scripts.ts',

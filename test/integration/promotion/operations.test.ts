@@ -137,6 +137,15 @@ describe('retry', () => {
     expect([await statusOf(unknown!), await statusOf(final!), revived]).toEqual(['UNKNOWN', status, []])
   })
 
+  test('of gifts that are named takes them, over several pages, and no other', async () => {
+    const id = await promotion()
+    const named = await gifts(id, 'UNKNOWN', 703)
+    const [other] = await gifts(id, 'UNKNOWN')
+    expect(await operations.retryUnknown(id, { targetIds: named })).toMatchObject({ retried: 703 })
+    expect(revived.sort()).toEqual(named.sort())
+    expect(await statusOf(other!)).toBe('UNKNOWN')
+  })
+
   test('of all takes every page, and only this promotion’s', async () => {
     const [id, other] = [await promotion(), await promotion()]
     const own = await gifts(id, 'UNKNOWN', 1203)
