@@ -55,6 +55,13 @@ export const EQUIVALENT: readonly Equivalent[] = [
     why: 'BullMQ catches an event that nobody hears, and prints it',
   },
   {
+    file: 'src/promotion/seal/seal.ts',
+    line: 'if ((await listToSeal(kysely, 1)).length === 0) return',
+    before: '(await listToSeal(kysely, 1)).length === 0',
+    after: 'false',
+    why: 'it finds nothing to seal behind the lock too: only dearer',
+  },
+  {
     file: 'src/promotion/upkeep/upkeep.ts',
     line: 'if (!hasTime() || performance.now() > endMs) return',
     before: '>',

@@ -1,9 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Kysely } from 'kysely'
 import { findAuditRows } from '#database/gifts/audit-rows.ts'
 import type { MoneyCampaignChargeApi } from '#money/charge-api.ts'
 import { PROMOTION_TYPES, type PromotionType } from '#queues/gift-types.ts'
 import { CodedError } from '#runtime/errors.ts'
+import { pause } from '#runtime/pause.ts'
 import { judgeCharges, rowIdentity, targetOfKey } from './charge-match.ts'
 import type { Discrepancies } from './discrepancies.ts'
 import type { AuditProgress } from './report.ts'
@@ -167,7 +167,7 @@ async function lookup(
     if (meaning.kind === 'no-charge') return 'no-charge'
     if (meaning.kind === 'unauthorized')
       throw new CodedError('MONEY_API_UNAUTHORIZED', `the Money API refuses our credentials (${meaning.code})`)
-    await sleep(Math.max(meaning.retryAfterMs ?? 0, LOOKUP_PAUSE_MS * attempt))
+    await pause(Math.max(meaning.retryAfterMs ?? 0, LOOKUP_PAUSE_MS * attempt))
   }
   return 'unanswered'
 }
@@ -178,6 +178,6 @@ function createPace(perSecond: number): () => Promise<void> {
   return async () => {
     const now = performance.now()
     nextAt = Math.max(nextAt, now - 1000 / perSecond) + 1000 / perSecond
-    if (nextAt > now + 1) await sleep(nextAt - now)
+    if (nextAt > now + 1) await pause(nextAt - now)
   }
 }

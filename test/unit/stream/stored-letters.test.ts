@@ -95,3 +95,9 @@ test('a page begins behind the letter that it is told, and says whether there ar
   ])
   expect(rest.next).toBeUndefined()
 })
+
+test('a page behind what is no id, or of a size that is none, is refused', async () => {
+  await using mails = createTestQueue()
+  await expect(mails.queue.deadLetters().page({ after: 'the third' })).rejects.toThrow(/after/)
+  await expect(mails.queue.deadLetters().page({ limit: 0 })).rejects.toThrow(/limit/)
+})

@@ -24,7 +24,7 @@ withKafka('the audit: each of ten inconsistencies is planted, found and named', 
     )
     const found = await audit([promotionId])
     expectDiscrepancies(found, [{ kind: 'message-without-row', promotionId, targetId: targets[1]! }])
-    expect(found).toMatchObject({ messages: 3, rows: 2, missing: 1 })
+    expect(found).toMatchObject({ messages: 3, rows: 2, missing: 1, states: { PENDING: 2, SUCCESS: 0 } })
     expect(found.discrepancies[0]).toMatchObject({ partition: expect.any(Number), offset: expect.any(String) })
   })
 

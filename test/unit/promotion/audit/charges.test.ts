@@ -2,7 +2,7 @@ import { mkdtempSync } from 'node:fs'
 import { rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, describe, expect, test } from '@jest/globals'
+import { afterAll, afterEach, describe, expect, jest, test } from '@jest/globals'
 import type { AuditRow } from '#database/gifts/audit-rows.ts'
 import type { LookupMeaning } from '#money/charge.ts'
 import { auditCharges, type ChargeSource } from '#promotion/audit/charges.ts'
@@ -14,6 +14,7 @@ type Rows = AuditWorld['rows']
 
 const folder = mkdtempSync(join(tmpdir(), 'promostream-charges-'))
 afterAll(() => rm(folder, { recursive: true, force: true }))
+afterEach(() => void jest.useRealTimers())
 
 /** Compares rows as they were read with a source of charges; `now` = what the database says when it is asked again. */
 async function compare(source: ChargeSource, read: Rows, { now = read, scope = [] as string[] } = {}) {
@@ -186,6 +187,45 @@ describe('the Money API as the source', () => {
     const { source, asked } = api(() => ({ kind: 'unauthorized', code: 'HTTP_401', message: '' }), 1)
     await expect(compare(source, { VOUCHER: rowsOf(50) })).rejects.toMatchObject({ code: 'MONEY_API_UNAUTHORIZED' })
     expect(asked).toHaveLength(1)
+  })
+
+  const silent = { kind: 'unsettled', code: 'TIMEOUT', message: '' } as const
+
+  test('that answers about no row is given up after a hundred, each asked five times', async () => {
+    jest.useFakeTimers()
+    const { source, asked } = api(() => silent, 10)
+    const compared = expect(compare(source, { VOUCHER: rowsOf(300) })).rejects.toMatchObject({
+      code: 'MONEY_UNAVAILABLE',
+    })
+    await jest.advanceTimersByTimeAsync(600_000)
+    await compared
+    expect(asked.length).toBeGreaterThanOrEqual(500)
+    expect(asked.length).toBeLessThan(560)
+  })
+
+  test('that answers now and then is asked about all; rows without an answer are counted, and no discrepancy', async () => {
+    jest.useFakeTimers()
+    const { source } = api(({ targetId }) => (Number(targetId) % 50 === 0 ? paid : silent), 10)
+    const compared = compare(source, { VOUCHER: rowsOf(150) })
+    await jest.advanceTimersByTimeAsync(600_000)
+    expect(await compared).toMatchObject({ unanswered: 147, chargedOnce: 3, discrepancies: [] })
+  })
+
+  test.each([
+    ['is asked again half a second later, then later and later', {}, [0, 500, 1500, 3000, 5000]],
+    ['is left alone for as long as it says', { retryAfterMs: 20_000 }, [0, 20_000, 40_000, 60_000, 80_000]],
+  ])('that does not answer about a row %s', async (_, wait, expected) => {
+    jest.useFakeTimers()
+    const startedAtMs = Date.now()
+    const askedAtMs: number[] = []
+    const { source } = api(() => {
+      askedAtMs.push(Date.now() - startedAtMs)
+      return askedAtMs.length === 5 ? paid : { ...silent, ...wait }
+    }, 1)
+    const compared = compare(source, { VOUCHER: rowsOf(1) })
+    await jest.advanceTimersByTimeAsync(600_000)
+    expect(await compared).toMatchObject({ unanswered: 0, chargedOnce: 1 })
+    expect(askedAtMs.map(ms => Math.round(ms / 100) * 100)).toEqual(expected)
   })
 
   test('is not asked faster than is said', async () => {
