@@ -27,6 +27,13 @@ export const EQUIVALENT: readonly Equivalent[] = [
     why: 'a signal aborts once: `once` only frees the listener',
   },
   {
+    file: 'src/database/gifts/refill-rows.ts',
+    line: "if (rows.length === 0) return { kind: 'taken', rows: 0, limit, lastId: afterId }",
+    before: 'rows.length === 0',
+    after: 'false',
+    why: 'an update of no row changes none, and the outcome is the same: only dearer',
+  },
+  {
     file: 'src/listeners/retry-listener.ts',
     line: '...(notBefore === undefined ? {} : { notBefore }),',
     before: 'notBefore === undefined',

@@ -55,6 +55,14 @@ test('by weight: no more than there is or is wanted, no slot idle, and nobody ri
   )
 })
 
+test('of two that a slot would lift equally far for their weights, the first gets it', () => {
+  const claimants = [
+    { active: 0, wants: 1, weight: 2 },
+    { active: 1, wants: 1, weight: 4 },
+  ]
+  expect(shareFairly(1, claimants)).toEqual([1, 0])
+})
+
 test('equal weights are no weights', () => {
   fc.assert(
     fc.property(fc.nat(400), claimants, fc.integer({ min: 1, max: 9 }), (available, list, weight) => {

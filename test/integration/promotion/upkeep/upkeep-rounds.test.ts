@@ -124,6 +124,21 @@ test('a promotion that fails, and a step that fails, keep no completed event fro
   expect(rows).toEqual([])
 })
 
+test('streams of those that were completed within a day are looked at, for what came late', async () => {
+  const ended = [await promotion('COMPLETED'), await promotion('COMPLETED'), await promotion('COMPLETED')]
+  const [late, old, unheard] = ended as [string, string, string]
+  await sql`update campaign_promotion set finished_at = now() - interval '1 hour', completed_event_at = now()
+    where id = any (${[late, old]}::bigint[])`.execute(kysely)
+  await sql`update campaign_promotion set finished_at = now() - interval '25 hours' where id = ${old}::bigint`.execute(
+    kysely,
+  )
+  const cleaned: string[] = []
+  const registry = { cleanupStream: async ({ name }: { name: string }) => void cleaned.push(name) }
+  await sweepRound(depsOf({ registry: registry as never }), always)
+  const isCleaned = (id: string) => cleaned.some(name => name.includes(id))
+  expect([isCleaned(late), isCleaned(old), isCleaned(unheard)]).toEqual([true, false, false])
+})
+
 test('a promotion that another program started is dated: once, also when it is completed in the same round', async () => {
   const timesOf = async (id: string) => {
     const { status, startedAt, finishedAt } = (await promotions.find(id))!
