@@ -86,12 +86,14 @@ withKafka('promostream doctor', () => {
   test('says nothing wrong on a healthy installation, before its first start and after it', async () => {
     const names = Object.keys(system.env).filter(name => name.startsWith('KAFKA_TOPIC_'))
     const fresh = Object.fromEntries(names.map(name => [name, `never-${name.toLowerCase()}`]))
-    expect(await faults(fresh)).toEqual([
+    // A busy machine is not what is looked for.
+    const patient = { MONEY_API_TIMEOUT_MS: '10000', REDIS_STREAM_CLAIM_MIN_IDLE_MS: '60000' }
+    expect(await faults({ ...fresh, ...patient })).toEqual([
       expect.objectContaining({ check: 'topics', status: 'warning', detail: 'none exists yet' }),
     ])
-    expect(await faults({})).toEqual([])
+    expect(await faults(patient)).toEqual([])
     await system.start('listener')
-    const { code, stdout } = await runCli(system.env, 'doctor')
+    const { code, stdout } = await runCli({ ...system.env, ...patient }, 'doctor')
     expect(stdout).not.toMatch(/[✗!] /)
     expect(stdout).toMatch(/✓ database +schema +all migrations have run/)
     expect(stdout).toMatch(/✓ kafka +lag +\S+-voucher: 0 messages, 1 member/)
