@@ -124,15 +124,15 @@ parity('worker: settings and errors', WORKER_SETTINGS, {
   },
   'lock extender continues to run until all active jobs are completed when closing a worker': async () => {
     const gate = Promise.withResolvers<void>()
-    const first = work(() => gate.promise, { claimMinIdleMs: 300 })
+    const first = work(() => gate.promise, { claimMinIdleMs: 1000 })
     const [begun, done] = [count(first, 'active'), count(first, 'completed')]
     await queueOf().add({ n: '1' })
     await until('begun', () => begun() === 1)
     const closing = first.close()
     let taken = 0
-    const second = work(() => void taken++, { claimMinIdleMs: 300 })
+    const second = work(() => void taken++, { claimMinIdleMs: 1000 })
     const stalled = count(second, 'stalled')
-    await sleep(900)
+    await sleep(2500)
     gate.resolve()
     await closing
     expect([done(), taken, stalled()]).toEqual([1, 0, 0])
