@@ -49,7 +49,7 @@ export class DeliveryCounter {
     lease.isCounted = false
     this.#push({ lease, id: lease.id, count: lease.entry.deliveries - 1, step: 'over', settle })
     const isOurs = await settle.promise.catch(() => undefined)
-    // Taken from us while the run that was counted went on: it stands against its new owner's until it is forgiven.
+    // Another's by now: the run that was counted stands against the entry there until it is forgiven.
     if (isOurs === false) this.#toForgive.add(lease.id)
   }
 
