@@ -80,7 +80,7 @@ export class DeliveryCounter {
   async settleForgiveness(): Promise<void> {
     const ids = [...this.#toForgive]
     if (ids.length === 0) return
-    // ApiOperations, not numbers: sent once, since a second one would forgive what it should not.
+    // A step, not a number: sent once, since a second one would forgive what it should not.
     this.#toForgive.clear()
     await this.#options.group.forgive(ids)
   }
