@@ -4,21 +4,41 @@ import { createRequire } from 'node:module'
  * kafkajs looks every millisecond, on each connection and for ever, for requests that wait although none does
  * (tulios/kafkajs#1556, #1704): half of what an idle process costs. Here it looks while one waits: when the broker's
  * throttling ends, else soon. A request that those under way hold back is sent when one of them is answered, as before.
+ * Whether one under way has timed out it looks up ten times a second, on each connection; a tenth of the time-out is enough.
  */
 interface RequestQueue {
   readonly pending: readonly unknown[]
+  readonly inflight: ReadonlyMap<number, RequestUnderWay>
+  readonly enforceRequestTimeout: boolean
+  /** In ms; a request may have a longer one of its own. */
+  readonly requestTimeout: number
+  requestTimeoutIntervalId: NodeJS.Timeout | null
   /** Unix time in ms; in the past where the broker does not throttle this client. */
   readonly throttledUntil: number
   throttleCheckTimeoutId: NodeJS.Timeout | null
+  isConnected(): boolean
   checkPendingRequests(): void
   scheduleCheckPendingRequests(): void
+  scheduleRequestTimeoutCheck(): void
+  /** Clears the timers. */
+  destroy(): void
+}
+
+interface RequestUnderWay {
+  /** Unix time in ms. */
+  readonly sentAt: number
+  readonly requestTimeout: number
+  timeoutRequest(): void
 }
 
 const REQUEST_QUEUE = 'kafkajs/src/network/requestQueue'
 const CHECK_MS = 10
+const LONGEST_TIMEOUT_CHECK_MS = 1000
 
 const { prototype } = createRequire(import.meta.url)(REQUEST_QUEUE) as { prototype: RequestQueue }
-if (typeof prototype.scheduleCheckPendingRequests !== 'function') throw new Error(`${REQUEST_QUEUE} has changed`)
+for (const method of ['scheduleCheckPendingRequests', 'scheduleRequestTimeoutCheck', 'destroy'] as const)
+  if (typeof prototype[method] !== 'function') throw new Error(`${REQUEST_QUEUE} has changed`)
+
 prototype.scheduleCheckPendingRequests = function (this: RequestQueue): void {
   if (this.pending.length === 0 || this.throttleCheckTimeoutId !== null) return
   const throttledMs = this.throttledUntil - Date.now()
@@ -29,4 +49,19 @@ prototype.scheduleCheckPendingRequests = function (this: RequestQueue): void {
     },
     throttledMs > 0 ? throttledMs : CHECK_MS,
   )
+}
+
+prototype.scheduleRequestTimeoutCheck = function (this: RequestQueue): void {
+  if (!this.enforceRequestTimeout) return
+  this.destroy()
+  const check = () => {
+    for (const request of this.inflight.values())
+      if (Date.now() - request.sentAt > request.requestTimeout) request.timeoutRequest()
+    if (!this.isConnected()) this.destroy()
+  }
+  // The connection keeps the process; a look at it that is over does not.
+  this.requestTimeoutIntervalId = setInterval(
+    check,
+    Math.min(this.requestTimeout / 10, LONGEST_TIMEOUT_CHECK_MS),
+  ).unref()
 }
