@@ -232,7 +232,6 @@ export class Recovery<Fields extends Record<string, string>> {
   async #claim(nowMs: number, { freeSlots, laneRoom }: Circumstances): Promise<void> {
     const { group, minIdleMs } = this.#options
     this.#hasUnclaimed = freeSlots <= 0 && (await group.hasStale(minIdleMs))
-    if (this.#hasUnclaimed) return
     let left = laneRoom
     if (freeSlots <= 0 || left <= 0) return
     for (let page = 0; left > 0 && page < PAGE; page++) {

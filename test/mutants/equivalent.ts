@@ -27,6 +27,20 @@ export const EQUIVALENT: readonly Equivalent[] = [
     why: 'a signal aborts once: `once` only frees the listener',
   },
   {
+    file: 'src/stream/fair-share.ts',
+    line: '.filter(({ wants }) => wants > 0)',
+    before: '>',
+    after: '>=',
+    why: 'who wants nothing is given nothing, and falls out after the first round',
+  },
+  {
+    file: 'src/stream/connection.ts',
+    line: 'autoResendUnfulfilledCommands: false,',
+    before: 'false',
+    after: 'true',
+    why: 'ioredis resends what `maxRetriesPerRequest: 0` has left of it, and that is nothing',
+  },
+  {
     file: 'src/database/gifts/refill-rows.ts',
     line: "if (rows.length === 0) return { kind: 'taken', rows: 0, limit, lastId: afterId }",
     before: 'rows.length === 0',
