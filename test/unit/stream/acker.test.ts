@@ -10,16 +10,18 @@ let sent: Sent[]
 let acked: string[]
 let errors: string[]
 let otherGroups: number
+let isAway: boolean
 let acker: Acker<Ackable>
 
 beforeEach(() => {
   jest.useFakeTimers({ doNotFake: ['setImmediate'] })
-  ;[sent, acked, errors, otherGroups] = [[], [], [], 0]
+  ;[sent, acked, errors, otherGroups, isAway] = [[], [], [], 0, false]
   acker = new Acker<Ackable>({
     group: {
       acknowledge: (entries: { ids: string[] }) => {
         const end = Promise.withResolvers<{ hasOtherGroup: boolean }>()
         sent.push({ ids: entries.ids, end })
+        if (isAway) end.reject(new Error('Redis is away'))
         return end.promise
       },
     } as never,
@@ -151,6 +153,25 @@ test('what is done while a command is under way waits for its end, whatever turn
   add('5-0')
   await turns()
   expect(idsOfAll().at(-1)).toEqual(['5-0'])
+})
+
+test('what is done just before a command fails waits for the end of the pause with the rest', async () => {
+  add('1-0')
+  await turns()
+  add('2-0')
+  sent[0]!.end.reject(new Error('Redis is away'))
+  await turns(199)
+  expect(idsOfAll()).toEqual([['1-0']])
+  await turns(1)
+  expect(idsOfAll()).toEqual([['1-0'], ['1-0', '2-0']])
+})
+
+test('of many that are done in one turn, none asks a server again that has just failed', async () => {
+  isAway = true
+  add('1-0', '2-0', '3-0')
+  await turns()
+  expect(idsOfAll()).toEqual([['1-0', '2-0', '3-0']])
+  expect(errors).toEqual(['Redis is away'])
 })
 
 test('whoever waits until all is acknowledged waits through a failure, and once it is, nobody waits any more', async () => {
