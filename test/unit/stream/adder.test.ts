@@ -184,6 +184,31 @@ describe('below a high-water mark', () => {
     await expect(bounded(600).addBulk(entries(601))).rejects.toMatchObject({ ...FULL, added: { length: 500 } })
   })
 
+  test('each portion goes when there is room for it', async () => {
+    rig.fateOf = ([name]) => {
+      // By the next look all of them were worked off.
+      if (name === 'xlen') rig.ask('DEL', 's')
+      else jest.advanceTimersByTime(50)
+      return undefined
+    }
+    expect(await bounded(3).addBulk(entries(6))).toHaveLength(6)
+    expect(added()).toEqual([3, 3])
+  })
+
+  test('a portion that was refused leaves its places to others', async () => {
+    const adder = bounded(1000)
+    failing('streamAddBulk', OOM, 1)
+    await expect(adder.addBulk(entries(1001))).rejects.toMatchObject({ added: { length: 500 }, isUncertain: false })
+    rig.fateOf = () => undefined
+    expect(await adder.addBulk(entries(500))).toHaveLength(500)
+  })
+
+  test('what fits below it, but not now, is not added in part', async () => {
+    const adder = bounded(600)
+    await adder.add({ a: '1' })
+    await expect(adder.addBulk(entries(600))).rejects.toMatchObject({ ...FULL, added: [] })
+  })
+
   test('where the length cannot be read, nothing is added', async () => {
     failing('xlen', new Error('Command timed out'))
     await expect(bounded(3).add({ a: '1' })).rejects.toMatchObject({
