@@ -86,9 +86,7 @@ export class LetterChanges<Data, Name extends string> {
         for (const raw of inSteps) await this.#replayInSteps(connection, raw, again, result)
       }
     } catch (error) {
-      // The stream is full: what came before is said.
-      if (error instanceof StreamAddError && error.code === 'STREAM_FULL') throw this.#failed(error, result, false)
-      throw error
+      throw error instanceof StreamAddError ? this.#failed(error, result, error.isUncertain) : error
     }
     return result
   }
@@ -210,7 +208,8 @@ export class LetterChanges<Data, Name extends string> {
   }
 
   #failed(cause: unknown, { replayed }: ReplayResult, isUncertain: boolean): StreamAddError {
-    if (cause instanceof StreamAddError && replayed.length === 0) return cause
+    // Who says that there is no room knows nothing of what was replayed before.
+    if (cause instanceof StreamAddError && cause.added.length === replayed.length) return cause
     const code = cause instanceof StreamAddError && cause.code === 'STREAM_FULL' ? 'STREAM_FULL' : 'STREAM_ADD_FAILED'
     const message = `replay to ${this.#o.stream} failed: ${errorLine(cause)}`
     const added = replayed.map(({ entryId }) => entryId)

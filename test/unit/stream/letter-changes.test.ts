@@ -130,11 +130,31 @@ describe('a replay', () => {
     const small = new StreamQueue('s', { connection: rig.connection, highWaterMark: { length: 2, onFull: 'refuse' } })
     const failure = small.replay({})
     const full = { code: 'STREAM_FULL', isUncertain: false }
-    await expect(failure).rejects.toMatchObject({ ...full, message: expect.stringMatching(/^replay to s failed: /) })
+    const message = 'replay to s failed: s has no room for 1 more below 2'
+    await expect(failure).rejects.toMatchObject({ ...full, message })
     const ids = (rig.ask('XRANGE', 's', '-', '+') as [string][]).map(([id]) => id)
     await expect(failure).rejects.toMatchObject({ added: ids })
     expect([back(), left()]).toEqual([['1-0', '2-0'], ['3-0']])
     await expect(small.replay({})).rejects.toMatchObject({ ...full, added: [], canRetry: true })
+  })
+
+  test.each([
+    ['in one step', 2],
+    ['in steps', 4002],
+  ])('that does not learn whether there is room tells what came before (%s)', async (_, texts) => {
+    for (const id of ['1-0', '2-0', '3-0']) letter(id, texts)
+    const small = new StreamQueue('s', { connection: rig.connection, highWaterMark: { length: 2, onFull: 'wait' } })
+    rig.fateOf = ([name]) => (name === 'xlen' && back().length === 2 ? new Error('Command timed out') : undefined)
+    const failure = small.replay({})
+    await expect(failure).rejects.toMatchObject({
+      code: 'STREAM_ADD_FAILED',
+      message: 'replay to s failed: XADD to s failed: Command timed out',
+      isUncertain: false,
+      canRetry: false,
+    })
+    const ids = (rig.ask('XRANGE', 's', '-', '+') as [string][]).map(([id]) => id)
+    await expect(failure).rejects.toMatchObject({ added: ids })
+    expect(left()).toEqual(['3-0'])
   })
 
   test('whose letters cannot be read rejects with why', async () => {
