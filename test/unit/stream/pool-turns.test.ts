@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, jest, test } from '@jest/globals'
 import { StreamPool } from '#stream/index.ts'
 import { createMemoryConnection } from '#stream/memory/memory-connection.ts'
 import { MemoryServer } from '#stream/memory/memory-server.ts'
-import type { PoolMember, ReadResult } from '#stream/pool-member.ts'
+import { joined, type MemberOptions } from '#test/support/pool-rig.ts'
 
 let pool: StreamPool
 
@@ -17,46 +17,7 @@ afterEach(async () => {
 
 const passing = (ms: number) => jest.advanceTimersByTimeAsync(ms)
 
-/** A worker whose reads take as many entries as it has slots, and are answered by what the test says. */
-function joining(stream: string, { concurrency = 32, answers = [] as ReadResult[], ready = 0 } = {}) {
-  const told = { reads: [] as number[], begun: 0, caughtUp: 0 }
-  const state = { used: 0, ready }
-  const member = {
-    stream,
-    concurrency,
-    weight: 1,
-    seenId: '0-0',
-    get ready() {
-      return state.ready
-    },
-    get active() {
-      return state.used
-    },
-    get free() {
-      return concurrency - state.used
-    },
-    get canRead() {
-      return state.used < concurrency
-    },
-    take: async (slots: number, mayRead: boolean): Promise<ReadResult> => {
-      state.used += slots
-      if (!mayRead) {
-        told.begun += slots
-        state.ready -= slots
-        return 'none'
-      }
-      told.reads.push(slots)
-      return answers.shift() ?? 'empty'
-    },
-    catchUp: async () => void told.caughtUp++,
-    setQueuePaused: () => undefined,
-    isDue: () => false,
-    maintain: async () => undefined,
-    reportError: () => undefined,
-  } satisfies PoolMember
-  pool.add(member)
-  return { member, told, state }
-}
+const joining = (stream: string, options: MemberOptions = {}) => joined(pool, stream, options)
 
 test('no more slots are given than the pool has, nor after that number was lowered', async () => {
   const [one, two] = [joining('one', { concurrency: 80 }), joining('two', { concurrency: 80 })]
