@@ -160,6 +160,8 @@ describe('it works', () => {
     await consumer.ensureGroup()
     await consumer.maintain(performance.now(), false)
     expect([consumer.canRead, consumer.free, woken]).toEqual([false, 0, []])
+    for (const isPaused of [true, false]) consumer.setQueuePaused(isPaused)
+    expect([consumer.free, woken]).toEqual([0, []])
     consumer.open()
     expect([consumer.canRead, consumer.free, woken]).toEqual([true, 3, ['hot']])
     consumer.shut()

@@ -41,6 +41,14 @@ describe('a read of one stream', () => {
       ],
     ],
     [
+      'a name with a line’s end in it, and one without',
+      [
+        ['1-0', ['xa', '1']],
+        ['2-0', ['x\n', '2']],
+        ['3-0', ['xa', '3']],
+      ],
+    ],
+    [
       'text of every kind',
       [
         ['1-0', ['', '한글', 'é\r\n$1', '\0']],
