@@ -51,7 +51,8 @@ function readNew(keys: Keyspace, { stream, group }: Read, name: string, count: n
   const entries = stream.after(group.lastDelivered, count)
   for (const { id, text } of entries) {
     group.lastDelivered = id
-    if (!isNoAck) group.handOut({ id, text, consumer: name, deliveredAtMs: nowMs, deliveries: 1 })
+    if (isNoAck) continue
+    group.handOut({ id, text, consumer: name, deliveredAtMs: nowMs, deliveries: 1 })
     consumer.activeAtMs = nowMs
   }
   return entries.map(entryReply)
@@ -161,9 +162,10 @@ function xgroup(keys: Keyspace, [action = '', key = '', name = '', ...rest]: str
 function createGroup(keys: Keyspace, key: string, name: string, [id = '', option]: string[]): Reply {
   const isMaking = option?.toUpperCase() === 'MKSTREAM'
   keys.assertRoom()
-  if (!isMaking && keys.stream(key) === undefined) throw missingKey()
+  const known = keys.stream(key)
+  if (!isMaking && known === undefined) throw missingKey()
+  const start = id === '$' ? (known?.lastId ?? { ms: 0, seq: 0 }) : parseId(id)
   const stream = keys.makeStream(key)
-  const start = id === '$' ? stream.lastId : parseId(id)
   if (stream.groups.has(name)) throw refusal('BUSYGROUP Consumer Group name already exists')
   stream.groups.set(name, new MemoryGroup(start))
   return 'OK'

@@ -96,7 +96,7 @@ export class Keyspace {
 
   #slot(key: string): Slot | undefined {
     const slot = this.#slots.get(key)
-    if (slot?.expiresAtMs === undefined || slot.expiresAtMs > this.nowMs) return slot
+    if (slot?.expiresAtMs === undefined || slot.expiresAtMs >= this.nowMs) return slot
     this.#slots.delete(key)
     return undefined
   }

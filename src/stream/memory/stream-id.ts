@@ -37,6 +37,6 @@ export function parseEnd(text: string): StreamId {
   if (text === '+') return { ms: LAST, seq: LAST }
   if (text === '-') return { ms: 0, seq: 0 }
   if (!text.startsWith('(')) return parseId(text, LAST)
-  const { ms, seq } = parseId(text.slice(1), 0)
+  const { ms, seq } = parseId(text.slice(1), LAST)
   return seq === 0 ? { ms: ms - 1, seq: LAST } : { ms, seq: seq - 1 }
 }

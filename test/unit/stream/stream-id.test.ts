@@ -17,7 +17,11 @@ test.each<[start: string, end: string, ids: string[]]>([
   ['1', '2', ['1-0', '1-1', '2-0']],
   ['1-1', '2-0', ['1-1', '2-0']],
   ['(1-1', '(3-5', ['2-0']],
-  ['(1-0', '(2', ['1-1']],
+  ['(1-0', '(2-0', ['1-1']],
+  // The last of that millisecond is what it leaves out.
+  ['(1-0', '(2', ['1-1', '2-0']],
+  ['-', '(3-5', ['1-0', '1-1', '2-0']],
+  ['-', '(3-6', ['1-0', '1-1', '2-0', '3-5']],
   ['(0-0', '1', ['1-0', '1-1']],
 ])('a range from %s to %s, as Redis has it', (start, end, ids) => {
   expect(range(start, end)).toEqual(ids)
