@@ -88,7 +88,7 @@ describe('XREADGROUP', () => {
     expect(consumers()[0]).toEqual(['a', 2, 0, 25])
   })
 
-  test('a group that is set back gives again, and what another held is its new holder’s', () => {
+  test('a group that is set back gives again, and what another had is its new holder’s', () => {
     read('a')
     redis.nowMs += 9
     expect(redis.askAll('XGROUP SETID s g 2-0', 'XREADGROUP GROUP g b COUNT 1 STREAMS s >')).toEqual([
@@ -167,7 +167,7 @@ describe('XPENDING', () => {
 describe('XACK and XACKDEL', () => {
   beforeEach(() => void read('a', 'COUNT 3 '))
 
-  test('what is acknowledged is held no more, once', () => {
+  test('what is acknowledged is pending no more, once', () => {
     expect(redis.askAll('XACK s g 1-0 1-0 4-0', 'XACK s h 2-0', 'XACK none g 2-0')).toEqual([1, 0, 0])
     expect(redis.ask('XPENDING s g')).toEqual([2, '2-0', '3-0', [['a', '2']]])
     expect(redis.askAll('XACK s g 2-0 x', 'XLEN s')).toEqual([
@@ -225,7 +225,7 @@ describe('XGROUP', () => {
     expect(redis.askAll('XGROUP create t g $ mkstream', 'EXISTS t', 'XLEN t')).toEqual(['OK', 1, 0])
   })
 
-  test('is destroyed once, with what it held', () => {
+  test('is destroyed once, with what was pending', () => {
     read('a')
     expect(redis.askAll('xgroup DESTROY s g', 'XGROUP destroy s g', 'XGROUP CREATE s g $')).toEqual([1, 0, 'OK'])
     expect([redis.pending('s', 'g'), consumers()]).toEqual([[], []])
