@@ -1,6 +1,8 @@
 import { afterEach, expect, jest, test } from '@jest/globals'
 import kafkajs from 'kafkajs'
-import { fetchCommitted, fetchRanges, readRanges } from '#kafka/topic-reader.ts'
+import type { TopicMessage } from '#kafka/topic-message.ts'
+import { fetchCommitted, fetchRanges, readRanges, type TopicRanges } from '#kafka/topic-reader.ts'
+import { CodedError } from '#runtime/errors.ts'
 
 afterEach(() => {
   jest.useRealTimers()
@@ -48,43 +50,68 @@ test('what will not pass is told at once', async () => {
   expect(asked()).toBe(1)
 })
 
-/** A topic `t` of ten records; its consumer is handed batches when the test says so. */
-function reading(onMessages: () => Promise<void>) {
+const TEN: TopicRanges = new Map([['t', [{ partition: 0, low: 0n, high: 10n }]]])
+
+/** Topics, by default `t` of ten records, whose consumer is handed batches when the test says so. */
+function reading(onMessages: (messages: readonly TopicMessage[]) => Promise<void> | void, ranges = TEN, connectMs = 0) {
   jest.useFakeTimers()
   const listeners = new Map<string, (event: { payload: object }) => void>()
+  const tell = (event: string, payload: object) => listeners.get(event)?.({ payload })
   let eachBatch: (payload: object) => Promise<void> = async () => undefined
+  const calls: string[] = []
+  const call =
+    (name: string) =>
+    async (...args: unknown[]) =>
+      void calls.push(args.length === 0 ? name : `${name} ${JSON.stringify(args[0])}`)
   const consumer = {
     events: { CRASH: 'crash', END_BATCH_PROCESS: 'end' },
     on: (event: string, listener: (event: { payload: object }) => void) => void listeners.set(event, listener),
-    connect: async () => undefined,
-    subscribe: async () => undefined,
-    run: async (options: { eachBatch: typeof eachBatch }) => {
-      eachBatch = options.eachBatch
+    connect: async () => {
+      if (connectMs > 0) await new Promise(resolve => setTimeout(resolve, connectMs))
+      await call('connect')()
     },
-    disconnect: async () => undefined,
+    subscribe: call('subscribe'),
+    run: async ({ eachBatch: handler, ...options }: { eachBatch: typeof eachBatch }) => {
+      eachBatch = handler
+      await call('run')(options)
+    },
+    disconnect: call('disconnect'),
   }
   const admin = {
     connect: async () => undefined,
     disconnect: async () => undefined,
-    deleteGroups: async () => undefined,
+    deleteGroups: async ([groupId]: string[]) =>
+      void calls.push(groupId === made[0]?.groupId ? 'delete the group' : 'delete another group'),
   }
-  const made: object[] = []
-  const makeConsumer = (options: object) => {
+  const made: { groupId: string; retry: { restartOnFailure(): Promise<boolean> } }[] = []
+  const makeConsumer = (options: (typeof made)[0]) => {
     made.push(options)
     return consumer
   }
   const kafka = { consumer: makeConsumer, admin: () => admin } as never
-  const read = readRanges(kafka, new Map([['t', [{ partition: 0, low: 0n, high: 10n }]]]), onMessages)
+  const read = readRanges(kafka, ranges, onMessages)
   const ended = read.then(
     () => 'read',
     (error: Error) => error.message,
   )
-  const hand = async (...offsets: number[]) => {
+  const end = (topic: string, partition: number, lastOffset: number) =>
+    void tell('end', { topic, partition, lastOffset: String(lastOffset) })
+  const handOf = async (topic: string, partition: number, ...offsets: number[]) => {
     const messages = offsets.map(offset => ({ offset: String(offset), key: null, value: null, headers: {} }))
-    await eachBatch({ batch: { topic: 't', partition: 0, messages }, heartbeat: async () => undefined })
-    listeners.get('end')?.({ payload: { topic: 't', partition: 0, lastOffset: String(offsets.at(-1)) } })
+    await eachBatch({ batch: { topic, partition, messages }, heartbeat: call('heartbeat') })
+    end(topic, partition, offsets.at(-1) ?? -1)
   }
-  return { ended, hand, made }
+  const hand = (...offsets: number[]) => handOf('t', 0, ...offsets)
+  const crash = (error: Error) => void tell('crash', { error })
+  return { ended, read, hand, handOf, end, crash, made, calls, consumer, admin }
+}
+
+/** Whoever is handed messages: what they were, in their order. */
+function receiver() {
+  const received: string[] = []
+  const take = (messages: readonly TopicMessage[]) =>
+    void received.push(...messages.map(({ topic, partition, offset }) => `${topic}/${partition}/${offset}`))
+  return { received, take }
 }
 
 test('records that come no more are told, also after some have come', async () => {
@@ -113,4 +140,123 @@ test('a topic that was deleted meanwhile is not made again by reading it', async
   await jest.advanceTimersByTimeAsync(0)
   await hand(0, 9)
   expect([await ended, made]).toEqual(['read', [expect.objectContaining({ allowAutoTopicCreation: false })]])
+})
+
+test('they are told a minute after the reading began, however long the way there was', async () => {
+  const { ended } = reading(() => undefined, TEN, 40_000)
+  await jest.advanceTimersByTimeAsync(99_999)
+  expect(await Promise.race([ended, 'reading'])).toBe('reading')
+  await jest.advanceTimersByTimeAsync(1)
+  expect(await ended).toContain('gives no more of t/0')
+})
+
+test('every record of the ranges is handed over, and nothing that came later', async () => {
+  const { received, take } = receiver()
+  const { ended, hand, calls, made } = reading(take)
+  await jest.advanceTimersByTimeAsync(0)
+  await hand(0, 1, 2, 3)
+  await hand(4, 9, 10, 11)
+  expect(await ended).toBe('read')
+  expect(received).toEqual(['t/0/0', 't/0/1', 't/0/2', 't/0/3', 't/0/4', 't/0/9'])
+  expect(calls).toEqual([
+    'connect',
+    'subscribe {"topics":["t"],"fromBeginning":true}',
+    'run {"autoCommit":false}',
+    'heartbeat',
+    'heartbeat',
+    'disconnect',
+    'delete the group',
+  ])
+  expect([await made[0]!.retry.restartOnFailure(), jest.getTimerCount()]).toEqual([false, 0])
+})
+
+test('a consumer that begins again hands over nothing twice', async () => {
+  const { received, take } = receiver()
+  const { ended, hand } = reading(take)
+  await jest.advanceTimersByTimeAsync(0)
+  await hand(0, 1)
+  await hand(0, 1, 2)
+  // Nothing of this is new, nor is what follows forgotten.
+  await hand(0, 1)
+  await hand(2, 3, 9)
+  expect(await ended).toBe('read')
+  expect(received).toEqual(['t/0/0', 't/0/1', 't/0/2', 't/0/3', 't/0/9'])
+})
+
+test('of several partitions all are read to their ends, whatever lies behind; those that hold nothing are not waited for', async () => {
+  const { received, take } = receiver()
+  const range = (partition: number, low: bigint, high: bigint) => ({ partition, low, high })
+  const ranges = new Map([
+    ['t', [range(0, 0n, 2n), range(1, 5n, 5n), range(2, 0n, 1n)]],
+    ['empty', [range(0, 7n, 7n)]],
+  ])
+  const { ended, handOf, end, calls } = reading(take, ranges)
+  await jest.advanceTimersByTimeAsync(0)
+  expect(calls[1]).toBe('subscribe {"topics":["t"],"fromBeginning":true}')
+  await handOf('t', 2, 0)
+  await handOf('t', 1, 5)
+  await handOf('t', 2, 1)
+  await handOf('t', 0, 0)
+  expect(await Promise.race([ended, 'reading'])).toBe('reading')
+  // The last of it is a control record, which no handler is given.
+  end('t', 0, 1)
+  expect(await ended).toBe('read')
+  expect(received).toEqual(['t/2/0', 't/0/0'])
+})
+
+test('where there is nothing to read nobody is asked for it', async () => {
+  const { ended, made } = reading(() => undefined, new Map([['t', [{ partition: 0, low: 3n, high: 3n }]]]))
+  expect([await ended, made]).toEqual(['read', []])
+})
+
+test('a consumer that crashes is told, and leaves nothing behind', async () => {
+  const { ended, read, crash, calls } = reading(() => undefined)
+  await jest.advanceTimersByTimeAsync(0)
+  crash(new Error('no coordinator'))
+  expect(await ended).toBe('Kafka (KAFKA_BROKERS) cannot be read: no coordinator')
+  await expect(read).rejects.toMatchObject({ code: 'KAFKA_UNREACHABLE' })
+  expect([calls.slice(-2), jest.getTimerCount()]).toEqual([['disconnect', 'delete the group'], 0])
+})
+
+test('who cannot take what it is handed ends the reading; an error that has a code keeps it', async () => {
+  const failing = reading(() => {
+    throw new CodedError('REPORT_FULL', 'the disk is full')
+  })
+  await jest.advanceTimersByTimeAsync(0)
+  await expect(failing.hand(0)).rejects.toThrow('the disk is full')
+  await expect(failing.read).rejects.toMatchObject({ code: 'REPORT_FULL' })
+})
+
+test('what it leaves behind does not hide what it read', async () => {
+  const { ended, hand, consumer, admin } = reading(() => undefined)
+  consumer.disconnect = () => Promise.reject(new Error('away'))
+  admin.deleteGroups = () => Promise.reject(new Error('away'))
+  await jest.advanceTimersByTimeAsync(0)
+  await hand(0, 9)
+  await jest.advanceTimersByTimeAsync(60_000)
+  expect(await ended).toBe('read')
+})
+
+test('a partition that was never committed is none that was', async () => {
+  const partitions = [-1, 0, 8].map((offset, partition) => ({ partition, offset: String(offset) }))
+  const calls: string[] = []
+  const admin = {
+    connect: async () => void calls.push('connect'),
+    fetchOffsets: async () => {
+      calls.push('ask')
+      return [{ topic: 't', partitions }]
+    },
+    disconnect: async () => {
+      calls.push('disconnect')
+      throw new Error('away')
+    },
+  }
+  const committed = await fetchCommitted({ admin: () => admin } as never, 'g', 't')
+  expect(committed).toEqual(
+    new Map([
+      [1, 0n],
+      [2, 8n],
+    ]),
+  )
+  expect(calls).toEqual(['connect', 'ask', 'disconnect'])
 })
