@@ -62,6 +62,13 @@ export const EQUIVALENT: readonly Equivalent[] = [
     why: 'of none asked for none is unknown: only slower',
   },
   {
+    file: 'src/promotion/audit/messages/messages.ts',
+    line: 'if (type === undefined) continue',
+    before: 'type === undefined',
+    after: 'false',
+    why: 'no other topics are read than those of the types',
+  },
+  {
     file: 'src/promotion/intake/gift-message.ts',
     line: "if (typeof value !== 'object' || value === null) return undefined",
     before: '!==',

@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely'
-import type { AuditRow } from '#database/gifts/audit-rows.ts'
+import type { AuditRow, SkippedPlace } from '#database/gifts/audit-rows.ts'
 import { RESULT_TABLES } from '#database/gifts/result-table.ts'
 import type { PromotionStatus } from '#database/promotions/promotion-status.ts'
 import { RowTable } from '#promotion/audit/row-table.ts'
@@ -31,6 +31,7 @@ export const tableOf = (...rows: Partial<AuditRow>[]) => {
 export interface AuditWorld {
   rows: Partial<Record<PromotionType, Partial<AuditRow>[]>>
   promotions: { id: string; status: PromotionStatus }[]
+  skipped?: SkippedPlace[]
 }
 
 /** A database that says of targets what their rows are now; `asked` = how many targets each look was for. */
@@ -39,6 +40,7 @@ export function auditDatabase(world: AuditWorld): { kysely: Kysely<unknown>; ask
   const { kysely } = scriptedKysely(({ sql: statement, parameters: values }) => {
     if (statement.includes('from campaign_promotion where')) return world.promotions
     if (statement.includes('campaign_promotion_archived_gift')) return []
+    if (statement.includes('from campaign_promotion_skipped')) return world.skipped ?? []
     const type = PROMOTION_TYPES.find(each => statement.includes(`from "${RESULT_TABLES[each].name}"`))
     const targetIds = values.find(value => Array.isArray(value)) as string[] | undefined
     if (type === undefined || targetIds === undefined) throw new Error(`not expected: ${statement}`)
