@@ -62,11 +62,32 @@ export const EQUIVALENT: readonly Equivalent[] = [
     why: 'of none asked for none is unknown: only slower',
   },
   {
+    file: 'src/promotion/audit/discrepancies.ts',
+    line: 'if (kept.length < this.#limit) kept.push(discrepancy)',
+    before: 'kept.length < this.#limit',
+    after: 'true',
+    why: 'never more than the limit are listed, however many are kept: only memory',
+  },
+  {
+    file: 'src/promotion/audit/discrepancies.ts',
+    line: 'if (kept.length < this.#limit) kept.push(discrepancy)',
+    before: '<',
+    after: '<=',
+    why: 'never more than the limit are listed, however many are kept: only memory',
+  },
+  {
     file: 'src/promotion/audit/messages/messages.ts',
     line: 'if (type === undefined) continue',
     before: 'type === undefined',
     after: 'false',
     why: 'no other topics are read than those of the types',
+  },
+  {
+    file: 'src/promotion/audit/unfinished.ts',
+    line: 'if (row >= 0) tables[type].mark(row, MARK.onStream)',
+    before: 'row >= 0',
+    after: 'true',
+    why: 'a typed array has no place -1, and a mark there is lost',
   },
   {
     file: 'src/promotion/intake/gift-message.ts',
@@ -81,6 +102,13 @@ export const EQUIVALENT: readonly Equivalent[] = [
     before: "queue.on('error', () => undefined)",
     after: ';',
     why: 'BullMQ catches an event that nobody hears, and prints it',
+  },
+  {
+    file: 'src/promotion/seal/seal.ts',
+    line: 'const rows = chunk < 0 ? [] : await rowsOfChunk(kysely, promotion, seal, chunk)',
+    before: 'chunk < 0',
+    after: 'false',
+    why: 'no root stands at -1: what is read there is refused all the same',
   },
   {
     file: 'src/promotion/seal/seal.ts',

@@ -1,13 +1,18 @@
-import { afterEach, describe, expect, test } from '@jest/globals'
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
 import type { AuditRow } from '#database/gifts/audit-rows.ts'
 import type { PromotionStatus } from '#database/promotions/promotion-status.ts'
 import { Discrepancies } from '#promotion/audit/discrepancies.ts'
-import { auditUnfinished } from '#promotion/audit/unfinished.ts'
 import { promotionStreams } from '#queues/promotion-stream.ts'
 import type { StreamConnection } from '#stream/index.ts'
 import { createMemoryConnection } from '#stream/memory/memory-connection.ts'
 import { MemoryServer } from '#stream/memory/memory-server.ts'
 import { auditDatabase, tableOf } from '#test/support/audit-rows.ts'
+
+/** Pauses that were waited for. */
+const pauses: number[] = []
+jest.unstable_mockModule('node:timers/promises', () => ({ setTimeout: async (ms: number) => void pauses.push(ms) }))
+const { auditUnfinished } = await import('#promotion/audit/unfinished.ts')
+beforeEach(() => void pauses.splice(0))
 
 const MAX_LEN = 8
 const streams = promotionStreams('')
@@ -116,5 +121,19 @@ describe('a RETRYING row', () => {
   ])('of a promotion that is %s: its job is asked for where it should have one', async (status, expected) => {
     const { found, jobsAsked } = await look({ status, rows: [retrying('1'), { targetId: '3' }, retrying('2')] })
     expect([found, jobsAsked]).toEqual([[], expected])
+    expect(pauses).toEqual([])
+  })
+
+  test('without a live job is named when it has none two seconds later either', async () => {
+    const live = (targetId: string) => targetId === '2' || (targetId === '3' && pauses.length > 0)
+    const { found, jobsAsked } = await look({ rows: ['1', '2', '3'].map(retrying), live })
+    expect([found, jobsAsked]).toEqual([['retrying-without-job 1'], ['1', '2', '3', '1', '3']])
+    expect(pauses).toEqual([2000])
+  })
+
+  test('that is no longer RETRYING was under way', async () => {
+    const now = [retrying('1'), { targetId: '2' }, pending('3')]
+    const { found } = await look({ rows: ['1', '2', '3', '4'].map(retrying), now, live: () => false })
+    expect(found).toEqual(['retrying-without-job 1'])
   })
 })
