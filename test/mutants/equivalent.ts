@@ -216,6 +216,13 @@ export const EQUIVALENT: readonly Equivalent[] = [
     why: 'who wants no slot is given none: only slower',
   },
   {
+    file: 'src/stream/queue.ts',
+    line: 'if (!this.#connection.isUsable) await this.#connection.ready()',
+    before: '!this.#connection.isUsable',
+    after: 'true',
+    why: 'of one that is usable `ready` is done: only slower',
+  },
+  {
     file: 'src/stream/read-decoder.ts',
     line: 'if (error === OTHER) return undefined',
     before: 'error === OTHER',

@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { StreamQueue, type StreamQueueOptions } from '#stream/index.ts'
 import { type MemoryRig, memoryRig } from '#test/support/memory-rig.ts'
@@ -155,9 +157,17 @@ describe('a connection', () => {
       await using _queue = queueOf()
     }
     expect(rig.connection.state).toBe('ready')
-    const own = new StreamQueue('s', { connection: 'redis://127.0.0.1:1' })
+    const server = createServer().listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const own = new StreamQueue('s', { connection: { host: '127.0.0.1', port } })
     const waiting = own.waitUntilReady()
+    const [socket] = (await once(server, 'connection')) as [Socket]
+    socket.resume()
+    const hungUp = once(socket, 'close')
     await own.close()
     await expect(waiting).rejects.toMatchObject({ code: 'STREAM_UNREACHABLE' })
+    await hungUp
+    server.close()
   })
 })
