@@ -98,7 +98,7 @@ describe('one command carries', () => {
     ['and no more', entries(501), [500, 1]],
     ['five thousand texts', [ofTexts(2500), ofTexts(2500), ofTexts(2)], [2, 1]],
     ['and not two more', [ofTexts(2500), ofTexts(2502), ofTexts(2)], [1, 2]],
-    ['an entry of more texts alone', [ofTexts(2), ofTexts(6000), ofTexts(2)], [1, 1, 1]],
+    ['an entry of more texts alone, the first too', [ofTexts(6000), ofTexts(2), ofTexts(6000)], [1, 1, 1]],
     ['2^20 units of text', [wide(2 ** 19), wide(2 ** 19), wide(5)], [2, 1]],
     ['and not one more', [wide(2 ** 19), wide(2 ** 19 + 1), wide(5)], [1, 2]],
   ])('%s', async (_, list, carried) => {
