@@ -60,14 +60,14 @@ async function consumerOf() {
     onFatal: ({ message }) => void fatal.push(message),
   })
   await consumer.start()
-  const hand = (offsets: string[], { isRunning = true, isStale = [false] } = {}) => {
+  const hand = (offsets: string[], { isRunning = true, isStale = [false], last = offsets.at(-1) ?? '-1' } = {}) => {
     const stale = [...isStale]
     return eachBatch({
       batch: {
         topic: 't',
         partition: 0,
         messages: offsets.map(offset => ({ offset, key: null, value: Buffer.from('x'), timestamp: '1', headers: {} })),
-        lastOffset: () => offsets.at(-1) ?? '-1',
+        lastOffset: () => last,
       },
       heartbeat: async () => undefined,
       isRunning: () => isRunning,
@@ -89,6 +89,12 @@ test('a batch is handled whole, then committed behind its last record', async ()
   const { told, hand } = await consumerOf()
   await hand(['4', '5'])
   expect(told).toEqual({ handled: ['4', '5'], resolved: ['5'], committed: ['6'] })
+})
+
+test('behind the control records that end it, too', async () => {
+  const { told, hand } = await consumerOf()
+  await hand(['4', '5'], { last: '6' })
+  expect(told).toEqual({ handled: ['4', '5'], resolved: ['6'], committed: ['7'] })
 })
 
 test.each([

@@ -4,7 +4,10 @@ import { MoneyGate } from '#money/gate.ts'
 import { createLogger } from '#runtime/logger.ts'
 
 beforeEach(() => void jest.useFakeTimers())
-afterEach(() => void jest.useRealTimers())
+afterEach(() => {
+  jest.useRealTimers()
+  jest.restoreAllMocks()
+})
 
 const reply = (status: number): HttpAnswer => ({
   kind: 'reply',
@@ -13,11 +16,11 @@ const reply = (status: number): HttpAnswer => ({
   retryAfter: undefined,
 })
 
-/** A gate whose POSTs stand open until the test answers them, in the order in which they were made; GETs fail. */
-function gateOf() {
+/** A gate whose POSTs stand open until the test answers them, in the order in which they were made; GETs are answered so. */
+function gateOf(got: () => number = () => 503) {
   const posts: ((answer: HttpAnswer) => void)[] = []
   const exchange = async ({ method }: { method: string }) =>
-    method === 'GET' ? reply(503) : new Promise<HttpAnswer>(resolve => posts.push(resolve))
+    method === 'GET' ? reply(got()) : new Promise<HttpAnswer>(resolve => posts.push(resolve))
   const gate = new MoneyGate({
     http: { exchange },
     redis: { get: async () => null },
@@ -81,6 +84,29 @@ test('ten gifts in vain: whoever waits is told so at once, and so is who feeds i
   const late: boolean[] = []
   gate.onBlocked(isBlocked => late.push(isBlocked))
   expect(late).toEqual([true])
+})
+
+test('each outage is asked about after a second, whatever came before the Money API was back', async () => {
+  jest.spyOn(Math, 'random').mockReturnValue(0)
+  let gets = 0
+  const { gate, postMany, answer } = gateOf(() => {
+    gets += 1
+    return 200
+  })
+  for (let outage = 1; outage <= 2; outage++) {
+    await gate.reportOutage('HTTP_502')
+    await jest.advanceTimersByTimeAsync(999)
+    expect([gets, gate.isBlocked]).toEqual([outage - 1, true])
+    await jest.advanceTimersByTimeAsync(1)
+    expect([gets, gate.isBlocked]).toEqual([outage, false])
+    void postMany(3)
+    await turns()
+    await answer(3, 422)
+    void postMany(3)
+    await turns()
+    await answer(3, 200)
+    expect(gate.status.breaker).toBe('closed')
+  }
 })
 
 test('a stop tells whoever waits, and what is under way has its end', async () => {
