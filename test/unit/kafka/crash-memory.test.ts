@@ -16,7 +16,7 @@ describe('a consumer that crashes', () => {
       crashes.crashed()
       crashes.joined()
       expect(() => crashes.assertSteady()).toThrow('has crashed 2 times in the last 30 s')
-      jest.advanceTimersByTime(25_000)
+      jest.advanceTimersByTime(24_000)
       crashes.assertSteady()
     } finally {
       jest.useRealTimers()

@@ -16,7 +16,8 @@ async function consumerOf() {
   const broker = { committed: '3', isDown: false, connects: 0 }
   const told = { handled: [] as string[], committed: [] as string[], resolved: [] as string[] }
   const fatal: string[] = []
-  const made: object[] = []
+  const made: { retry: { restartOnFailure(): Promise<boolean> } }[] = []
+  const asked: object[] = []
   let handling: Promise<void> | undefined
   let eachBatch: (payload: EachBatchPayload) => Promise<void> = async () => undefined
   const listeners = new Map<string, (event: { payload: unknown }) => void>()
@@ -28,14 +29,16 @@ async function consumerOf() {
       broker.connects += 1
       if (broker.isDown) throw new Error('no broker')
     },
-    subscribe: async () => undefined,
-    run: async (options: { eachBatch: typeof eachBatch }) => {
-      eachBatch = options.eachBatch
+    subscribe: async (options: object) => void asked.push(options),
+    run: async ({ eachBatch: handler, ...options }: { eachBatch: typeof eachBatch }) => {
+      eachBatch = handler
+      asked.push(options)
       listeners.get('join')?.({ payload: { memberAssignment: { t: [0] } } })
     },
     stop: async () => undefined,
     disconnect: async () => undefined,
-    commitOffsets: async () => undefined,
+    commitOffsets: async (offsets: { offset: string }[]) =>
+      void told.committed.push(...offsets.map(({ offset }) => offset)),
   }
   const admin = {
     connect: async () => undefined,
@@ -44,7 +47,7 @@ async function consumerOf() {
   }
   consumer = new TopicConsumer({
     kafka: {
-      consumer: (options: object) => {
+      consumer: (options: (typeof made)[0]) => {
         made.push(options)
         return client
       },
@@ -78,11 +81,12 @@ async function consumerOf() {
         void told.committed.push(...offsets.topics.flatMap(({ partitions }) => partitions.map(({ offset }) => offset))),
     } as never)
   }
+  const tell = (event: string, payload: object) => listeners.get(event)?.({ payload })
   const crash = () => listeners.get('crash')?.({ payload: { error: new Error('no coordinator') } })
   const handleUntil = (end: Promise<void>) => {
     handling = end
   }
-  return { consumer, told, hand, broker, fatal, made, crash, handleUntil }
+  return { consumer, told, hand, broker, fatal, made, asked, tell, crash, handleUntil }
 }
 
 test('a batch is handled whole, then committed behind its last record', async () => {
@@ -172,4 +176,38 @@ test('one that is stopped while it waits to begin again does not', async () => {
 test('a topic that is not there is not made by listening to it', async () => {
   const { made } = await consumerOf()
   expect(made).toMatchObject([{ allowAutoTopicCreation: false }])
+})
+
+test('it begins at the first message, and nobody but it commits or begins again', async () => {
+  const { asked, made } = await consumerOf()
+  expect(asked).toEqual([
+    { topics: ['t'], fromBeginning: true },
+    { autoCommit: false, eachBatchAutoResolve: false, partitionsConsumedConcurrently: 4 },
+  ])
+  expect(await made[0]!.retry.restartOnFailure()).toBe(false)
+})
+
+test('a batch of nothing but control records is committed behind, too, and no other one before it is handled', async () => {
+  jest.useFakeTimers()
+  const { told, tell } = await consumerOf()
+  tell('end', { topic: 't', partition: 0, batchSize: 1, lastOffset: '4' })
+  await jest.advanceTimersByTimeAsync(0)
+  expect(told.committed).toEqual([])
+  tell('end', { topic: 't', partition: 0, batchSize: 0, lastOffset: '8' })
+  await jest.advanceTimersByTimeAsync(0)
+  expect(told).toEqual({ handled: [], resolved: [], committed: ['9'] })
+})
+
+test('what it fetches, and joining, are signs of life', async () => {
+  jest.useFakeTimers()
+  const { consumer, tell, crash } = await consumerOf()
+  await jest.advanceTimersByTimeAsync(14_000)
+  tell('fetch', {})
+  await jest.advanceTimersByTimeAsync(14_000)
+  expect(() => consumer.assertAlive()).not.toThrow()
+  crash()
+  expect(() => consumer.assertAlive()).toThrow('has crashed and is not back yet')
+  await jest.advanceTimersByTimeAsync(5000)
+  expect(() => consumer.assertAlive()).not.toThrow()
+  expect(consumer.ageMs).toBeLessThan(5000)
 })

@@ -30,10 +30,16 @@ test('the earliest deadline first; who cannot be kept gets what the others leave
   expect(slotShares(100, [due(60_000, 500), due(90_000, 60), plain()])).toEqual([37, 60, 3])
   // More than its process may use for it: it is late, and keeps nobody from being in time.
   expect(slotShares(100, [due(60_000, 50, 1, 40), due(90_000, 70)])).toEqual([30, 70])
+  // All that it may use, or all that is left, is enough.
+  expect(slotShares(100, [due(60_000, 50, 1, 50), due(90_000, 70)])).toEqual([50, 50])
+  expect(slotShares(100, [due(60_000, 95), due(90_000, 20)])).toEqual([95, 5])
 })
 
 test('more promotions than slots: each has its turn', () => {
   expect(slotShares(2, [plain(), due(60_000, 5), plain(7)])).toEqual([1, 1, 1])
+  const one = Array.from({ length: 24 }, () => plain())
+  expect(slotShares(25, [plain(1000), ...one])).toEqual(Array(25).fill(1))
+  expect(slotShares(26, [plain(1000), ...one])).toEqual([2, ...Array(24).fill(1)])
 })
 
 const claims = fc.array(
@@ -92,7 +98,9 @@ test('slots that are needed: gifts, times what each holds a slot, by the time th
   expect(slotsNeeded(10_000, 100_000, cost)).toBe(9)
   expect(slotsNeeded(10_000, 100_000, { ...cost, workers: 3 })).toBe(3)
   expect(slotsNeeded(1000, 15_000, cost)).toBe(8)
-  expect(slotsNeeded(1, 5000, cost)).toBe(Number.POSITIVE_INFINITY)
+  expect(slotsNeeded(12_000, 1_000_000, cost)).toBe(2)
+  expect(slotsNeeded(1, 4000, cost)).toBe(Number.POSITIVE_INFINITY)
+  expect(slotsNeeded(0, 5000, cost)).toBe(Number.POSITIVE_INFINITY)
   expect(slotsNeeded(0, 60_000, cost)).toBe(0)
 })
 
