@@ -264,11 +264,10 @@ export class TopicConsumer implements Service {
     // kafkajs waits for the batches in flight; without a deadline they get as long as they need.
     if (this.#batchesUnderWay === 0) giveUp()
     this.#blocked.stop()
-    if (consumer !== undefined) {
-      await settled(consumer.stop(), deadline)
-      this.#committer.forget()
-      await settled(consumer.disconnect(), deadline)
-    }
+    if (consumer !== undefined) await settled(consumer.stop(), deadline)
+    // Without a consumer, as while one is begun again, nothing can be committed: it would be tried for ever.
+    this.#committer.forget()
+    if (consumer !== undefined) await settled(consumer.disconnect(), deadline)
     if (this.#committed !== undefined) await settled(this.#committed.stop(), deadline)
     giveUp()
     if (this.#options.isPrivateGroup) {

@@ -211,3 +211,15 @@ test('what it fetches, and joining, are signs of life', async () => {
   expect(() => consumer.assertAlive()).not.toThrow()
   expect(consumer.ageMs).toBeLessThan(5000)
 })
+
+test('one that is stopped while it waits to begin again has nothing left to commit', async () => {
+  jest.useFakeTimers()
+  const { consumer, hand, broker } = await consumerOf()
+  await hand(['4'])
+  // The topic was made again: the consumer is begun again, and the offset cannot be committed.
+  broker.committed = '-1'
+  await hand(['5'])
+  await consumer.stop()
+  await jest.advanceTimersByTimeAsync(HOUR_MS)
+  expect(jest.getTimerCount()).toBe(0)
+})
