@@ -1,11 +1,10 @@
-import { afterEach, beforeEach, expect, jest, test } from '@jest/globals'
+import { beforeEach, expect, jest, test } from '@jest/globals'
 import { type AskedStatement, scriptedKysely, sqlError } from '#test/support/scripted-kysely.ts'
 
 const pauses: number[] = []
 jest.unstable_mockModule('node:timers/promises', () => ({ setTimeout: async (ms: number) => void pauses.push(ms) }))
 const { giftRecordPages, moveToArchive } = await import('#database/gifts/archive.ts')
 beforeEach(() => void pauses.splice(0))
-afterEach(() => jest.restoreAllMocks())
 
 const PROMOTION = { id: '42', type: 'VOUCHER' } as const
 
