@@ -36,7 +36,6 @@ function createPatience(deps: SettleDeps): DoStep {
   const pause = createPause(deps)
   const again = async <Result>(step: () => Promise<Result>): Promise<Result> => {
     for (;;) {
-      signal.throwIfAborted()
       try {
         return await retryer(() => {
           signal.throwIfAborted()

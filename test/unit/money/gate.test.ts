@@ -61,6 +61,18 @@ test('an answer that is of no use makes no room, but leaves its place', async ()
   expect(posts).toHaveLength(10)
 })
 
+test('a call that could not be asked about is told to its caller, and makes no room', async () => {
+  const { gate, posts, postMany } = gateOf()
+  jest.advanceTimersByTime(5000)
+  const call = { method: 'POST', path: '/', body: '' } as never
+  const mayCall = () => Promise.reject(new Error('no database'))
+  for (let count = 0; count < 5; count++)
+    await expect(gate.exchange(`POINT:${count}`, call, { mayCall })).rejects.toThrow('no database')
+  void postMany(40)
+  await turns()
+  expect(posts).toHaveLength(10)
+})
+
 test('ten gifts in vain: whoever waits is told so at once, and so is who feeds it; nothing more is sent', async () => {
   const { gate, posts, postMany, answer } = gateOf()
   jest.advanceTimersByTime(5000)

@@ -22,7 +22,10 @@ class FakeWorker {
     return this.#isPaused
   }
 
+  pauses = 0
+
   async pause(): Promise<void> {
+    this.pauses += 1
     this.#isPaused = true
   }
 
@@ -59,6 +62,7 @@ test('two reasons to wait do not fight: the last one taken back resumes', async 
   expect([one.isPaused(), other.isPaused()]).toEqual([true, true])
   registry.release('money-api')
   expect([one.isPaused(), other.isPaused()]).toEqual([false, true])
+  expect([one.pauses, other.pauses]).toEqual([1, 1])
 })
 
 test('consumers that come up while the Money API is not to be called wait too', async () => {
