@@ -17,7 +17,7 @@ export interface EventLoopDelayOptions {
 
 const SAMPLE_MS = 1000
 const SAMPLES = 10
-const TICK_MS = 100
+const TICK_MS = 50
 
 /**
  * How late the event loop is: all that comes behind a busy loop – an answer that has arrived, a heartbeat – is as late. One
