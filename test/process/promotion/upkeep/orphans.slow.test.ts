@@ -73,7 +73,7 @@ withKafka('what fell between two steps, and what merely waits', () => {
     await untilPaid(id, 60)
     expect(await system.charges(id)).toHaveLength(60)
     await Promise.all([worker.stop(), listener.stop()])
-  }, 60_000)
+  }, 120_000)
 
   test('a backlog of three sweep ages that merely waits gets no second entries', async () => {
     await system.control({ latencyMs: 500 })
