@@ -4,7 +4,7 @@ import Sequencer from '@jest/test-sequencer'
 const LONG = [/\/docs\/chaos-commands/, /\/process\//, /\/integration\//, /\/stream\//, /\/local\//]
 /** Long too, and nearly all of it waiting: each goes beside those that keep a core busy, instead of beside its like. */
 const WAITING = /\/stream\/redis-/
-const BUSY_BETWEEN = 5
+const BUSY_BETWEEN = 3
 
 const rankOf = ({ path }) => LONG.findIndex(pattern => pattern.test(path)) + 1 || LONG.length + 1
 
