@@ -4,7 +4,8 @@ import { createRequire } from 'node:module'
  * kafkajs looks every millisecond, on each connection and for ever, for requests that wait although none does
  * (tulios/kafkajs#1556, #1704): half of what an idle process costs. Here it looks while one waits: when the broker's
  * throttling ends, else soon. A request that those under way hold back is sent when one of them is answered, as before.
- * Whether one under way has timed out it looks up ten times a second, on each connection; a tenth of the time-out is enough.
+ * It also looks ten times a second, on each connection, whether a request under way has timed out: a tenth of the time-out,
+ * one second at most, is often enough.
  */
 interface RequestQueue {
   readonly pending: readonly unknown[]
@@ -59,7 +60,7 @@ prototype.scheduleRequestTimeoutCheck = function (this: RequestQueue): void {
       if (Date.now() - request.sentAt > request.requestTimeout) request.timeoutRequest()
     if (!this.isConnected()) this.destroy()
   }
-  // The connection keeps the process; a look at it that is over does not.
+  // An open connection keeps the process alive; this timer, which may outlast it, must not.
   this.requestTimeoutIntervalId = setInterval(
     check,
     Math.min(this.requestTimeout / 10, LONGEST_TIMEOUT_CHECK_MS),

@@ -86,7 +86,9 @@ export class LetterChanges<Data, Name extends string> {
         for (const raw of inSteps) await this.#replayInSteps(connection, raw, again, result)
       }
     } catch (error) {
-      throw error instanceof StreamAddError ? this.#failed(error, result, error.isUncertain) : error
+      if (error instanceof StreamAddError) throw this.#failed(error, result, error.isUncertain)
+      // Whatever went wrong: what is back by now is told.
+      throw result.replayed.length > 0 ? this.#failed(error, result, false) : error
     }
     return result
   }

@@ -157,6 +157,27 @@ describe('a replay', () => {
     expect(left()).toEqual(['3-0'])
   })
 
+  test.each([
+    ['set', 1],
+    ['xrange', 1],
+    ['xdel', 2],
+    ['del', 2],
+  ])('in steps whose %s of the second letter has no answer tells what is back (%d)', async (command, count) => {
+    for (const id of ['1-0', '2-0', '3-0']) letter(id, 4002)
+    let asked = 0
+    rig.fateOf = ([name, key = '']) => {
+      // Letters are looked up by XRANGE as well, but by the page.
+      const isStep = name === command && (name !== 'xrange' || key === LETTERS)
+      return isStep && ++asked === 2 ? new Error('Command timed out') : undefined
+    }
+    const failure = queue.replay({})
+    const message = 'replay to s failed: Command timed out'
+    await expect(failure).rejects.toMatchObject({ code: 'STREAM_ADD_FAILED', message, isUncertain: false })
+    const ids = (rig.ask('XRANGE', 's', '-', '+') as [string][]).map(([id]) => id)
+    expect(ids).toHaveLength(count)
+    await expect(failure).rejects.toMatchObject({ added: ids })
+  })
+
   test('whose letters cannot be read rejects with why', async () => {
     const error = new Error('Command timed out')
     rig.fateOf = () => error
